@@ -1,0 +1,177 @@
+"""Frames: every conversion between voxel, world, slice and relative coordinates, both ways.
+
+Words used here and everywhere:
+
+- *voxel* `ijk`: index into a closest-canonical RAS+ array (I, J, K); integers are voxel centres.
+- *world* `ras`: millimetres; +x is the patient's right, +y anterior, +z superior.
+- *slice* `xy`: pixels of the displayed slice, top-left origin, x right, y down; integers are pixel
+  centres for points, pixel edges for boxes (`xyxy`, half-open).
+- *relative*: fractions of the displayed slice with a lower-left origin, as prompts state them.
+
+A 2D image is *native*: x = column, y = row, no flip.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Plane(StrEnum):
+    """Anatomical plane of a slice; `NATIVE` for a 2D image without a named projection."""
+
+    SAGITTAL = "sagittal"
+    CORONAL = "coronal"
+    AXIAL = "axial"
+    NATIVE = "native"
+
+
+VOLUME_PLANES = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
+
+SLICE_AXIS: dict[Plane, int] = {Plane.SAGITTAL: 0, Plane.CORONAL: 1, Plane.AXIAL: 2}
+"""Axis of the RAS+ array along which `slice_index` counts."""
+
+X_AXIS: dict[Plane, int] = {Plane.SAGITTAL: 1, Plane.CORONAL: 0, Plane.AXIAL: 0}
+"""Axis of the RAS+ array that runs along the displayed slice's x, in the opposite direction."""
+
+Y_AXIS: dict[Plane, int] = {Plane.SAGITTAL: 2, Plane.CORONAL: 2, Plane.AXIAL: 1}
+"""Axis of the RAS+ array that runs along the displayed slice's y, in the opposite direction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceGeometry:
+    """Size and pixel spacing of a displayed slice."""
+
+    height_px: int
+    width_px: int
+    spacing_y_mm: float
+    spacing_x_mm: float
+
+
+def slice_geometry(
+    shape_ijk: tuple[int, ...], spacing_mm: tuple[float, ...], plane: Plane
+) -> SliceGeometry:
+    """Size and spacing of any slice of a RAS+ volume on one plane.
+
+    Args:
+        shape_ijk: (I, J, K) of the volume.
+        spacing_mm: Voxel spacing along i, j, k.
+        plane: Sagittal, coronal or axial.
+    """
+    x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
+    return SliceGeometry(
+        height_px=shape_ijk[y_axis],
+        width_px=shape_ijk[x_axis],
+        spacing_y_mm=float(spacing_mm[y_axis]),
+        spacing_x_mm=float(spacing_mm[x_axis]),
+    )
+
+
+def display_view(array: npt.NDArray[np.generic], plane: Plane) -> npt.NDArray[np.generic]:
+    """A RAS+ volume seen slice by slice as displayed: a view indexed [slice, y, x].
+
+    The patient's right is on the left; anterior (axial) or superior is up; sagittal faces left.
+
+    Args:
+        array: (I, J, K), RAS+.
+        plane: Sagittal, coronal or axial.
+    """
+    order = (SLICE_AXIS[plane], Y_AXIS[plane], X_AXIS[plane])
+    return array.transpose(order)[:, ::-1, ::-1]
+
+
+def xy_from_ijk(
+    points_ijk: npt.ArrayLike, shape_ijk: tuple[int, ...], plane: Plane
+) -> FloatArray:
+    """Slice coordinates of voxel coordinates: (..., 3) to (..., 2), as x, y in pixels."""
+    points = np.asarray(points_ijk, dtype=np.float64)
+    x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
+    x = shape_ijk[x_axis] - 1 - points[..., x_axis]
+    y = shape_ijk[y_axis] - 1 - points[..., y_axis]
+    return np.stack([x, y], axis=-1)
+
+
+def ijk_from_xy(
+    points_xy: npt.ArrayLike, slice_index: int, shape_ijk: tuple[int, ...], plane: Plane
+) -> FloatArray:
+    """Voxel coordinates of points on one slice: (..., 2) to (..., 3)."""
+    points = np.asarray(points_xy, dtype=np.float64)
+    x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
+    ijk = np.empty((*points.shape[:-1], 3), dtype=np.float64)
+    ijk[..., SLICE_AXIS[plane]] = slice_index
+    ijk[..., x_axis] = shape_ijk[x_axis] - 1 - points[..., 0]
+    ijk[..., y_axis] = shape_ijk[y_axis] - 1 - points[..., 1]
+    return ijk
+
+
+def slice_index_from_ijk(points_ijk: npt.ArrayLike, plane: Plane) -> npt.NDArray[np.int64]:
+    """The slice on which voxel coordinates lie, ⌊v + 0.5⌋: (..., 3) to (...)."""
+    points = np.asarray(points_ijk, dtype=np.float64)
+    return np.floor(points[..., SLICE_AXIS[plane]] + 0.5).astype(np.int64)
+
+
+def ras_from_ijk(points_ijk: npt.ArrayLike, affine: npt.ArrayLike) -> FloatArray:
+    """World coordinates in mm of voxel coordinates: (..., 3) to (..., 3)."""
+    matrix = np.asarray(affine, dtype=np.float64)
+    return np.asarray(points_ijk, dtype=np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def ijk_from_ras(points_ras: npt.ArrayLike, affine: npt.ArrayLike) -> FloatArray:
+    """Voxel coordinates of world coordinates in mm: (..., 3) to (..., 3)."""
+    return ras_from_ijk(points_ras, np.linalg.inv(np.asarray(affine, dtype=np.float64)))
+
+
+def ras_from_lps(points_lps: npt.ArrayLike) -> FloatArray:
+    """World coordinates RAS from LPS (the map is its own inverse): (..., 3) to (..., 3)."""
+    return np.asarray(points_lps, dtype=np.float64) * np.array([-1.0, -1.0, 1.0])
+
+
+def relative_from_box_px(box_xyxy_px: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
+    """Relative lower-left box (x0, y0, x1, y1) of a half-open pixel box: (..., 4) to (..., 4)."""
+    x0, y0, x1, y1 = np.moveaxis(np.asarray(box_xyxy_px, dtype=np.float64), -1, 0)
+    return np.stack(
+        [x0 / width_px, 1 - y1 / height_px, x1 / width_px, 1 - y0 / height_px], axis=-1
+    )
+
+
+def box_px_from_relative(
+    box_relative: npt.ArrayLike, height_px: int, width_px: int
+) -> FloatArray:
+    """Half-open pixel box (x0, y0, x1, y1) of a relative lower-left box: (..., 4) to (..., 4)."""
+    x0, y0, x1, y1 = np.moveaxis(np.asarray(box_relative, dtype=np.float64), -1, 0)
+    return np.stack(
+        [x0 * width_px, (1 - y1) * height_px, x1 * width_px, (1 - y0) * height_px], axis=-1
+    )
+
+
+def relative_from_point_px(points_xy: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
+    """Relative lower-left point of a pixel-centre point: (..., 2) to (..., 2).
+
+    The half pixel: the centre of pixel x lies x + 0.5 px from the slice's left edge.
+    """
+    x, y = np.moveaxis(np.asarray(points_xy, dtype=np.float64), -1, 0)
+    return np.stack([(x + 0.5) / width_px, 1 - (y + 0.5) / height_px], axis=-1)
+
+
+def point_px_from_relative(
+    points_relative: npt.ArrayLike, height_px: int, width_px: int
+) -> FloatArray:
+    """Pixel-centre point of a relative lower-left point: (..., 2) to (..., 2)."""
+    x, y = np.moveaxis(np.asarray(points_relative, dtype=np.float64), -1, 0)
+    return np.stack([x * width_px - 0.5, (1 - y) * height_px - 0.5], axis=-1)
+
+
+def resized_point_px(
+    points_xy: npt.ArrayLike, *, from_hw: tuple[int, int], to_hw: tuple[int, int]
+) -> FloatArray:
+    """Where a pixel-centre point lands when its image is resized: (..., 2) to (..., 2)."""
+    scale_xy = np.array([to_hw[1] / from_hw[1], to_hw[0] / from_hw[0]])
+    return (np.asarray(points_xy, dtype=np.float64) + 0.5) * scale_xy - 0.5
+
+
+def drawn_from_point_px(points_xy: npt.ArrayLike) -> FloatArray:
+    """Where to draw a pixel-centre point on a canvas measured from the image's top-left edge."""
+    return np.asarray(points_xy, dtype=np.float64) + 0.5

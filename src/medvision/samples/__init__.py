@@ -1,0 +1,5 @@
+"""Tables to samples: which questions are asked, of which slices, with which truth."""
+
+from medvision.samples.sample import SAMPLE_SCHEMA, Point, Sample, Task
+
+__all__ = ["SAMPLE_SCHEMA", "Point", "Sample", "Task"]
