@@ -1,0 +1,152 @@
+"""Fetch a declared dataset: download, verify, unpack into `<root>/raw/<name>/`; resumes."""
+
+import fnmatch
+import json
+import logging
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from medvision.catalog.dataset import CaseFiles, Dataset, Source
+from medvision.fetch.registry import FetchError, download, sha256_file
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+
+
+def raw_folder(root: Path, name: str) -> Path:
+    """Where a dataset's files lie as fetched."""
+    return root / "raw" / name
+
+
+def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
+    """Make a dataset's files present, complete and verified.
+
+    A source whose files are there is not fetched again; the manifest, written last, says so.
+
+    Args:
+        dataset: The declaration.
+        root: Data root.
+        verify: Recompute the digest of files that an earlier run has fetched.
+
+    Returns:
+        The raw folder.
+
+    Raises:
+        FetchError: A source cannot be obtained, or an archive lacks a file.
+        ChecksumError: An archive is not the pinned one.
+    """
+    folder = raw_folder(root, dataset.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    digests = _known_digests(folder, verify=verify)
+    for source in dataset.sources:
+        names = [Path(member).name for member in source.files]
+        if all(name in digests for name in names):
+            continue
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
+            archive = download(source, Path(scratch))
+            logger.info("%s: unpacking %s", dataset.name, archive.name)
+            digests |= _unpack(source, archive, folder)
+            _write_manifest(folder, digests)
+    for case in dataset.cases:
+        if case.mask_from_probabilities and case.mask not in digests:
+            _write_mask_from_probabilities(case, folder)
+            digests[case.mask] = sha256_file(folder / case.mask)
+            _write_manifest(folder, digests)
+    return folder
+
+
+def _known_digests(folder: Path, *, verify: bool) -> dict[str, str]:
+    """Digests of files that the manifest lists and that are still there."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
+    listed: dict[str, str] = json.loads(path.read_text())["sha256"]
+    return {
+        name: digest
+        for name, digest in listed.items()
+        if (folder / name).exists() and (not verify or sha256_file(folder / name) == digest)
+    }
+
+
+def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
+    draft = folder / f".{MANIFEST}"
+    draft.write_text(json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1))
+    draft.replace(folder / MANIFEST)
+
+
+def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
+    """Copy the wanted members out of an archive, each under its last name, atomically."""
+    digests = {}
+    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder) as scratch:
+        found = _extractor(archive)(archive, source.files, Path(scratch))
+        missing = sorted(set(source.files) - set(found))
+        if missing:
+            msg = f"{archive.name}: expected files {missing}, not found in the archive"
+            raise FetchError(msg)
+        for member, path in found.items():
+            target = folder / Path(member).name
+            path.replace(target)
+            digests[target.name] = sha256_file(target)
+    return digests
+
+
+def _from_zip(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+    with zipfile.ZipFile(archive) as bundle:
+        names = set(bundle.namelist())
+        return {m: Path(bundle.extract(m, scratch)) for m in members if m in names}
+
+
+def _from_tar(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+    with tarfile.open(archive) as bundle:
+        names = set(bundle.getnames()) & set(members)
+        for name in names:
+            bundle.extract(name, scratch, filter="data")
+    return {name: scratch / name for name in names}
+
+
+def _from_deb(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+    tool = shutil.which("dpkg-deb")
+    if tool is None:
+        msg = f"{archive.name}: unpacking a Debian package needs dpkg-deb, which is not installed"
+        raise FetchError(msg)
+    subprocess.run([tool, "-x", str(archive), str(scratch)], check=True)  # noqa: S603
+    return {m: scratch / m for m in members if (scratch / m).is_file()}
+
+
+EXTRACTORS: dict[str, Callable[[Path, tuple[str, ...], Path], dict[str, Path]]] = {
+    "*.whl": _from_zip,
+    "*.zip": _from_zip,
+    "*.tar.gz": _from_tar,
+    "*.deb": _from_deb,
+}
+
+
+def _extractor(archive: Path) -> Callable[[Path, tuple[str, ...], Path], dict[str, Path]]:
+    for pattern, extractor in EXTRACTORS.items():
+        if fnmatch.fnmatch(archive.name, pattern):
+            return extractor
+    msg = f"{archive.name}: expected one of {sorted(EXTRACTORS)}"
+    raise FetchError(msg)
+
+
+def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
+    """A label map in which each voxel takes the label of its largest probability, if >= 0.5."""
+    import nibabel as nib
+    import numpy as np
+
+    label_ids = [int(label_id) for label_id in case.mask_from_probabilities]
+    images = [nib.load(folder / name) for name in case.mask_from_probabilities.values()]
+    maps = np.stack([np.asarray(image.dataobj, dtype=np.float32) for image in images])
+    if maps.max() > 1:
+        maps /= maps.max()
+    best = maps.argmax(axis=0)
+    labels = np.where(maps.max(axis=0) >= 0.5, np.array(label_ids, dtype=np.uint8)[best], 0)
+    draft = folder / f".draft-{case.mask}"
+    nib.save(nib.Nifti1Image(labels.astype(np.uint8), images[0].affine), draft)
+    draft.replace(folder / case.mask)

@@ -1,0 +1,140 @@
+"""Archives from package registries, through the clients the user has set up: pip and apt-get.
+
+No address appears here: pip and apt know theirs, with the user's mirrors and proxies.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from medvision.catalog.dataset import Source, SourceKind
+from medvision.errors import ItemError
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 900
+
+
+class FetchError(ItemError):
+    """A source could not be obtained."""
+
+    reason = "fetch_failed"
+
+
+class ChecksumError(FetchError):
+    """What was obtained is not what the catalogue pins."""
+
+    reason = "checksum_mismatch"
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def download(source: Source, folder: Path) -> Path:
+    """Download a source's archive into `folder` and verify it.
+
+    Returns:
+        Path of the archive.
+
+    Raises:
+        FetchError: The client is missing or fails; its last words are in the message.
+        ChecksumError: The archive's digest differs from the pinned one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = set(folder.iterdir())
+    CLIENTS[source.kind](source, folder)
+    new = sorted(set(folder.iterdir()) - before)
+    if len(new) != 1:
+        msg = f"{source.package} {source.version}: expected one archive, found {len(new)}"
+        raise FetchError(msg)
+    found = sha256_file(new[0])
+    if found != source.sha256:
+        new[0].unlink()
+        msg = (
+            f"{source.package} {source.version}: expected sha256 {source.sha256}, found {found}; "
+            "the registry serves another build of this version"
+        )
+        raise ChecksumError(msg)
+    return new[0]
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    """Run a client in `folder`; its failure is a FetchError with the end of what it printed."""
+    try:
+        done = subprocess.run(  # noqa: S603 - arguments come from our own catalogue
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        msg = f"{command[0]} could not run: {error}"
+        raise FetchError(msg) from error
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip()[-800:]
+        msg = f"`{Path(command[0]).name}` failed with exit status {done.returncode}: {words}"
+        raise FetchError(msg)
+
+
+def _pip(source: Source, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="medvision-pip-") as scratch:
+        pin = Path(scratch) / "pin.txt"
+        pin.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
+        command += ["--quiet", "--no-deps", "--dest", str(folder), "--requirement", str(pin)]
+        environment = None
+        if source.sdist:
+            build = Path(scratch) / "build"
+            _install_build_requires(source, build, folder)
+            command += ["--no-binary", ":all:", "--no-build-isolation"]
+            environment = _environment_with(build)
+        else:
+            command += ["--only-binary", ":all:"]
+        _run(command, folder, environment)
+
+
+def _install_build_requires(source: Source, build: Path, folder: Path) -> None:
+    """Put what an old source archive's set-up script imports beside pip, outside the environment.
+
+    pip runs that script to read the archive's metadata even when it only downloads; pip has
+    checked the archive's digest by then.
+    """
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    _run([*command, "--target", str(build), *source.build_requires], folder)
+
+
+def _environment_with(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def _apt(source: Source, folder: Path) -> None:
+    if shutil.which("apt-get") is None:
+        msg = (
+            f"{source.package} is a Debian package and this machine has no apt-get; "
+            "use a Debian-based machine or another dataset"
+        )
+        raise FetchError(msg)
+    wanted = f"{source.package}={source.version}"
+    try:
+        _run(["apt-get", "download", wanted], folder)
+    except FetchError:
+        logger.info("apt-get does not know %s yet; reading the package lists", wanted)
+        with tempfile.TemporaryDirectory(prefix="medvision-apt-") as lists:
+            (Path(lists) / "partial").mkdir()
+            own_lists = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={lists}"]
+            _run(["apt-get", *own_lists, "update"], folder)
+            _run(["apt-get", *own_lists, "download", wanted], folder)
+
+
+CLIENTS = {SourceKind.PIP: _pip, SourceKind.APT: _apt}
