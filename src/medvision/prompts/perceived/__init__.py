@@ -1,0 +1,55 @@
+"""What a model really sees: canvas and content per family, and the picture to send."""
+
+from medvision.prompts.perceived.families import (
+    FAMILIES,
+    Family,
+    Limits,
+    LimitsError,
+    LimitsLike,
+    Preparation,
+    UnknownFamilyError,
+    family_named,
+    perceived_size,
+    resolved_limits,
+)
+from medvision.prompts.perceived.sending import (
+    PictureFormatError,
+    SentPicture,
+    box_on_sent_from_slice,
+    box_on_slice_from_sent,
+    picture_to_send,
+    point_on_sent_from_slice,
+    point_on_slice_from_sent,
+)
+from medvision.prompts.perceived.sizes import (
+    AspectRatioError,
+    EmptyPictureError,
+    PerceivedSize,
+    StatedFrame,
+    stated_frame,
+)
+
+__all__ = [
+    "FAMILIES",
+    "AspectRatioError",
+    "EmptyPictureError",
+    "Family",
+    "Limits",
+    "LimitsError",
+    "LimitsLike",
+    "PerceivedSize",
+    "PictureFormatError",
+    "Preparation",
+    "SentPicture",
+    "StatedFrame",
+    "UnknownFamilyError",
+    "box_on_sent_from_slice",
+    "box_on_slice_from_sent",
+    "family_named",
+    "perceived_size",
+    "picture_to_send",
+    "point_on_sent_from_slice",
+    "point_on_slice_from_sent",
+    "resolved_limits",
+    "stated_frame",
+]

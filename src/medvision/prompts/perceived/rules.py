@@ -1,0 +1,254 @@
+"""How each model family resizes and pads: pure functions of height and width.
+
+The rules are those of the published image processors, their rounding included: where a processor
+computes in floating point, the order of operations here is the same, so that no size on the
+border between two grids comes out differently. Caps that differ per model are arguments.
+"""
+
+import math
+from fractions import Fraction
+
+from medvision.prompts.perceived.sizes import AspectRatioError, PerceivedSize, unpadded
+
+MAX_SMART_RESIZE_ASPECT = 200
+"""Slenderest picture that the smart resize of Qwen and GLM accepts."""
+
+CLAUDE_GRID_PX = 28
+CLAUDE_AREA_PER_TOKEN_PX = 750
+OPENAI_PATCH_PX = 32
+OPENAI_TILE_LONG_EDGE_PX = 2048
+OPENAI_TILE_SHORT_EDGE_PX = 768
+GEMINI_LONG_EDGE_PX = 3072
+ONEVISION_TILE_PX = 384
+ONEVISION_TILES_PER_SIDE = 6
+CLIP_SIDE_PX = 336
+GEMMA4_PATCH_PX = 16
+GEMMA4_POOL = 3
+
+
+def smart_resized(
+    height_px: int, width_px: int, *, factor: int, min_pixels: float, max_pixels: float
+) -> PerceivedSize:
+    """Each side to a multiple of `factor`, the area brought within the limits (Qwen-VL).
+
+    Raises:
+        AspectRatioError: One side is more than 200 times the other.
+    """
+    aspect = max(height_px, width_px) / min(height_px, width_px)
+    if aspect > MAX_SMART_RESIZE_ASPECT:
+        msg = (
+            f"this model family takes aspect ratios up to {MAX_SMART_RESIZE_ASPECT}, found "
+            f"{aspect:.1f} (picture of {height_px}×{width_px} px): leave the slice out or pad it"
+        )
+        raise AspectRatioError(msg)
+    sides = height_px, width_px
+    height, width = (round(side / factor) * factor for side in sides)
+    if height * width > max_pixels:
+        shrink = math.sqrt((height_px * width_px) / max_pixels)
+        height, width = (max(factor, math.floor(side / shrink / factor) * factor) for side in sides)
+    elif height * width < min_pixels:
+        enlarge = math.sqrt(min_pixels / (height_px * width_px))
+        height, width = (math.ceil(side * enlarge / factor) * factor for side in sides)
+    return unpadded(height, width)
+
+
+def glm_resized(
+    height_px: int, width_px: int, *, min_pixels: int, max_pixels: int
+) -> PerceivedSize:
+    """Smart resize to multiples of 28; the limits count a still picture as two frames (GLM-V).
+
+    Raises:
+        AspectRatioError: One side is more than 200 times the other.
+    """
+    factor = 28
+    if min(height_px, width_px) < factor:
+        enlarge = max(factor / height_px, factor / width_px)
+        height_px, width_px = int(height_px * enlarge), int(width_px * enlarge)
+    return smart_resized(
+        height_px, width_px, factor=factor, min_pixels=min_pixels / 2, max_pixels=max_pixels / 2
+    )
+
+
+def stretched(_height_px: int, _width_px: int, *, to_hw: tuple[int, int]) -> PerceivedSize:
+    """Whatever the input, the same canvas (Gemma 3, MedDr, a declared canvas)."""
+    return unpadded(*to_hw)
+
+
+def as_sent(height_px: int, width_px: int) -> PerceivedSize:
+    """The picture as it is."""
+    return unpadded(height_px, width_px)
+
+
+def gemma4_resized(height_px: int, width_px: int, *, max_soft_tokens: int) -> PerceivedSize:
+    """Scaled, up or down, to the patch budget, each side floored to whole pooled patches.
+
+    A side that would vanish becomes one cell and the other as many cells as the aspect ratio.
+    """
+    cell_px = GEMMA4_PATCH_PX * GEMMA4_POOL
+    budget_px = max_soft_tokens * GEMMA4_POOL**2 * GEMMA4_PATCH_PX**2
+    scale = math.sqrt(budget_px / (height_px * width_px))
+    rows = math.floor(scale * height_px / cell_px)
+    columns = math.floor(scale * width_px / cell_px)
+    if rows == 0:
+        rows, columns = 1, min(width_px // height_px, max_soft_tokens)
+    elif columns == 0:
+        rows, columns = min(height_px // width_px, max_soft_tokens), 1
+    return unpadded(rows * cell_px, columns * cell_px)
+
+
+def tiled(height_px: int, width_px: int, *, max_tiles: int, tile_px: int) -> PerceivedSize:
+    """Stretched to the grid of tiles that is nearest in aspect ratio (InternVL).
+
+    Among grids equally near, a larger one is taken while the picture has more than half as many
+    pixels as it.
+    """
+    grids = [
+        (rows, columns)
+        for columns in range(1, max_tiles + 1)
+        for rows in range(1, max_tiles // columns + 1)
+    ]
+    aspect, area_px = width_px / height_px, width_px * height_px
+    best, best_difference = (1, 1), math.inf
+    for rows, columns in sorted(grids, key=math.prod):
+        difference = abs(aspect - columns / rows)
+        fills = area_px > 0.5 * tile_px * tile_px * rows * columns
+        if difference < best_difference or (difference == best_difference and fills):
+            best, best_difference = (rows, columns), difference
+    return unpadded(best[0] * tile_px, best[1] * tile_px)
+
+
+def onevision_padded(height_px: int, width_px: int) -> PerceivedSize:
+    """Aspect kept, then padded all around to the best grid of 384 px tiles (LLaVA-OneVision).
+
+    Best: keeps most pixels of the slice, then wastes fewest of the canvas.
+    """
+    steps = [ONEVISION_TILE_PX * n for n in range(1, ONEVISION_TILES_PER_SIDE + 1)]
+
+    def fitness(canvas_hw: tuple[int, int]) -> tuple[int, int]:
+        scale = min(canvas_hw[1] / width_px, canvas_hw[0] / height_px)
+        kept = min(int(width_px * scale) * int(height_px * scale), width_px * height_px)
+        return kept, kept - canvas_hw[0] * canvas_hw[1]
+
+    canvas_height, canvas_width = max(((h, w) for h in steps for w in steps), key=fitness)
+    scale_x, scale_y = canvas_width / width_px, canvas_height / height_px
+    if scale_x < scale_y:
+        height, width = min(math.ceil(height_px * scale_x), canvas_height), canvas_width
+    else:
+        height, width = canvas_height, min(math.ceil(width_px * scale_y), canvas_width)
+    origin_yx = ((canvas_height - height) // 2, (canvas_width - width) // 2)
+    return PerceivedSize((canvas_height, canvas_width), (height, width), origin_yx)
+
+
+def mllama_padded(height_px: int, width_px: int, *, max_tiles: int, tile_px: int) -> PerceivedSize:
+    """Aspect kept, then padded right and below to a grid of tiles (Llama 3.2 Vision).
+
+    The canvas enlarges least, else shrinks least, then has fewest tiles. The slice itself is
+    enlarged only until its longer side fills a tile.
+    """
+    canvases = [
+        (rows * tile_px, columns * tile_px)
+        for rows in range(1, max_tiles + 1)
+        for columns in range(1, max_tiles // rows + 1)
+    ]
+    scales = [min(h / height_px, w / width_px) for h, w in canvases]
+    scale = min((s for s in scales if s >= 1), default=max(scales))
+    fitting = [canvas for canvas, s in zip(canvases, scales, strict=True) if s == scale]
+    canvas_height, canvas_width = min(fitting, key=math.prod)
+    height = min(max(height_px, tile_px), canvas_height)
+    width = min(max(width_px, tile_px), canvas_width)
+    scale_y, scale_x = height / height_px, width / width_px
+    if scale_x < scale_y:
+        height = min(math.floor(height_px * scale_x) or 1, height)
+    else:
+        width = min(math.floor(width_px * scale_y) or 1, width)
+    return PerceivedSize((canvas_height, canvas_width), (height, width), (0, 0))
+
+
+def square_padded(height_px: int, width_px: int) -> PerceivedSize:
+    """Padded all around to a square, which is then resized to 336 px (CLIP-L/14-336 models).
+
+    The edges of the slice fall between pixels: `exact_box_px` has them, `content_hw` and
+    `content_origin_yx` are rounded for display.
+    """
+    side_px = max(height_px, width_px)
+    scale = CLIP_SIDE_PX / side_px
+    y0, x0 = (side_px - height_px) // 2, (side_px - width_px) // 2
+    height = max(1, round(height_px * CLIP_SIDE_PX / side_px))
+    width = max(1, round(width_px * CLIP_SIDE_PX / side_px))
+    origin_yx = (
+        min(round(y0 * scale), CLIP_SIDE_PX - height),
+        min(round(x0 * scale), CLIP_SIDE_PX - width),
+    )
+    box_px = (x0 * scale, y0 * scale, (x0 + width_px) * scale, (y0 + height_px) * scale)
+    return PerceivedSize((CLIP_SIDE_PX, CLIP_SIDE_PX), (height, width), origin_yx, box_px)
+
+
+def _grid_floored(
+    height_px: int, width_px: int, *, cell_px: int, long_edge_px: int, max_area_px: int
+) -> PerceivedSize:
+    """Shrunk under a long edge and an area, each side floored to the grid: a fixed point.
+
+    Integer arithmetic, so a side that the cap makes an exact multiple is not lost to rounding. A
+    side shorter than one cell becomes one cell.
+    """
+    sides, long_px = (height_px, width_px), max(height_px, width_px)
+    area_px = height_px * width_px
+    rows, columns = (
+        max(
+            1,
+            min(
+                side // cell_px,
+                side * long_edge_px // (long_px * cell_px),
+                math.isqrt(max_area_px * side * side // (area_px * cell_px * cell_px)),
+            ),
+        )
+        for side in sides
+    )
+    cells = max_area_px // (cell_px * cell_px)
+    rows, columns = min(rows, cells // columns), min(columns, cells // rows)
+    return unpadded(rows * cell_px, columns * cell_px)
+
+
+def claude_resized(
+    height_px: int, width_px: int, *, long_edge_px: int, max_tokens: int
+) -> PerceivedSize:
+    """The largest picture on the 28 px grid that the Claude API neither shrinks nor pads."""
+    return _grid_floored(
+        height_px,
+        width_px,
+        cell_px=CLAUDE_GRID_PX,
+        long_edge_px=long_edge_px,
+        max_area_px=max_tokens * CLAUDE_AREA_PER_TOKEN_PX,
+    )
+
+
+def openai_patch_resized(
+    height_px: int, width_px: int, *, long_edge_px: int, patch_budget: int
+) -> PerceivedSize:
+    """The largest picture on the 32 px grid that an OpenAI patch model leaves as it is."""
+    return _grid_floored(
+        height_px,
+        width_px,
+        cell_px=OPENAI_PATCH_PX,
+        long_edge_px=long_edge_px,
+        max_area_px=patch_budget * OPENAI_PATCH_PX**2,
+    )
+
+
+def _shrunk(height_px: int, width_px: int, scale: Fraction) -> PerceivedSize:
+    scale = min(Fraction(1), scale)
+    return unpadded(max(1, round(height_px * scale)), max(1, round(width_px * scale)))
+
+
+def openai_tile_resized(height_px: int, width_px: int) -> PerceivedSize:
+    """Shrunk, never enlarged, to a long edge of 2048 and a short edge of 768 px."""
+    scale = min(
+        Fraction(OPENAI_TILE_LONG_EDGE_PX, max(height_px, width_px)),
+        Fraction(OPENAI_TILE_SHORT_EDGE_PX, min(height_px, width_px)),
+    )
+    return _shrunk(height_px, width_px, scale)
+
+
+def gemini_resized(height_px: int, width_px: int) -> PerceivedSize:
+    """As it is, unless its long edge is above 3072 px."""
+    return _shrunk(height_px, width_px, Fraction(GEMINI_LONG_EDGE_PX, max(height_px, width_px)))
