@@ -1,1 +1,1 @@
-"""TODO"""
+"""Samples to questions, replies to answers: pictures, prompt text, answer forms."""

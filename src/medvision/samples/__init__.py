@@ -1,5 +1,12 @@
 """Tables to samples: which questions are asked, of which slices, with which truth."""
 
-from medvision.samples.sample import SAMPLE_SCHEMA, Point, Sample, Task
+from medvision.samples.sample import (
+    SAMPLE_SCHEMA,
+    Point,
+    Sample,
+    Task,
+    sample_table,
+    samples_from_table,
+)
 
-__all__ = ["SAMPLE_SCHEMA", "Point", "Sample", "Task"]
+__all__ = ["SAMPLE_SCHEMA", "Point", "Sample", "Task", "sample_table", "samples_from_table"]

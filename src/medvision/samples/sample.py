@@ -1,7 +1,9 @@
 """A sample: one question about one slice, with the answer a perfect measurer would state."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 import pyarrow as pa
 
@@ -40,14 +42,17 @@ class Sample:
         image_sha256: Digest of that image file.
         label_id: Of the structure asked for; None for angle and distance.
         name: The structure or measurement asked for, as the prompt names it.
-        metric_kind: "distance" or "angle" for angle and distance, else "".
+        metric_kind: "distance", "angle" (acute, between lines) or "vertex_angle" (at the landmark
+            that two lines share) for angle and distance, else "".
         metric_key: Key of the measurement in its biometrics file, else "".
         unit: Of `truth`: "relative", "mm", "deg" or "mm2".
         truth: detection: relative lower-left x0, y0, x1, y1 of the slice; tl: major, minor;
             ad, area: one number.
-        box_px: Half-open pixel box x0, y0, x1, y1 on the slice; () for angle and distance.
+        box_px: Half-open pixel box x0, y0, x1, y1 on the slice (area: around all components);
+            () for angle and distance.
         points: tl: end points major 0, major 1, minor 0, minor 1; ad: the measurement's points,
             two for each line; else ().
+        description: What the image is, as prompts say it, such as "abdominal CT scan".
     """
 
     sample_id: str
@@ -77,6 +82,7 @@ class Sample:
     truth: tuple[float, ...]
     box_px: tuple[float, ...]
     points: tuple[Point, ...]
+    description: str = ""
 
 
 _POINT = pa.struct(
@@ -112,6 +118,26 @@ SAMPLE_SCHEMA = pa.schema(
         ("truth", pa.list_(pa.float64())),
         ("box_px", pa.list_(pa.float64())),
         ("points", pa.list_(_POINT)),
+        ("description", pa.string()),
     ]
 )
 """Columns of a run's frozen `samples.parquet`, in the order of `Sample`'s fields."""
+
+
+def sample_table(samples: Iterable[Sample]) -> pa.Table:
+    """Samples as a table with columns as in `SAMPLE_SCHEMA`."""
+    return pa.Table.from_pylist([asdict(sample) for sample in samples], SAMPLE_SCHEMA)
+
+
+def samples_from_table(table: pa.Table) -> list[Sample]:
+    """The samples of a table, in its order; columns beside `SAMPLE_SCHEMA` are left out."""
+    return [_sample(row) for row in table.select(SAMPLE_SCHEMA.names).to_pylist()]
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    values = dict(row)
+    values["task"] = Task(values["task"])
+    values["truth"] = tuple(values["truth"])
+    values["box_px"] = tuple(values["box_px"])
+    values["points"] = tuple(Point(**point) for point in values["points"])
+    return Sample(**values)

@@ -1,0 +1,190 @@
+"""Build tables: from a catalogued dataset, from folders of your own, or from nnU-Net raw data."""
+
+import argparse
+from pathlib import Path
+
+from medvision.annotate.biometrics_spec import (
+    BiometricsSpec,
+    parse_biometrics_spec,
+    read_biometrics_spec,
+)
+from medvision.catalog.dataset import load_dataset
+from medvision.cli.progress import progress_bar
+from medvision.cli.root import add_root, root_from, tables_folder
+from medvision.errors import UsageError
+from medvision.fetch import fetch
+from medvision.frames import Plane
+from medvision.table.annotate_case import AnnotateOptions
+from medvision.table.build import BuildRequest, BuildSummary, build_tables
+from medvision.table.cases import (
+    MODALITIES,
+    Folders,
+    catalogue_cases,
+    find_cases,
+    find_nnunet_cases,
+    read_labels,
+    target_ids,
+)
+
+DESCRIPTIONS = {
+    "CT": "computed tomography (CT) scan",
+    "MRI": "magnetic resonance imaging (MRI) scan",
+    "PET": "positron emission tomography (PET) scan",
+    "US": "ultrasound image",
+    "XR": "radiograph (X-ray image)",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `medvision build`."""
+    parser.add_argument("dataset", nargs="?", metavar="NAME", help="a dataset of the catalogue")
+    add_root(parser)
+    own = parser.add_argument_group("folders of your own")
+    own.add_argument("--images", type=Path, metavar="DIR", help="one image per case")
+    own.add_argument("--masks", type=Path, metavar="DIR", help="label maps; pair by case name")
+    own.add_argument("--labels", type=Path, metavar="FILE", help='JSON such as {"1": "liver"}')
+    own.add_argument("--landmarks", type=Path, metavar="DIR", help="JSON, CSV, .fcsv, .mrk.json")
+    own.add_argument("--biometrics", type=Path, metavar="FILE", help="what to measure (JSON, TOML)")
+    own.add_argument("--nnunet", type=Path, metavar="DIR", help="an nnU-Net DatasetXXX_Name folder")
+    own.add_argument("--name", help="dataset name (default with --nnunet: the folder's)")
+    own.add_argument("--modality", choices=MODALITIES)
+    own.add_argument("--target-labels", default="", metavar="1,2", help="ids or names to size")
+    own.add_argument("--description", default="", help="what the pictures are, for prompts")
+    own.add_argument("--spacing-mm", metavar="Y,X", help="pixel spacing of plain pictures")
+    own.add_argument(
+        "--spacing-from",
+        choices=("sform", "qform", "pixdim"),
+        help="which part of a contradictory NIfTI header to trust",
+    )
+    own.add_argument(
+        "--projection",
+        choices=[str(plane) for plane in Plane],
+        default=str(Plane.NATIVE),
+        help="plane of 2D images",
+    )
+    own.add_argument(
+        "--subject-pattern",
+        default="",
+        metavar="REGEX",
+        help="its first group is the subject in a case name (default: a case is a subject)",
+    )
+    own.add_argument("--out", type=Path, metavar="TABLES", help="table folder to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build, print counts and problems; 1 when a case could not be used."""
+    request, out = _request(args)
+    with progress_bar("building", "cases") as on_progress:
+        summary = build_tables(request, out, on_progress)
+    _print_summary(summary, out)
+    return 1 if summary.problems else 0
+
+
+def _request(args: argparse.Namespace) -> tuple[BuildRequest, Path]:
+    sources = [bool(args.dataset), args.images is not None, args.nnunet is not None]
+    if sum(sources) != 1:
+        msg = "expected one of NAME, --images DIR and --nnunet DIR; see `medvision build --help`"
+        raise UsageError(msg)
+    if args.dataset:
+        return catalogue_request(args.dataset, root_from(args))
+    if args.out is None:
+        msg = "--out TABLES is needed: the folder to write"
+        raise UsageError(msg)
+    request = _nnunet_request(args) if args.nnunet else _folder_request(args)
+    return request, args.out
+
+
+def catalogue_request(name: str, root: Path) -> tuple[BuildRequest, Path]:
+    """The request for a catalogued dataset, fetched if need be, and its table folder."""
+    dataset = load_dataset(name)
+    raw = fetch(dataset, root)
+    biometrics: BiometricsSpec | None = None
+    if dataset.biometrics:
+        biometrics = parse_biometrics_spec(dataset.biometrics, f"{name}.toml")
+    request = BuildRequest(
+        cases=catalogue_cases(dataset, raw),
+        unpaired=(),
+        options=AnnotateOptions(dataset=name, biometrics=biometrics),
+        description=dataset.description,
+        root=root,
+    )
+    return request, tables_folder(root, name)
+
+
+def _folder_request(args: argparse.Namespace) -> BuildRequest:
+    _check_folder_options(args)
+    structures = read_labels(args.labels) if args.labels else ()
+    cases, unpaired = find_cases(
+        Folders(images=args.images, masks=args.masks, landmarks=args.landmarks),
+        modality=args.modality,
+        structures=structures,
+        target_labels=target_ids(args.target_labels, structures),
+        subject_pattern=args.subject_pattern,
+    )
+    return BuildRequest(
+        cases=cases,
+        unpaired=unpaired,
+        options=_options(args, args.name),
+        description=args.description or DESCRIPTIONS[args.modality],
+    )
+
+
+def _check_folder_options(args: argparse.Namespace) -> None:
+    needs = {"--name": args.name, "--modality": args.modality}
+    if args.masks:
+        needs["--labels"] = args.labels
+    if args.landmarks:
+        needs["--biometrics"] = args.biometrics
+    missing = [option for option, value in needs.items() if not value]
+    if missing:
+        msg = f"--images also needs {', '.join(missing)}"
+        raise UsageError(msg)
+    if not args.masks and not args.landmarks:
+        msg = "--images needs --masks (with --labels) or --landmarks (with --biometrics)"
+        raise UsageError(msg)
+
+
+def _nnunet_request(args: argparse.Namespace) -> BuildRequest:
+    cases, unpaired = find_nnunet_cases(
+        args.nnunet, target_labels=args.target_labels, modality=args.modality or ""
+    )
+    modality = cases[0].images[0].modality if cases else args.modality or ""
+    return BuildRequest(
+        cases=cases,
+        unpaired=unpaired,
+        options=_options(args, args.name or args.nnunet.resolve().name),
+        description=args.description or DESCRIPTIONS.get(modality, "scan"),
+    )
+
+
+def _options(args: argparse.Namespace, name: str) -> AnnotateOptions:
+    return AnnotateOptions(
+        dataset=name,
+        spacing_yx_mm=_spacing(args.spacing_mm),
+        spacing_from=args.spacing_from,
+        native_plane=Plane(args.projection),
+        biometrics=read_biometrics_spec(args.biometrics) if args.biometrics else None,
+    )
+
+
+def _spacing(words: str | None) -> tuple[float, float] | None:
+    if words is None:
+        return None
+    try:
+        spacing_y_mm, spacing_x_mm = (float(word) for word in words.split(","))
+    except ValueError as error:
+        msg = f"--spacing-mm: expected Y,X in mm such as 0.5,0.4, found {words!r}"
+        raise UsageError(msg) from error
+    return spacing_y_mm, spacing_x_mm
+
+
+def _print_summary(summary: BuildSummary, out: Path) -> None:
+    for problem in summary.problems:
+        print(f"{problem.case_id}: {problem.reason}: {problem.message}")
+    dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped().items())
+    state = "already up to date" if summary.up_to_date else "written"
+    print(
+        f"{out}: {state}; {summary.n_built} of {summary.n_cases} cases, {summary.n_regions} "
+        f"regions, {summary.n_biometrics} measurements"
+        + (f"; problems: {dropped}" if dropped else "")
+    )

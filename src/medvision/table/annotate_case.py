@@ -1,0 +1,259 @@
+"""One case to its rows: read, check, measure. Pure of any output."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from medvision.annotate.biometrics import BiometricsSpec, biometric_rows
+from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmarks
+from medvision.annotate.regions import native_region_table, region_table
+from medvision.errors import ItemError
+from medvision.frames import Plane
+from medvision.table.cases import CaseSource, Structure
+from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+from medvision.volumes import (
+    Volume,
+    check_same_grid,
+    read_label_map,
+    read_volume,
+    spacing_suspect,
+    volume_fingerprint,
+)
+
+
+class UnknownLabelError(ItemError):
+    """A mask holds a value that the label file does not name."""
+
+    reason = "unknown_label"
+
+
+class EmptyMaskError(ItemError):
+    """A mask holds background only."""
+
+    reason = "empty_mask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something about one case that could not be used, and why."""
+
+    case_id: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotateOptions:
+    """What building needs to know beside a case's files.
+
+    Attributes:
+        dataset: Dataset name.
+        spacing_yx_mm: Pixel spacing of pictures whose files hold none.
+        spacing_from: Which part of a contradictory NIfTI header to trust.
+        native_plane: Plane of 2D images: their projection, or "native".
+        biometrics: What to measure between landmarks.
+    """
+
+    dataset: str
+    spacing_yx_mm: tuple[float, float] | None = None
+    spacing_from: Literal["sform", "qform", "pixdim"] | None = None
+    native_plane: Plane = Plane.NATIVE
+    biometrics: BiometricsSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatedCase:
+    """Rows of one case, without `split`, which depends on all subjects of the dataset."""
+
+    record: dict[str, Any]
+    regions: pa.Table
+    biometrics: pa.Table
+    problems: tuple[Problem, ...]
+
+    NO_SPLIT: ClassVar[str] = ""
+
+
+def annotate_case(
+    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str]
+) -> AnnotatedCase:
+    """Read one case and measure all that its mask and landmarks allow.
+
+    Args:
+        case: Files and names.
+        options: Dataset-wide choices.
+        digests: SHA-256 of each of the case's files.
+
+    Raises:
+        ItemError: The case cannot be used; the class tells why.
+    """
+    volumes = [
+        read_volume(image.path, spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
+        for image in case.images
+    ]
+    reference = volumes[0]
+    for volume, image in zip(volumes[1:], case.images[1:], strict=True):
+        check_same_grid(reference, volume, item=f"{case.case_id}: image {image.path.name}")
+    regions = REGION_SCHEMA.empty_table()
+    if case.mask is not None:
+        label_map = read_label_map(
+            case.mask, spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from
+        )
+        check_same_grid(reference, label_map, item=f"{case.case_id}: mask {case.mask.name}")
+        regions = _region_rows(case, options, label_map)
+    biometrics, problems = _biometric_rows(case, options, reference)
+    return AnnotatedCase(
+        record=_record(case, options, reference, digests),
+        regions=regions,
+        biometrics=biometrics,
+        problems=problems,
+    )
+
+
+def _record(
+    case: CaseSource, options: AnnotateOptions, volume: Volume, digests: Mapping[Path, str]
+) -> dict[str, Any]:
+    flags = list(volume.flags)
+    if spacing_suspect(volume, case.images[0].modality):
+        flags.append("spacing_suspect")
+    shape, spacing = volume.array.shape, volume.spacing_mm
+    if volume.is_native:
+        shape, spacing = shape[::-1], spacing[::-1]
+    record = {
+        "dataset": options.dataset,
+        "cohort": case.cohort,
+        "case_id": case.case_id,
+        "subject_id": case.subject_id,
+        "split": AnnotatedCase.NO_SPLIT,
+        "images": [
+            {
+                "image_id": image.image_id,
+                "modality": image.modality,
+                "uri": str(image.path.resolve()),
+                "sha256": digests[image.path],
+            }
+            for image in case.images
+        ],
+        "mask_uri": str(case.mask.resolve()) if case.mask else None,
+        "shape_ijk": [int(side) for side in shape],
+        "spacing_mm": [float(side) for side in spacing],
+        "affine": [float(value) for value in volume.affine.ravel()],
+        "orientation_as_stored": volume.orientation_as_stored,
+        "obliquity_deg": float(volume.obliquity_deg),
+        "spacing_source": str(volume.spacing_source),
+        "flags": flags,
+        "volume_fingerprint": volume_fingerprint(volume.array),
+    }
+    return {name: record[name] for name in CASE_SCHEMA.names}
+
+
+def _region_rows(case: CaseSource, options: AnnotateOptions, label_map: Volume) -> pa.Table:
+    _check_labels(case, label_map.array)
+    name_of = {structure.label_id: structure.name for structure in case.structures}
+    measured = pa.concat_tables(
+        _measured(label_map, structures, case.target_labels, options)
+        for structures in _disjoint(case.structures)
+    )
+    names = pa.array([name_of[label_id] for label_id in measured["label_id"].to_pylist()])
+    return _with_case(measured.append_column("label", names.cast(pa.string())), case, options)
+
+
+def _disjoint(structures: tuple[Structure, ...]) -> list[tuple[Structure, ...]]:
+    """Groups of structures that can share one label map: all at once, or one by one."""
+    values = [value for structure in structures for value in structure.values]
+    if len(values) == len(set(values)):
+        return [structures]
+    return [(structure,) for structure in structures]
+
+
+def _measured(
+    label_map: Volume,
+    structures: tuple[Structure, ...],
+    target_labels: tuple[int, ...],
+    options: AnnotateOptions,
+) -> pa.Table:
+    """Region rows of structures that do not overlap."""
+    array = _relabelled(label_map.array, structures)
+    spacing = label_map.spacing_mm
+    if label_map.is_native:
+        return native_region_table(array, spacing, options.native_plane, target_labels)
+    return region_table(array, spacing, target_labels)
+
+
+def _relabelled(array: npt.NDArray[Any], structures: tuple[Structure, ...]) -> npt.NDArray[Any]:
+    """The label map with each structure's values replaced by its label id."""
+    if all(structure.values == (structure.label_id,) for structure in structures):
+        return array
+    relabelled = np.zeros(array.shape, dtype=np.int32)
+    for structure in structures:
+        relabelled[np.isin(array, structure.values)] = structure.label_id
+    return relabelled
+
+
+def _check_labels(case: CaseSource, array: npt.NDArray[Any]) -> None:
+    known = {value for structure in case.structures for value in structure.values}
+    found = {int(value) for value in np.unique(array)} - {0}
+    if not found:
+        msg = f"{case.mask}: expected labelled voxels, found background only; check the mask"
+        raise EmptyMaskError(msg)
+    if found - known:
+        msg = (
+            f"{case.mask}: expected only label values {sorted(known)}, found also "
+            f"{sorted(found - known)}; name them in the label file"
+        )
+        raise UnknownLabelError(msg)
+
+
+_CASE_CONSTANTS = ("dataset", "cohort", "case_id", "subject_id", "split", "image_id")
+
+
+def _with_case(rows: pa.Table, case: CaseSource, options: AnnotateOptions) -> pa.Table:
+    schema = REGION_SCHEMA if "label_id" in rows.column_names else BIOMETRIC_SCHEMA
+    values = (options.dataset, case.cohort, case.case_id, case.subject_id)
+    values += (AnnotatedCase.NO_SPLIT, case.images[0].image_id)
+    constants = dict(zip(_CASE_CONSTANTS, values, strict=True))
+    columns = [
+        rows[name] if name in rows.column_names else pa.repeat(constants[name], rows.num_rows)
+        for name in schema.names
+    ]
+    return pa.Table.from_arrays(columns, names=schema.names).cast(schema)
+
+
+def _biometric_rows(
+    case: CaseSource, options: AnnotateOptions, volume: Volume
+) -> tuple[pa.Table, tuple[Problem, ...]]:
+    """Measurements between the case's landmarks, and those that could not be made."""
+    if case.landmarks is None or options.biometrics is None:
+        return BIOMETRIC_SCHEMA.empty_table(), ()
+    landmarks = read_landmarks(case.landmarks)
+    if volume.is_native:
+        located = native_xy(landmarks)
+    else:
+        located = canonical_ijk(
+            landmarks,
+            volume.array.shape,
+            orientation_as_stored=volume.orientation_as_stored,
+            affine=volume.affine,
+        )
+    measured = biometric_rows(
+        options.biometrics,
+        located,
+        shape=volume.array.shape,
+        spacing_mm=volume.spacing_mm,
+        native_plane=options.native_plane,
+    )
+    fields = [f for f in BIOMETRIC_SCHEMA if f.name not in _CASE_CONSTANTS]
+    rows = pa.Table.from_pylist([asdict(row) for row in measured.rows], pa.schema(fields))
+    problems = tuple(
+        Problem(
+            case_id=case.case_id,
+            reason=str(problem.reason),
+            message=f"{case.landmarks}: {problem.message}",
+        )
+        for problem in measured.problems
+    )
+    return _with_case(rows, case, options), problems

@@ -1,0 +1,350 @@
+"""Cases to tables: `regions/`, `biometrics/`, `cases.parquet`, and the manifest last.
+
+Each case's rows are staged as soon as they are measured, so an interrupted build goes on where
+it stopped; the staged cases are then merged into Hive partitions, one row group at a time.
+"""
+
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from medvision.errors import ItemError, UsageError
+from medvision.fetch import sha256_file
+from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
+from medvision.table.cases import CaseSource, Unpaired
+from medvision.table.manifest import (
+    content_key,
+    package_versions,
+    read_manifest,
+    write_manifest,
+)
+from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+from medvision.table.split import SPLIT_SEED, subject_splits
+
+logger = logging.getLogger(__name__)
+
+STAGING = ".build"
+ROWS_PER_GROUP = 500_000
+PARTITION_COLUMNS = ("plane", "split")
+SORT_KEYS = {
+    "regions": ("label_id", "slice_index", "component"),
+    "biometrics": ("slice_index", "metric_kind", "metric_key"),
+}
+SCHEMAS = {"regions": REGION_SCHEMA, "biometrics": BIOMETRIC_SCHEMA}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """All that determines a table folder.
+
+    Attributes:
+        cases: Complete cases.
+        unpaired: Listed cases that lack a file; they count for the split and as problems.
+        options: Dataset-wide choices.
+        description: What the pictures are, as prompts say it.
+        root: Data root below which the files lie, for `--root` to re-base; or None.
+    """
+
+    cases: Sequence[CaseSource]
+    unpaired: Sequence[Unpaired]
+    options: AnnotateOptions
+    description: str
+    root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSummary:
+    """What a build did."""
+
+    n_cases: int
+    n_built: int
+    n_regions: int
+    n_biometrics: int
+    problems: tuple[Problem, ...]
+    up_to_date: bool
+
+    def dropped(self) -> dict[str, int]:
+        """Number of problems by reason."""
+        return dict(Counter(problem.reason for problem in self.problems))
+
+
+Progress = Callable[[int, int, str], None]
+
+
+def build_tables(
+    request: BuildRequest, out: Path, on_progress: Progress = lambda *_: None
+) -> BuildSummary:
+    """Build a table folder; does nothing when it is up to date.
+
+    Args:
+        request: Cases and choices.
+        out: Table folder.
+        on_progress: Called with (cases done, cases in all, case id).
+
+    Returns:
+        Counts, and a problem for each case or measurement that could not be used.
+
+    Raises:
+        UsageError: `out` holds the tables of a dataset of another name.
+    """
+    done = read_manifest(out)
+    if done and done["name"] != request.options.dataset:
+        msg = (
+            f"{out} holds the tables of {done['name']!r}, not of {request.options.dataset!r}; "
+            "give each dataset an --out of its own"
+        )
+        raise UsageError(msg)
+    digests, missing = _digests(request.cases)
+    key = _build_key(request, digests)
+    if done and done["key"] == key:
+        return _summary(done, up_to_date=True)
+    staging = out / STAGING
+    staging.mkdir(parents=True, exist_ok=True)
+    staged, problems = [], [*_unpaired_problems(request.unpaired), *missing]
+    for rank, case in enumerate(request.cases):
+        on_progress(rank, len(request.cases), case.case_id)
+        if all(path in digests for path in _files(case)):
+            folder = staging / _case_key(case, request, digests)
+            problems += _stage(case, request.options, digests, folder)
+            staged += [folder] if folder.exists() else []
+    on_progress(len(request.cases), len(request.cases), "")
+    counts = _merge(staged, _splits(request), out)
+    manifest = _manifest(request, key, digests, problems, counts)
+    _publish(out, manifest)
+    return _summary(manifest, up_to_date=False)
+
+
+def _files(case: CaseSource) -> list[Path]:
+    return [
+        *(image.path for image in case.images),
+        *(path for path in (case.mask, case.landmarks) if path is not None),
+    ]
+
+
+def _digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], list[Problem]]:
+    """SHA-256 of every file of the cases, and a problem for each case with a missing file."""
+    digests, problems = {}, []
+    for case in cases:
+        for path in _files(case):
+            try:
+                digests[path] = sha256_file(path)
+            except OSError as error:
+                message = f"{path}: expected a readable file, found: {error.strerror}"
+                problems.append(
+                    Problem(case_id=case.case_id, reason="missing_file", message=message)
+                )
+    return digests, problems
+
+
+def _case_key(case: CaseSource, request: BuildRequest, digests: dict[Path, str]) -> str:
+    content = {
+        "case": asdict(case),
+        "options": asdict(request.options),
+        "files": {str(path): digests[path] for path in _files(case)},
+        "versions": package_versions(),
+    }
+    return content_key(content)
+
+
+def _build_key(request: BuildRequest, digests: dict[Path, str]) -> str:
+    content = {
+        "cases": [asdict(case) for case in request.cases],
+        "unpaired": [asdict(case) for case in request.unpaired],
+        "options": asdict(request.options),
+        "description": request.description,
+        "files": {str(path): digest for path, digest in digests.items()},
+        "versions": package_versions(),
+    }
+    return content_key(content)
+
+
+def _unpaired_problems(unpaired: Iterable[Unpaired]) -> list[Problem]:
+    return [
+        Problem(case_id=case.case_id, reason="unpaired", message=case.message) for case in unpaired
+    ]
+
+
+def _stage(
+    case: CaseSource, options: AnnotateOptions, digests: dict[Path, str], folder: Path
+) -> list[Problem]:
+    """Measure one case into its staging folder, unless an earlier run has; its problems."""
+    if not folder.exists():
+        try:
+            annotated = annotate_case(case, options, digests)
+        except ItemError as error:
+            logger.warning("%s: %s", case.case_id, error)
+            return [Problem(case_id=case.case_id, reason=error.reason, message=str(error))]
+        draft = folder.with_name(f"draft-{folder.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        pq.write_table(annotated.regions, draft / "regions.parquet")
+        pq.write_table(annotated.biometrics, draft / "biometrics.parquet")
+        staged = {
+            "record": annotated.record,
+            "problems": [asdict(problem) for problem in annotated.problems],
+        }
+        (draft / "case.json").write_text(json.dumps(staged), encoding="utf-8")
+        draft.rename(folder)
+    return [Problem(**entry) for entry in _staged(folder)["problems"]]
+
+
+def _staged(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _splits(request: BuildRequest) -> dict[str, str]:
+    listed = [case.subject_id for case in (*request.cases, *request.unpaired)]
+    return subject_splits(request.options.dataset, listed)
+
+
+def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[str, int]:
+    """Merge staged cases into `<staging>/merged/`; number of rows by table."""
+    merged = out / STAGING / "merged"
+    shutil.rmtree(merged, ignore_errors=True)
+    merged.mkdir()
+    by_case = sorted(
+        ((_staged(folder)["record"], folder) for folder in staged),
+        key=lambda entry: (entry[0]["cohort"], entry[0]["case_id"]),
+    )
+    records = [
+        {**record, "split": splits[record["subject_id"]], **_relative_uris(record, out)}
+        for record, _ in by_case
+    ]
+    pq.write_table(pa.Table.from_pylist(records, CASE_SCHEMA), merged / "cases.parquet")
+    counts = {"cases": len(records)}
+    for name, keys in SORT_KEYS.items():
+        with _PartitionedWriter(merged / name, SCHEMAS[name]) as writer:
+            for record, folder in by_case:
+                rows = pq.read_table(folder / f"{name}.parquet", partitioning=None)
+                ordered = rows.sort_by([(key, "ascending") for key in keys])
+                writer.write(ordered, splits[record["subject_id"]])
+        counts[name] = writer.n_rows
+    return counts
+
+
+def _relative_uris(record: dict[str, Any], out: Path) -> dict[str, Any]:
+    """The record's URIs, relative to the table folder where they lie below it."""
+
+    def relative(uri: str | None) -> str | None:
+        below = uri is not None and Path(uri).is_relative_to(out.resolve())
+        return str(Path(uri).relative_to(out.resolve())) if uri and below else uri
+
+    return {
+        "images": [{**image, "uri": relative(image["uri"])} for image in record["images"]],
+        "mask_uri": relative(record["mask_uri"]),
+    }
+
+
+class _PartitionedWriter:
+    """Writes rows to `plane=…/split=…/part-0.parquet` in bounded memory.
+
+    As Hive has it, the partition columns stand in the path and not in the files.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self.folder = folder
+        self.n_rows = 0
+        self._schema = pa.schema([f for f in schema if f.name not in PARTITION_COLUMNS])
+        self._writers: dict[tuple[str, str], pq.ParquetWriter] = {}
+        self._waiting: dict[tuple[str, str], list[pa.Table]] = {}
+        folder.mkdir()
+
+    def __enter__(self) -> "_PartitionedWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for partition, writer in self._writers.items():
+            if error[0] is None:
+                self._flush(partition)
+            writer.close()
+
+    def write(self, rows: pa.Table, split: str) -> None:
+        """Add one case's rows."""
+        for plane in rows["plane"].unique().to_pylist():
+            mask = pc.equal(rows["plane"], plane)
+            part = rows.filter(mask).select(self._schema.names)
+            self.n_rows += part.num_rows
+            waiting = self._waiting_for((plane, split))
+            waiting.append(part)
+            if sum(table.num_rows for table in waiting) >= ROWS_PER_GROUP:
+                self._flush((plane, split))
+
+    def _waiting_for(self, partition: tuple[str, str]) -> list[pa.Table]:
+        if partition not in self._writers:
+            plane, split = partition
+            path = self.folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
+            path.parent.mkdir(parents=True)
+            self._writers[partition] = pq.ParquetWriter(path, self._schema, compression="zstd")
+            self._waiting[partition] = []
+        return self._waiting[partition]
+
+    def _flush(self, partition: tuple[str, str]) -> None:
+        waiting = self._waiting[partition]
+        if waiting:
+            rows = pa.concat_tables(waiting)
+            self._writers[partition].write_table(rows, row_group_size=2 * ROWS_PER_GROUP)
+            waiting.clear()
+
+
+def _manifest(
+    request: BuildRequest,
+    key: str,
+    digests: dict[Path, str],
+    problems: Iterable[Problem],
+    counts: dict[str, int],
+) -> dict[str, Any]:
+    problems = list(problems)
+    return {
+        "stage": "build",
+        "name": request.options.dataset,
+        "description": request.description,
+        "root": str(request.root.resolve()) if request.root else None,
+        "key": key,
+        "options": asdict(request.options),
+        "seed": SPLIT_SEED,
+        "versions": package_versions(),
+        "inputs": {str(path): digest for path, digest in digests.items()},
+        "counts": {
+            "cases_in": len(request.cases) + len(request.unpaired),
+            "cases_out": counts["cases"],
+            "regions": counts["regions"],
+            "biometrics": counts["biometrics"],
+            "dropped": dict(Counter(problem.reason for problem in problems)),
+        },
+        "problems": [asdict(problem) for problem in problems],
+    }
+
+
+def _publish(out: Path, manifest: dict[str, Any]) -> None:
+    """Swap the merged tables in: the old manifest goes first, the new one comes last."""
+    merged = out / STAGING / "merged"
+    (out / "manifest.json").unlink(missing_ok=True)
+    for entry in sorted(merged.iterdir()):
+        target = out / entry.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        entry.replace(target)
+    write_manifest(out, manifest)
+    shutil.rmtree(out / STAGING)
+
+
+def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
+    counts = manifest["counts"]
+    return BuildSummary(
+        n_cases=counts["cases_in"],
+        n_built=counts["cases_out"],
+        n_regions=counts["regions"],
+        n_biometrics=counts["biometrics"],
+        problems=tuple(Problem(**entry) for entry in manifest["problems"]),
+        up_to_date=up_to_date,
+    )

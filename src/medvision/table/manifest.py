@@ -1,0 +1,43 @@
+"""Manifests: written last, they say that a stage is complete and what it was made from."""
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+VERSIONED_PACKAGES = ("medvision", "numpy", "numba", "opencv-python-headless", "nibabel", "pyarrow")
+
+
+def content_key(content: Any) -> str:
+    """Hex SHA-256 of a JSON value in canonical form."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that numbers depend on."""
+    return {name: version(name) for name in VERSIONED_PACKAGES}
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """A stage folder's manifest, or None when the stage is not complete."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Write a stage folder's manifest atomically. Call it last."""
+    write_text(folder / MANIFEST, json.dumps(content, indent=1, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that readers see the old or the new one, never half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,66 @@
+"""Reading table folders."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from medvision.errors import UsageError
+from medvision.table.manifest import read_manifest
+from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+
+
+def tables_manifest(tables: Path) -> dict[str, Any]:
+    """Manifest of a complete table folder.
+
+    Raises:
+        UsageError: The folder holds no complete tables.
+    """
+    manifest = read_manifest(tables)
+    if manifest is None or manifest.get("stage") != "build":
+        msg = f"{tables}: expected a table folder with a manifest.json; run `medvision build` first"
+        raise UsageError(msg)
+    return manifest
+
+
+def read_cases(tables: Path) -> pa.Table:
+    """One row per case, with columns as in `CASE_SCHEMA`."""
+    tables_manifest(tables)
+    return pq.read_table(tables / "cases.parquet", partitioning=None).cast(CASE_SCHEMA)
+
+
+def read_regions(tables: Path, where: pads.Expression | None = None) -> pa.Table:
+    """Region rows, with columns as in `REGION_SCHEMA`; `where` may use any of them."""
+    return _read(tables, "regions", REGION_SCHEMA, where)
+
+
+def read_biometrics(tables: Path, where: pads.Expression | None = None) -> pa.Table:
+    """Biometric rows, with columns as in `BIOMETRIC_SCHEMA`; `where` may use any of them."""
+    return _read(tables, "biometrics", BIOMETRIC_SCHEMA, where)
+
+
+def _read(tables: Path, name: str, schema: pa.Schema, where: pads.Expression | None) -> pa.Table:
+    tables_manifest(tables)
+    folder = tables / name
+    if not any(folder.glob("**/*.parquet")):
+        return schema.empty_table()
+    dataset = pads.dataset(folder, format="parquet", partitioning="hive")
+    return dataset.to_table(columns=schema.names, filter=where).cast(schema)
+
+
+def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
+    """Path of an image or mask URI of a table folder.
+
+    Args:
+        uri: As in `cases.parquet`.
+        tables: The table folder; relative URIs start there.
+        root: Data root that replaces the one the tables were built under, or None.
+    """
+    if not Path(uri).is_absolute():
+        return (tables / uri).resolve()
+    built_under = tables_manifest(tables)["root"]
+    if root is not None and built_under and Path(uri).is_relative_to(built_under):
+        return (root / Path(uri).relative_to(built_under)).resolve()
+    return Path(uri)
