@@ -1,0 +1,432 @@
+"""Landmark files and their way into an image: named points in voxel or world coordinates.
+
+Formats, by file name:
+
+- `.json`, `.json.gz`: `{key: [i, j, k]}`, or `{"space": "voxel" | "RAS" | "LPS", "landmarks": …}`.
+- `.csv`: columns `key, x, y[, z]` or `key, i, j[, k]`; an optional `space` column, the same on
+  every row.
+- `.fcsv`: 3D Slicer fiducials; `.mrk.json`: 3D Slicer markups; both name their world frame.
+
+Voxel coordinates are zero-based, integers at voxel centres, in the file's stored axis order (for a
+picture: column, row) and are the default where a file of ours names no space. World coordinates are
+RAS or LPS millimetres.
+"""
+
+import csv
+import gzip
+import json
+import math
+import sys
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medvision.errors import ItemError
+from medvision.frames import FloatArray, ijk_from_ras, ras_from_lps
+
+AXIS_OF_LETTER: dict[str, int] = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
+"""Axis of the RAS+ array along which a stored axis with this letter runs."""
+
+CANONICAL_LETTERS = "RAS"
+
+
+class UnreadableLandmarksError(ItemError):
+    """The file is missing, truncated or not text of its format."""
+
+    reason = "landmarks_unreadable"
+
+
+class LandmarkFormatError(ItemError):
+    """The file reads as text but lacks the structure of its format, or names an unknown space."""
+
+    reason = "landmarks_bad_format"
+
+
+class LandmarkValueError(ItemError):
+    """A landmark's coordinates are not two or three finite numbers."""
+
+    reason = "landmarks_bad_value"
+
+
+class DuplicateLandmarkError(ItemError):
+    """The file gives one landmark key twice."""
+
+    reason = "landmarks_duplicate"
+
+
+class EmptyLandmarksError(ItemError):
+    """The file holds no landmark."""
+
+    reason = "landmarks_empty"
+
+
+class LandmarkFrameError(ItemError):
+    """The coordinates cannot be placed in the image: wrong dimension, space or orientation."""
+
+    reason = "landmarks_wrong_frame"
+
+
+class LandmarkSpace(StrEnum):
+    """What a file's coordinates count."""
+
+    VOXEL = "voxel"
+    """Stored voxel indices; pixel column, row for a picture."""
+    RAS = "RAS"
+    """World mm, +x to the patient's right, +y anterior, +z superior."""
+    LPS = "LPS"
+    """World mm, +x to the patient's left, +y posterior, +z superior."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landmarks:
+    """Named points as a file gives them.
+
+    Attributes:
+        source: Where they come from, for messages.
+        points: Key to coordinates, three of them, or two for a picture; all of one length.
+    """
+
+    source: str
+    space: LandmarkSpace
+    points: Mapping[str, tuple[float, ...]]
+
+
+def read_landmarks(path: Path | str) -> Landmarks:
+    """Landmarks of one file, in the space it states.
+
+    Args:
+        path: `.json`, `.json.gz`, `.csv`, `.fcsv` or `.mrk.json`.
+
+    Raises:
+        UnreadableLandmarksError: Missing, truncated or not of its format.
+        LandmarkFormatError: Unknown suffix or space, missing columns or fields.
+        LandmarkValueError: Not two or three finite numbers, or of different lengths.
+        DuplicateLandmarkError: One key twice.
+        EmptyLandmarksError: No landmark.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    for suffix, reader in _READERS.items():
+        if name.endswith(suffix):
+            return reader(_text(path), str(path))
+    msg = f"{path}: expected a landmark file ({', '.join(_READERS)}), found '{path.name}'"
+    raise LandmarkFormatError(msg)
+
+
+def canonical_ijk(
+    landmarks: Landmarks,
+    shape_ijk: tuple[int, ...],
+    *,
+    orientation_as_stored: str,
+    affine: npt.ArrayLike,
+) -> dict[str, FloatArray]:
+    """Voxel coordinates of landmarks in the closest-canonical RAS+ array, unrounded.
+
+    Args:
+        landmarks: Three coordinates each.
+        shape_ijk: (I, J, K) of the canonical array.
+        orientation_as_stored: Letters towards which the stored axes run, such as "LPS"; "" where
+            unknown, so that the array is as stored. Used for voxel landmarks.
+        affine: (4, 4) canonical voxel to RAS mm; used for world landmarks.
+
+    Returns:
+        Key to (3,) coordinates; integers are voxel centres. They may lie outside the array.
+
+    Raises:
+        LandmarkFrameError: Landmarks of two coordinates, letters that are no orientation, or world
+            landmarks for an image of unknown orientation.
+
+    Example:
+        Stored "LPS" with shape (10, 10, 5): stored voxel (0, 2, 3) is canonical (9, 7, 3).
+    """
+    _check_dimension(landmarks, expected=3, image="a volume")
+    if landmarks.space is not LandmarkSpace.VOXEL and not orientation_as_stored:
+        msg = (
+            f"{landmarks.source}: {landmarks.space} world landmarks need an image whose header "
+            "states its orientation; this one does not, give voxel landmarks"
+        )
+        raise LandmarkFrameError(msg)
+    coordinates = np.array(list(landmarks.points.values()), dtype=np.float64)
+    match landmarks.space:
+        case LandmarkSpace.VOXEL:
+            axes = _stored_axes(orientation_as_stored, landmarks.source)
+            coordinates = _canonical_from_stored(coordinates, shape_ijk, axes)
+        case LandmarkSpace.RAS:
+            coordinates = ijk_from_ras(coordinates, affine)
+        case LandmarkSpace.LPS:
+            coordinates = ijk_from_ras(ras_from_lps(coordinates), affine)
+    return dict(zip(landmarks.points, coordinates, strict=True))
+
+
+def native_xy(landmarks: Landmarks) -> dict[str, FloatArray]:
+    """Pixel coordinates (column, row) of landmarks on a 2D image, unrounded.
+
+    Raises:
+        LandmarkFrameError: They have three coordinates or are world coordinates.
+    """
+    _check_dimension(landmarks, expected=2, image="a 2D image")
+    if landmarks.space is not LandmarkSpace.VOXEL:
+        msg = (
+            f"{landmarks.source}: a 2D image takes pixel landmarks [column, row], found "
+            f"{landmarks.space} world coordinates; convert them to pixels"
+        )
+        raise LandmarkFrameError(msg)
+    return {key: np.array(point) for key, point in landmarks.points.items()}
+
+
+def _canonical_from_stored(
+    stored: FloatArray, shape_ijk: tuple[int, ...], axes: tuple[str, ...]
+) -> FloatArray:
+    """(n, 3) stored voxel coordinates to (n, 3) canonical ones."""
+    canonical = np.empty_like(stored)
+    for stored_axis, letter in enumerate(axes):
+        axis = AXIS_OF_LETTER[letter]
+        along = stored[:, stored_axis]
+        flipped = letter not in CANONICAL_LETTERS
+        canonical[:, axis] = shape_ijk[axis] - 1 - along if flipped else along
+    return canonical
+
+
+def _stored_axes(orientation: str, source: str) -> tuple[str, ...]:
+    letters = tuple(orientation or CANONICAL_LETTERS)
+    if sorted(AXIS_OF_LETTER.get(letter, -1) for letter in letters) != [0, 1, 2]:
+        msg = (
+            f"{source}: voxel landmarks need the image's stored orientation as three letters "
+            f"such as 'LPS', found '{orientation}'"
+        )
+        raise LandmarkFrameError(msg)
+    return letters
+
+
+def _check_dimension(landmarks: Landmarks, *, expected: int, image: str) -> None:
+    found = len(next(iter(landmarks.points.values())))
+    if found != expected:
+        msg = (
+            f"{landmarks.source}: {image} takes landmarks of {expected} coordinates, found "
+            f"{found}; is this the landmark file of another image?"
+        )
+        raise LandmarkFrameError(msg)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        if path.name.lower().endswith(".gz"):
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot read a landmark file: {error}"
+        raise UnreadableLandmarksError(msg) from error
+
+
+def _landmarks(source: str, space: LandmarkSpace, entries: Iterable[tuple[str, Any]]) -> Landmarks:
+    """Checked landmarks of (key, coordinates) pairs."""
+    points: dict[str, tuple[float, ...]] = {}
+    for key, value in entries:
+        if not key:
+            msg = f"{source}: a landmark has no key; expected a name for {value!r}"
+            raise LandmarkFormatError(msg)
+        if key in points:
+            msg = f"{source}: landmark '{key}' is given twice; keep one"
+            raise DuplicateLandmarkError(msg)
+        points[key] = _coordinates(source, key, value)
+    if not points:
+        msg = f"{source}: expected at least one landmark, found none"
+        raise EmptyLandmarksError(msg)
+    lengths = {len(point) for point in points.values()}
+    if len(lengths) > 1:
+        msg = f"{source}: expected landmarks of one dimension, found some of 2 and some of 3"
+        raise LandmarkValueError(msg)
+    if space is not LandmarkSpace.VOXEL and lengths != {3}:
+        msg = f"{source}: {space} world landmarks need three coordinates, found two"
+        raise LandmarkValueError(msg)
+    return Landmarks(source=source, space=space, points=MappingProxyType(points))
+
+
+def _coordinates(source: str, key: str, value: Any) -> tuple[float, ...]:
+    wanted = f"{source}: landmark '{key}' needs two or three finite numbers, found {value!r}"
+    if not isinstance(value, list | tuple) or len(value) not in {2, 3}:
+        raise LandmarkValueError(wanted)
+    if not all(isinstance(number, int | float) for number in value):
+        raise LandmarkValueError(wanted)
+    if any(isinstance(number, bool) or abs(number) > sys.float_info.max for number in value):
+        raise LandmarkValueError(wanted)
+    point = tuple(float(number) for number in value)
+    if not all(math.isfinite(number) for number in point):
+        raise LandmarkValueError(wanted)
+    return point
+
+
+def _number(text: str | None) -> float | str | None:
+    """The number a CSV field states; any other text as it is, for the message."""
+    try:
+        return float(text or "")
+    except ValueError:
+        return text
+
+
+def _space(source: str, word: Any) -> LandmarkSpace:
+    for space in LandmarkSpace:
+        if isinstance(word, str) and word.strip().lower() == space.lower():
+            return space
+    msg = f"{source}: expected space {', '.join(LandmarkSpace)}, found {word!r}"
+    raise LandmarkFormatError(msg)
+
+
+def _world_space(source: str, word: Any) -> LandmarkSpace:
+    """RAS or LPS of a Slicer file, whose older versions write 0 and 1."""
+    codes = {"0": LandmarkSpace.RAS, "1": LandmarkSpace.LPS}
+    space = codes.get(str(word).strip()) or _space(source, word)
+    if space is LandmarkSpace.VOXEL:
+        msg = f"{source}: expected coordinate system RAS or LPS, found {word!r}"
+        raise LandmarkFormatError(msg)
+    return space
+
+
+def _one_space(source: str, spaces: set[LandmarkSpace]) -> LandmarkSpace:
+    if len(spaces) > 1:
+        msg = f"{source}: expected one space for all landmarks, found {', '.join(sorted(spaces))}"
+        raise LandmarkFormatError(msg)
+    return next(iter(spaces), LandmarkSpace.VOXEL)
+
+
+def _json_object(text: str, source: str) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        for key in keys:
+            if keys.count(key) > 1:
+                msg = f"{source}: '{key}' is given twice; keep one"
+                raise DuplicateLandmarkError(msg)
+        return dict(pairs)
+
+    try:
+        content = json.loads(text, object_pairs_hook=unique)
+    except ValueError as error:
+        msg = f"{source}: expected JSON, found a text that breaks off or is none: {error}"
+        raise UnreadableLandmarksError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{source}: expected a JSON object of landmarks, found {type(content).__name__}"
+        raise LandmarkFormatError(msg)
+    return content
+
+
+def _from_json(text: str, source: str) -> Landmarks:
+    content = _json_object(text, source)
+    inner = content.get("landmarks")
+    if not isinstance(inner, dict):
+        return _landmarks(source, LandmarkSpace.VOXEL, content.items())
+    unknown = sorted(set(content) - {"space", "landmarks"})
+    if unknown:
+        msg = f"{source}: expected the keys space, landmarks; found also {', '.join(unknown)}"
+        raise LandmarkFormatError(msg)
+    space = _space(source, content.get("space", LandmarkSpace.VOXEL.value))
+    return _landmarks(source, space, inner.items())
+
+
+def _from_markups(text: str, source: str) -> Landmarks:
+    """Slicer markups: control points that were never placed count as absent."""
+    markups = _json_object(text, source).get("markups")
+    if not isinstance(markups, list) or not all(isinstance(markup, dict) for markup in markups):
+        msg = f"{source}: expected 3D Slicer markups (a list 'markups'), found none"
+        raise LandmarkFormatError(msg)
+    spaces: set[LandmarkSpace] = set()
+    entries: list[tuple[str, Any]] = []
+    for markup in markups:
+        if markup.get("coordinateUnits", "mm") not in {"mm", "millimeter"}:
+            msg = f"{source}: expected coordinates in mm, found {markup['coordinateUnits']!r}"
+            raise LandmarkFormatError(msg)
+        spaces.add(_world_space(source, markup.get("coordinateSystem")))
+        entries += _control_points(markup, source)
+    return _landmarks(source, _one_space(source, spaces), entries)
+
+
+def _control_points(markup: dict[str, Any], source: str) -> list[tuple[str, Any]]:
+    points = markup.get("controlPoints", [])
+    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+        msg = f"{source}: expected 'controlPoints' to be a list of objects"
+        raise LandmarkFormatError(msg)
+    return [
+        (str(point.get("label") or point.get("id", "")), point.get("position"))
+        for point in points
+        if point.get("positionStatus", "defined") == "defined"
+    ]
+
+
+_FCSV_COLUMNS = ("id", "x", "y", "z", "ow", "ox", "oy", "oz", "vis", "sel", "lock", "label")
+"""Columns of a Slicer 4 or 5 file whose header does not name them."""
+
+
+def _from_fcsv(text: str, source: str) -> Landmarks:
+    columns = list(_FCSV_COLUMNS)
+    word: str | None = None
+    lines: list[str] = []
+    for line in text.splitlines():
+        name, _, value = line.lstrip("# ").partition("=")
+        if not line.startswith("#"):
+            lines += [line] if line.strip() else []
+        elif name.strip() == "CoordinateSystem":
+            word = value
+        elif name.strip() == "columns":
+            columns = [column.strip() for column in value.split(",")]
+    if word is None:
+        msg = f"{source}: expected a header line '# CoordinateSystem = RAS' or LPS, found none"
+        raise LandmarkFormatError(msg)
+    rows = csv.DictReader(lines, fieldnames=columns)
+    entries = [
+        (row.get("label") or row.get("id") or "", [_number(row.get(axis)) for axis in "xyz"])
+        for row in rows
+    ]
+    return _landmarks(source, _world_space(source, word), entries)
+
+
+def _from_csv(text: str, source: str) -> Landmarks:
+    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    columns = [column.strip() for column in reader.fieldnames or []]
+    reader.fieldnames = columns
+    axes = _coordinate_columns(columns, source)
+    spaces: set[LandmarkSpace] = set()
+    entries: list[tuple[str, Any]] = []
+    for row in reader:
+        if None in row or None in row.values():
+            msg = f"{source}: expected {len(columns)} fields on line {reader.line_num}"
+            raise LandmarkFormatError(msg)
+        spaces.add(_space(source, row.get("space", LandmarkSpace.VOXEL.value)))
+        filled = [_number(row[axis]) for axis in axes if row[axis].strip()]
+        entries.append((row["key"].strip(), filled))
+    space = _one_space(source, spaces)
+    if "i" in axes and space is not LandmarkSpace.VOXEL:
+        msg = (
+            f"{source}: columns i, j, k hold voxel landmarks, found space {space}; "
+            "name them x, y, z"
+        )
+        raise LandmarkFormatError(msg)
+    return _landmarks(source, space, entries)
+
+
+def _coordinate_columns(columns: list[str], source: str) -> list[str]:
+    """The two or three coordinate columns of a CSV header, every other name rejected."""
+    for axes in ("xyz", "xy", "ijk", "ij"):
+        if sorted({"key", *axes}) == sorted(set(columns) - {"space"}):
+            return list(axes)
+    msg = (
+        f"{source}: expected the columns key, x, y[, z] or key, i, j[, k], with an optional "
+        f"space; found {', '.join(columns) or 'an empty file'}"
+    )
+    raise LandmarkFormatError(msg)
+
+
+_READERS = {
+    ".mrk.json": _from_markups,
+    ".json": _from_json,
+    ".json.gz": _from_json,
+    ".fcsv": _from_fcsv,
+    ".csv": _from_csv,
+}
+"""Reader by the end of the file name, the longer end first."""
