@@ -1,0 +1,306 @@
+"""Region rows of label maps: one per connected component of one label on one slice."""
+
+import math
+import operator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from medvision.annotate.components import (
+    DenseLabels,
+    LabelArray,
+    SliceComponents,
+    dense_labels,
+    label_components,
+    slices_per_block,
+)
+from medvision.annotate.ellipse import STATUSES, EllipseFits, EllipseStatus, fit_ellipses
+from medvision.annotate.shape import Shapes, measure_shapes
+from medvision.errors import ItemError, UsageError
+from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, display_view, slice_geometry
+
+_INT, _REAL, _TEXT = pa.int32(), pa.float64(), pa.string()
+
+SLICE_COLUMNS = [
+    ("slice_index", _INT),
+    ("height_px", _INT),
+    ("width_px", _INT),
+    ("spacing_y_mm", _REAL),
+    ("spacing_x_mm", _REAL),
+]
+"""Columns that say which slice a row is about."""
+
+COMPONENT_COLUMNS = [
+    ("component", _INT),
+    ("n_components", _INT),
+    ("label_pixel_count", _INT),
+    ("touches_border", pa.bool_()),
+    ("x0_px", _INT),
+    ("y0_px", _INT),
+    ("x1_px", _INT),
+    ("y1_px", _INT),
+    ("pixel_count", _INT),
+    ("area_mm2", _REAL),
+    ("ellipse_status", _TEXT),
+    ("ellipse_major_mm", _REAL),
+    ("ellipse_minor_mm", _REAL),
+    ("major_x0_px", _REAL),
+    ("major_y0_px", _REAL),
+    ("major_x1_px", _REAL),
+    ("major_y1_px", _REAL),
+    ("minor_x0_px", _REAL),
+    ("minor_y0_px", _REAL),
+    ("minor_x1_px", _REAL),
+    ("minor_y1_px", _REAL),
+    ("ellipse_area_ratio", _REAL),
+    ("moment_major_mm", _REAL),
+    ("moment_minor_mm", _REAL),
+    ("feret_max_mm", _REAL),
+    ("feret_perp_mm", _REAL),
+    ("feret_x0_px", _REAL),
+    ("feret_y0_px", _REAL),
+    ("feret_x1_px", _REAL),
+    ("feret_y1_px", _REAL),
+]
+"""Columns that measure one component."""
+
+REGION_COLUMNS = [("plane", _TEXT), *SLICE_COLUMNS, ("label_id", _INT), *COMPONENT_COLUMNS]
+"""Columns of the region tables made here: all that need no case."""
+
+_SCHEMA = pa.schema(REGION_COLUMNS)
+_MAX_LABEL, _MIN_LABEL = np.iinfo(np.int32).max, np.iinfo(np.int32).min
+_MIN_VOXELS_FOR_THREADS = 1 << 20
+
+
+class LabelMapShapeError(ItemError):
+    """A label map has the wrong number of axes."""
+
+    reason = "label_map_shape"
+
+
+class LabelTypeError(ItemError):
+    """A label map holds something else than integers."""
+
+    reason = "labels_not_integer"
+
+
+class LabelRangeError(ItemError):
+    """A label does not fit the table's 32 bits."""
+
+    reason = "label_out_of_range"
+
+
+class SpacingError(ItemError):
+    """Spacing is not finite and positive, or has the wrong number of values."""
+
+    reason = "bad_spacing"
+
+
+def region_table(
+    label_map: npt.NDArray[Any],
+    spacing_mm: Sequence[float],
+    target_labels: Iterable[int] = (),
+) -> pa.Table:
+    """Connected components of every label on every slice of the three planes.
+
+    Args:
+        label_map: (I, J, K), RAS+. Integers, bool, or floats that hold integers; 0 is background.
+        spacing_mm: Voxel spacing along i, j, k.
+        target_labels: Labels whose components also get ellipse, moments and Feret diameters.
+
+    Returns:
+        `REGION_COLUMNS`, sorted by plane, slice_index, label_id, component.
+
+    Raises:
+        LabelMapShapeError: The label map does not have three axes.
+        LabelTypeError: It holds something else than integers.
+        LabelRangeError: A label needs more than 32 bits.
+        SpacingError: Spacing is not three finite positive numbers.
+        UsageError: A target label is not an integer.
+    """
+    labels = _checked_labels(label_map, "[i, j, k]")
+    spacing = _checked_spacing(spacing_mm, "i, j, k")
+    blocks = [
+        (plane, slice_geometry(labels.array.shape, spacing, plane), stack, first)
+        for plane in sorted(VOLUME_PLANES)
+        for stack, first in _blocks(cast("LabelArray", display_view(labels.array, plane)))
+    ]
+    return _table(labels, blocks, _target_ids(target_labels))
+
+
+def native_region_table(
+    label_map_yx: npt.NDArray[Any],
+    spacing_yx_mm: Sequence[float],
+    plane: Plane,
+    target_labels: Iterable[int] = (),
+) -> pa.Table:
+    """Connected components of every label of a 2D mask, shown as it is stored.
+
+    Args:
+        label_map_yx: (height, width): row, column. Values as for `region_table`.
+        spacing_yx_mm: Pixel spacing along y and x.
+        plane: The plane to name in the table: the projection, or native.
+        target_labels: Labels whose components also get ellipse, moments and Feret diameters.
+
+    Returns:
+        `REGION_COLUMNS`, sorted by label_id, component; slice_index is 0.
+
+    Raises:
+        LabelMapShapeError, LabelTypeError, LabelRangeError, SpacingError, UsageError:
+            As for `region_table`.
+    """
+    labels = _checked_labels(label_map_yx, "[y, x]")
+    spacing_y_mm, spacing_x_mm = _checked_spacing(spacing_yx_mm, "y, x")
+    height_px, width_px = labels.array.shape
+    geometry = SliceGeometry(
+        height_px=height_px,
+        width_px=width_px,
+        spacing_y_mm=spacing_y_mm,
+        spacing_x_mm=spacing_x_mm,
+    )
+    blocks = [(plane, geometry, labels.array[np.newaxis], 0)] if labels.array.size else []
+    return _table(labels, blocks, _target_ids(target_labels))
+
+
+_Block = tuple[Plane, SliceGeometry, LabelArray, int]
+
+
+def _table(labels: DenseLabels, blocks: list[_Block], targets: npt.NDArray[np.int64]) -> pa.Table:
+    def batch(block: _Block) -> pa.RecordBatch:
+        plane, geometry, stack, first_slice = block
+        components = label_components(labels, stack, first_slice, targets)
+        return _region_batch(components, plane, geometry)
+
+    workers = min(2, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 2
+    if workers == 1 or labels.flat.size < _MIN_VOXELS_FOR_THREADS:
+        batches = [batch(block) for block in blocks]
+    else:
+        with ThreadPoolExecutor(workers) as executor:
+            batches = list(executor.map(batch, blocks))
+    return pa.Table.from_batches(batches, schema=_SCHEMA).combine_chunks()
+
+
+def _blocks(stack: LabelArray) -> Iterator[tuple[LabelArray, int]]:
+    """Slices of one plane, some at a time, each with the index of its first slice."""
+    if stack.size:
+        n_slices = slices_per_block(stack)
+        for first in range(0, len(stack), n_slices):
+            yield stack[first : first + n_slices], first
+
+
+def _region_batch(
+    components: SliceComponents, plane: Plane, geometry: SliceGeometry
+) -> pa.RecordBatch:
+    spacing_xy_mm = (geometry.spacing_x_mm, geometry.spacing_y_mm)
+    fits = fit_ellipses(components.runs, components.box_xyxy_px, spacing_xy_mm)
+    shapes = measure_shapes(components.runs, spacing_xy_mm)
+    n_rows = len(components.label_id)
+    pixel_mm2 = np.float64(geometry.spacing_x_mm * geometry.spacing_y_mm)
+    area_mm2 = components.pixel_count.astype(np.float64) * pixel_mm2
+    arrays = [
+        pa.repeat(pa.scalar(str(plane)), n_rows),
+        components.slice_index,
+        *(
+            pa.repeat(pa.scalar(value, type=kind), n_rows)
+            for value, kind in (
+                (geometry.height_px, _INT),
+                (geometry.width_px, _INT),
+                (geometry.spacing_y_mm, _REAL),
+                (geometry.spacing_x_mm, _REAL),
+            )
+        ),
+        components.label_id,
+        components.component,
+        components.n_components,
+        components.label_pixel_count,
+        components.touches_border,
+        *components.box_xyxy_px.T,
+        components.pixel_count,
+        area_mm2,
+        *_ellipse_arrays(fits, area_mm2),
+        *_shape_arrays(shapes),
+    ]
+    return pa.RecordBatch.from_arrays([pa.array(array) for array in arrays], schema=_SCHEMA)
+
+
+def _ellipse_arrays(fits: EllipseFits, area_mm2: npt.NDArray[np.float64]) -> list[pa.Array]:
+    """From `ellipse_status` to `ellipse_area_ratio`."""
+    words = pa.array([str(status) for status in STATUSES])
+    status = pa.DictionaryArray.from_arrays(pa.array(fits.status_code), words).dictionary_decode()
+    columns = [
+        fits.major_mm,
+        fits.minor_mm,
+        *fits.major_ends_px.T,
+        *fits.minor_ends_px.T,
+        math.pi / 4 * fits.major_mm * fits.minor_mm / area_mm2,
+    ]
+    unknown = fits.status_code != STATUSES.index(EllipseStatus.OK)
+    return [status, *(pa.array(column, mask=unknown) for column in columns)]
+
+
+def _shape_arrays(shapes: Shapes) -> list[pa.Array]:
+    """From `moment_major_mm` on."""
+    columns = [
+        shapes.moment_major_mm,
+        shapes.moment_minor_mm,
+        shapes.feret_max_mm,
+        shapes.feret_perp_mm,
+        *shapes.feret_ends_px.T,
+    ]
+    unknown = np.isnan(shapes.feret_max_mm)
+    return [pa.array(column, mask=unknown) for column in columns]
+
+
+def _checked_labels(label_map: npt.NDArray[Any], axes: str) -> DenseLabels:
+    labels = np.asarray(label_map)
+    if labels.ndim != axes.count(",") + 1:
+        msg = f"expected a label map {axes}, found shape {labels.shape}; pass one volume or picture"
+        raise LabelMapShapeError(msg)
+    if labels.dtype.kind not in "biuf":
+        msg = f"expected a label map of integers, found {labels.dtype}; convert it"
+        raise LabelTypeError(msg)
+    if labels.dtype.kind == "f" or labels.dtype.itemsize == 8 or labels.dtype == np.uint32:
+        labels = _narrowed(labels)
+    if labels.dtype.kind == "b":
+        labels = labels.view(np.uint8)
+    return dense_labels(labels.astype(labels.dtype.newbyteorder("="), copy=False))
+
+
+def _narrowed(labels: npt.NDArray[Any]) -> LabelArray:
+    """Integers of at most 32 bits from wider ones or floats, in the same order of memory."""
+    low, high = (labels.min(), labels.max()) if labels.size else (0, 0)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        msg = f"expected integers in the label map, found {low} to {high}; replace those voxels"
+        raise LabelTypeError(msg)
+    if low < _MIN_LABEL or high > _MAX_LABEL:
+        msg = f"expected labels from {_MIN_LABEL} to {_MAX_LABEL}, found {low} to {high}; renumber"
+        raise LabelRangeError(msg)
+    narrow = labels.astype(np.uint8 if low >= 0 and high <= 255 else np.int32, order="K")
+    if labels.dtype.kind == "f" and not np.array_equal(narrow, labels):
+        found = labels[narrow != labels].flat[0]
+        msg = f"expected integers in the label map, found {found}; is it an image, not a mask?"
+        raise LabelTypeError(msg)
+    return cast("LabelArray", narrow)
+
+
+def _checked_spacing(spacing_mm: Sequence[float], axes: str) -> tuple[float, ...]:
+    spacing = tuple(float(value) for value in spacing_mm)
+    usable = all(math.isfinite(value) and value > 0 for value in spacing)
+    if len(spacing) != axes.count(",") + 1 or not usable:
+        msg = f"expected finite positive spacing in mm along {axes}, found {spacing}"
+        raise SpacingError(msg)
+    return spacing
+
+
+def _target_ids(target_labels: Iterable[int]) -> npt.NDArray[np.int64]:
+    targets = tuple(target_labels)
+    try:
+        return np.array(sorted({operator.index(label) for label in targets}), dtype=np.int64)
+    except (TypeError, OverflowError) as error:
+        msg = f"expected target labels to be integers, found {targets!r}"
+        raise UsageError(msg) from error

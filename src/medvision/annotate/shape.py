@@ -1,0 +1,228 @@
+"""Moments and Feret diameters of components, from their runs, in mm."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medvision.annotate.components import END, LINE, START, AnyArray, ComponentRuns, kernel
+from medvision.annotate.ellipse import ends_in_order
+
+FloatArray = npt.NDArray[np.float64]
+
+TIE_RELATIVE = 1e-9
+"""Lengths this close, relatively, are equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """Moment axes and Feret diameters of n components in the slice frame; NaN without runs."""
+
+    moment_major_mm: FloatArray
+    """4 times the root of the larger eigenvalue of the pixel centres' covariance."""
+    moment_minor_mm: FloatArray
+    feret_max_mm: FloatArray
+    """Longest distance between two pixel centres."""
+    feret_perp_mm: FloatArray
+    """Extent of the pixel centres perpendicular to it; of tied longest pairs, the largest."""
+    feret_ends_px: FloatArray
+    """(n, 4): x0, y0, x1, y1 of the longest pair."""
+
+
+def measure_shapes(runs: ComponentRuns, spacing_xy_mm: tuple[float, float]) -> Shapes:
+    """Moments and Feret diameters of components.
+
+    Where several longest pairs have the same perpendicular extent, the one with the smallest
+    x0, then y0, then x1, then y1 is given.
+
+    Args:
+        runs: Pixels of n components.
+        spacing_xy_mm: Pixel spacing along x and y.
+
+    Example:
+        A single pixel has all lengths 0; two pixels side by side at 1 mm have `feret_max_mm` 1,
+        `moment_major_mm` 2 and the others 0.
+    """
+    x_mm, y_mm = float(spacing_xy_mm[0]), float(spacing_xy_mm[1])
+    line_mm, position_mm = (x_mm, y_mm) if runs.along_y else (y_mm, x_mm)
+    moments_mm = _moment_axes(runs.runs, runs.begin, runs.end, line_mm, position_mm)
+    feret = _feret_diameters(runs.runs, runs.begin, runs.end, (x_mm, y_mm), int(runs.along_y))
+    return Shapes(
+        moment_major_mm=moments_mm[:, 0],
+        moment_minor_mm=moments_mm[:, 1],
+        feret_max_mm=feret[:, 0],
+        feret_perp_mm=feret[:, 1],
+        feret_ends_px=ends_in_order(feret[:, 2:], x_mm),
+    )
+
+
+@kernel
+def _moment_axes(
+    runs: AnyArray, begin: AnyArray, end: AnyArray, line_mm: float, position_mm: float
+) -> AnyArray:
+    """(n, 2) major and minor."""
+    axes_mm = np.full((len(begin), 2), np.nan)
+    for index in range(len(begin)):
+        if begin[index] < end[index]:
+            own = runs[begin[index] : end[index]]
+            major_mm, minor_mm = _axes_of_covariance(_covariance_px(own), line_mm, position_mm)
+            axes_mm[index, 0], axes_mm[index, 1] = major_mm, minor_mm
+    return axes_mm
+
+
+@kernel
+def _covariance_px(runs: AnyArray) -> tuple[float, float, float]:
+    """Population covariance of pixel centres: line-line, position-position, line-position.
+
+    Sums are exact integers, of twice the distances from the middle of the component's box, so
+    the result does not depend on where the component lies, nor on flips.
+    """
+    twice_line = runs[0, LINE] + runs[-1, LINE]
+    twice_position = runs[:, START].min() + runs[:, END].max() - 1
+    count = sum_l = sum_p = sum_ll = sum_pp = sum_lp = np.int64(0)
+    for run in runs:
+        n = np.int64(run[END] - run[START])
+        line = np.int64(2 * run[LINE] - twice_line)
+        first = np.int64(2 * run[START] - twice_position)
+        positions = n * (first + n - 1)
+        count += n
+        sum_l += n * line
+        sum_p += positions
+        sum_ll += n * line * line
+        sum_pp += n * first * first + 2 * first * n * (n - 1) + 2 * (n - 1) * n * (2 * n - 1) // 3
+        sum_lp += line * positions
+    mean_l, mean_p = sum_l / count, sum_p / count
+    return (
+        (sum_ll / count - mean_l * mean_l) / 4,
+        (sum_pp / count - mean_p * mean_p) / 4,
+        (sum_lp / count - mean_l * mean_p) / 4,
+    )
+
+
+@kernel
+def _axes_of_covariance(
+    covariance_px: tuple[float, float, float], line_mm: float, position_mm: float
+) -> tuple[float, float]:
+    a = covariance_px[0] * line_mm * line_mm
+    c = covariance_px[1] * position_mm * position_mm
+    b = covariance_px[2] * line_mm * position_mm
+    spread = math.hypot((a - c) / 2, b)
+    middle = (a + c) / 2
+    return 4 * math.sqrt(middle + spread), 4 * math.sqrt(max(middle - spread, 0.0))
+
+
+@kernel
+def _feret_diameters(
+    runs: AnyArray,
+    begin: AnyArray,
+    end: AnyArray,
+    spacing_xy_mm: tuple[float, float],
+    along_y: int,
+) -> AnyArray:
+    """(n, 6): longest, perpendicular, x0, y0, x1, y1."""
+    feret = np.full((len(begin), 6), np.nan)
+    for index in range(len(begin)):
+        if begin[index] < end[index]:
+            corners = _hull_corners(runs[begin[index] : end[index]])
+            points_px = corners if along_y else corners[:, ::-1].copy()
+            feret[index] = _feret_of_points(points_px, spacing_xy_mm)
+    return feret
+
+
+@kernel
+def _hull_corners(runs: AnyArray) -> AnyArray:
+    """Corners of the convex hull of pixel centres, (h, 2) as line, position.
+
+    Lines are in order and each is met, so the hull is a chain through the lines' first pixels
+    and a chain through their last pixels.
+    """
+    line0 = runs[0, LINE]
+    n_lines = runs[-1, LINE] - line0 + 1
+    extents = np.empty((n_lines, 2), dtype=np.int64)
+    extents[:, 0], extents[:, 1] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    for run in runs:
+        row = extents[run[LINE] - line0]
+        row[0], row[1] = min(row[0], run[START]), max(row[1], run[END] - 1)
+    corners = np.empty((2 * n_lines, 2), dtype=np.int64)
+    n_corners = 0
+    for side in range(2):
+        outward = 2 * side - 1
+        base = n_corners
+        for line in range(n_lines):
+            position = extents[line, side]
+            while n_corners - base >= 2 and _bends_inward(
+                corners[n_corners - 2], corners[n_corners - 1], line, position, outward
+            ):
+                n_corners -= 1
+            corners[n_corners, 0], corners[n_corners, 1] = line, position
+            n_corners += 1
+    corners[:, 0] += line0
+    return corners[:n_corners]
+
+
+@kernel
+def _bends_inward(
+    before: AnyArray, corner: AnyArray, line: int, position: int, outward: int
+) -> bool:
+    """Whether `corner` lies on or inside the segment from `before` to (line, position)."""
+    turn = (corner[1] - before[1]) * (line - before[0]) - (position - before[1]) * (
+        corner[0] - before[0]
+    )
+    return bool(turn * outward <= 0)
+
+
+@kernel
+def _feret_of_points(points_px: AnyArray, spacing_xy_mm: tuple[float, float]) -> AnyArray:
+    """(6,): longest, perpendicular, x0, y0, x1, y1; points of the longest pair in order of x, y."""
+    longest_mm = 0.0
+    for a in points_px:
+        for b in points_px:
+            longest_mm = max(longest_mm, _length_mm(a, b, spacing_xy_mm))
+    best = np.full(6, -1.0)
+    for a in points_px:
+        for b in points_px:
+            if a[0] > b[0] or (a[0] == b[0] and a[1] > b[1]):
+                continue
+            if _length_mm(a, b, spacing_xy_mm) < longest_mm * (1 - TIE_RELATIVE):
+                continue
+            perp_mm = _perpendicular_extent_mm(points_px, a, b, spacing_xy_mm)
+            if _is_better_pair(perp_mm, a, b, best):
+                best[1], best[2], best[3], best[4], best[5] = perp_mm, a[0], a[1], b[0], b[1]
+    best[0] = longest_mm
+    return best
+
+
+@kernel
+def _is_better_pair(perp_mm: float, a_px: AnyArray, b_px: AnyArray, best: AnyArray) -> bool:
+    """Whether a pair's perpendicular extent is larger, or as large and the pair comes first."""
+    if best[1] < 0 or perp_mm > best[1] * (1 + TIE_RELATIVE):
+        return True
+    if perp_mm < best[1] * (1 - TIE_RELATIVE):
+        return False
+    return bool((a_px[0], a_px[1], b_px[0], b_px[1]) < (best[2], best[3], best[4], best[5]))
+
+
+@kernel
+def _length_mm(a_px: AnyArray, b_px: AnyArray, spacing_xy_mm: tuple[float, float]) -> float:
+    x_mm = (b_px[0] - a_px[0]) * spacing_xy_mm[0]
+    y_mm = (b_px[1] - a_px[1]) * spacing_xy_mm[1]
+    return math.sqrt(x_mm * x_mm + y_mm * y_mm)
+
+
+@kernel
+def _perpendicular_extent_mm(
+    points_px: AnyArray, a_px: AnyArray, b_px: AnyArray, spacing_xy_mm: tuple[float, float]
+) -> float:
+    length_mm = _length_mm(a_px, b_px, spacing_xy_mm)
+    if length_mm == 0:
+        return 0.0
+    x_mm = (b_px[0] - a_px[0]) * spacing_xy_mm[0]
+    y_mm = (b_px[1] - a_px[1]) * spacing_xy_mm[1]
+    low = high = 0.0
+    for point in points_px:
+        from_x_mm = (point[0] - a_px[0]) * spacing_xy_mm[0]
+        from_y_mm = (point[1] - a_px[1]) * spacing_xy_mm[1]
+        across_mm = (from_y_mm * x_mm - from_x_mm * y_mm) / length_mm
+        low, high = min(low, across_mm), max(high, across_mm)
+    return high - low
