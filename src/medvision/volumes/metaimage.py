@@ -1,0 +1,151 @@
+"""MetaImage (.mha, .mhd) through SimpleITK; its world is LPS."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medvision.frames import FloatArray
+from medvision.volumes.errors import (
+    CorruptFileError,
+    DimensionsError,
+    InvalidSpacingError,
+    MissingFileError,
+    MissingSpacingError,
+    NotAnImageError,
+    TruncatedFileError,
+    UnsupportedPixelsError,
+)
+from medvision.volumes.gzip_stream import first_bytes
+from medvision.volumes.optional import require
+from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
+from medvision.volumes.volume import SpacingSource, VoxelArray
+
+SUFFIXES = (".mha", ".mhd")
+
+LPS_TO_RAS: FloatArray = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+_HEADER_BYTES = 1 << 16
+_ENTRY = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*$")
+
+
+def open_metaimage(path: Path, options: ReadOptions) -> StoredImage:
+    """A MetaImage, 2D or 3D.
+
+    ITK reads an absent or zero spacing as 1 mm, so the text header is judged first.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+    """
+    entries = _text_header(path)
+    spacing = _stated_spacing(path, entries)
+    reader = _reader(path)
+    shape = tuple(int(n) for n in reader.GetSize())
+    if len(shape) not in (2, 3) and any(n != 1 for n in shape[3:]):
+        msg = f"{path}: expected a 2D image or a 3D volume, found shape {shape}; split it first"
+        raise DimensionsError(msg)
+    if reader.GetNumberOfComponents() != 1:
+        n_channels = reader.GetNumberOfComponents()
+        msg = f"{path}: expected one number a voxel, found {n_channels} channels"
+        raise UnsupportedPixelsError(msg)
+    if len(shape) == 2:
+        return _open_2d(path, shape, options, spacing)
+    if spacing is None:
+        msg = f"{path}: the MetaImage header has no ElementSpacing; add it"
+        raise MissingSpacingError(msg)
+    return StoredImage(
+        path=path,
+        shape=shape[:3],
+        affine=_affine(reader),
+        spacing_source=SpacingSource.HEADER,
+        load=lambda: _voxels(path).reshape(shape[:3], order="F"),
+    )
+
+
+def _open_2d(
+    path: Path, shape: tuple[int, ...], options: ReadOptions, spacing: list[float] | None
+) -> StoredImage:
+    found = None
+    if spacing is not None:
+        found = NativeSpacing(
+            spacing_y_mm=spacing[1], spacing_x_mm=spacing[0], source=SpacingSource.HEADER
+        )
+    native = native_spacing(path, options, found)
+    return StoredImage(
+        path=path,
+        shape=shape[::-1],
+        affine=native.affine,
+        spacing_source=native.source,
+        flags=native.flags,
+        load=lambda: _voxels(path).T,
+    )
+
+
+def _text_header(path: Path) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    for line in first_bytes(path, _HEADER_BYTES).decode("latin-1").splitlines():
+        match = _ENTRY.match(line)
+        if match is None:
+            break
+        entries[match[1]] = match[2]
+        if match[1] == "ElementDataFile":
+            break
+    if not {"NDims", "DimSize", "ElementDataFile"} <= set(entries):
+        msg = f"{path}: not a MetaImage: NDims, DimSize and ElementDataFile do not lead the file"
+        raise NotAnImageError(msg)
+    data = entries["ElementDataFile"].split()[0] if entries["ElementDataFile"] else ""
+    detached = data.upper() not in ("LOCAL", "LIST") and "%" not in data
+    if detached and not path.with_name(entries["ElementDataFile"]).is_file():
+        msg = f"{path}: its data file {entries['ElementDataFile']} is missing; keep them together"
+        raise MissingFileError(msg)
+    return entries
+
+
+def _stated_spacing(path: Path, entries: dict[str, str]) -> list[float] | None:
+    stated = entries.get("ElementSpacing", entries.get("ElementSize"))
+    if stated is None:
+        return None
+    try:
+        spacing = [float(word) for word in stated.split()]
+    except ValueError:
+        spacing = []
+    n_axes = len(entries["DimSize"].split())
+    if len(spacing) != n_axes or not all(np.isfinite(s) and s > 0 for s in spacing):
+        msg = f"{path}: expected {n_axes} positive numbers as ElementSpacing, found '{stated}'"
+        raise InvalidSpacingError(msg)
+    return spacing
+
+
+def _reader(path: Path) -> Any:
+    sitk = require("SimpleITK", "formats")
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # noqa: FBT003 - a foreign signature
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        msg = f"{path}: the MetaImage header cannot be understood; repair it"
+        raise CorruptFileError(msg) from error
+    return reader
+
+
+def _affine(reader: Any) -> FloatArray:
+    n_axes = reader.GetDimension()
+    direction = np.array(reader.GetDirection()).reshape(n_axes, n_axes)[:3, :3]
+    affine = np.eye(4)
+    affine[:3, :3] = direction * np.array(reader.GetSpacing())[:3]
+    affine[:3, 3] = reader.GetOrigin()[:3]
+    return np.asarray(LPS_TO_RAS @ affine)
+
+
+def _voxels(path: Path) -> VoxelArray:
+    """Voxels [i, j, k]: ITK's arrays run the other way."""
+    sitk = require("SimpleITK", "formats")
+    try:
+        image = _reader(path).Execute()
+    except RuntimeError as error:
+        msg = f"{path}: ITK cannot read the voxels the header announces; fetch the file again"
+        raise TruncatedFileError(msg) from error
+    voxels: VoxelArray = sitk.GetArrayFromImage(image).T
+    return voxels

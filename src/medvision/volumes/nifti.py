@@ -1,0 +1,262 @@
+"""NIfTI-1 and NIfTI-2: single files, gzipped files, and .hdr/.img pairs."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+
+from medvision.volumes.errors import (
+    BadHeaderError,
+    DimensionsError,
+    MissingFileError,
+    NotAnImageError,
+    TruncatedFileError,
+    UnsupportedFormatError,
+    UnsupportedPixelsError,
+)
+from medvision.volumes.gzip_stream import first_bytes, voxel_bytes
+from medvision.volumes.nifti_affine import AffineFields, chosen_affine
+from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
+from medvision.volumes.volume import VoxelArray
+
+SINGLE_SUFFIXES = (".nii", ".nii.gz")
+PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
+
+_HEADERS: dict[int, Callable[..., Any]] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
+"""Header class by `sizeof_hdr`."""
+_DTYPES = {
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
+    1280: "u8",
+}
+"""NumPy type by datatype code; colour, complex, 1-bit and 128-bit voxels are not read."""
+_LONGEST_HEADER = 540
+_EXTENSION_FLAG = 4
+_UNIT_MASK = 0x07
+_UNIT_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+"""Millimetres per spatial unit of `xyzt_units`: metre, millimetre, micron; any other is mm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Header:
+    """A raw header that passed the checks of its form."""
+
+    path: Path
+    fields: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    slope_and_inter: tuple[float, float] | None
+    data_path: Path
+    data_offset: int
+
+
+def open_nifti(path: Path, options: ReadOptions) -> StoredImage:
+    """A NIfTI image, 2D or 3D, with its header read unchecked.
+
+    Libraries repair headers silently (pixdim 0 becomes 1, negative ones lose their sign), which
+    hides what must be refused; so the fields are taken as stored and judged here.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+    """
+    header = _read_header(path)
+    unit_mm = _UNIT_MM.get(int(header.fields["xyzt_units"]) & _UNIT_MASK, 1.0)
+    flags = () if unit_mm == 1.0 else ("units_converted",)
+    scaled = header.slope_and_inter is not None
+    if len(header.shape) == 2:
+        return _open_2d(header, options, unit_mm, flags)
+    choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
+    affine = choice.affine.copy()
+    affine[:3] *= unit_mm
+    return StoredImage(
+        path=path,
+        shape=header.shape,
+        affine=affine,
+        spacing_source=choice.source,
+        orientation_known=choice.orientation_known,
+        flags=flags,
+        scaled=scaled,
+        load=lambda: _voxels(header),
+    )
+
+
+def _open_2d(
+    header: _Header, options: ReadOptions, unit_mm: float, flags: tuple[str, ...]
+) -> StoredImage:
+    """A 2D image: the file's first axis is x, its second y; transposed to [y, x]."""
+    found = None
+    if options.spacing_mm is None:
+        choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
+        x_mm, y_mm = np.linalg.norm(choice.affine[:3, :2], axis=0) * unit_mm
+        found = NativeSpacing(spacing_y_mm=y_mm, spacing_x_mm=x_mm, source=choice.source)
+    spacing = native_spacing(header.path, options, found)
+    return StoredImage(
+        path=header.path,
+        shape=header.shape[::-1],
+        affine=spacing.affine,
+        spacing_source=spacing.source,
+        flags=(*flags, *spacing.flags),
+        scaled=header.slope_and_inter is not None,
+        load=lambda: _voxels(header).T,
+    )
+
+
+def _read_header(path: Path) -> _Header:
+    header_path, data_path = _pair_paths(path)
+    block = first_bytes(header_path, _LONGEST_HEADER)
+    fields = _raw_fields(header_path, block)
+    pair = _is_pair(header_path, fields)
+    if pair and data_path == header_path:
+        msg = f"{path}: a .nii file with the magic of a .hdr/.img pair; rename it to .hdr"
+        raise NotAnImageError(msg)
+    shape = _shape(header_path, fields)
+    return _Header(
+        path=path,
+        fields=fields,
+        shape=shape,
+        dtype=_dtype(header_path, fields),
+        slope_and_inter=_slope_and_inter(header_path, fields),
+        data_path=data_path if pair else header_path,
+        data_offset=_data_offset(header_path, fields, pair=pair),
+    )
+
+
+def _pair_paths(path: Path) -> tuple[Path, Path]:
+    """Header and data file of a .hdr/.img pair; of any other file, itself twice."""
+    suffix = next((s for s in PAIR_SUFFIXES if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        return path, path
+    stem = path.name[: -len(suffix)]
+    found: list[Path] = []
+    for kind in (".hdr", ".img"):
+        names = [stem + ending for ending in (kind, kind.upper(), kind + ".gz")]
+        paths = [path.with_name(name) for name in names if path.with_name(name).is_file()]
+        if kind in suffix:
+            paths = [path]
+        if not paths:
+            msg = f"{path}: half of a .hdr/.img pair; expected {names[0]} beside it"
+            raise MissingFileError(msg)
+        found.append(paths[0])
+    return found[0], found[1]
+
+
+def _raw_fields(path: Path, block: bytes) -> Any:
+    sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")} & set(_HEADERS)
+    if len(block) < 4 or not sizes:
+        msg = f"{path}: not a NIfTI file: its first four bytes give no NIfTI header size"
+        raise NotAnImageError(msg)
+    size = sizes.pop()
+    if len(block) < size:
+        msg = f"{path}: expected a header of {size} bytes, found {len(block)}; fetch it again"
+        raise TruncatedFileError(msg)
+    return _HEADERS[size](block[:size], check=False).structarr
+
+
+def _is_pair(path: Path, fields: Any) -> bool:
+    magic = bytes(fields["magic"])[:3]
+    if magic in (b"n+1", b"n+2"):
+        return False
+    if magic in (b"ni1", b"ni2"):
+        return True
+    msg = f"{path}: no NIfTI magic (found {magic!r}); convert ANALYZE 7.5 files to NIfTI first"
+    raise UnsupportedFormatError(msg)
+
+
+def _shape(path: Path, fields: Any) -> tuple[int, ...]:
+    """Sizes as stored, without singleton axes beyond the third."""
+    n_axes = int(fields["dim"][0])
+    if not 1 <= n_axes <= 7:
+        msg = f"{path}: expected 1 to 7 axes, found dim[0] = {n_axes}"
+        raise BadHeaderError(msg)
+    sizes = tuple(int(n) for n in fields["dim"][1 : n_axes + 1])
+    if any(n < 1 for n in sizes):
+        msg = f"{path}: expected at least one voxel along each axis, found shape {sizes}"
+        raise BadHeaderError(msg)
+    if n_axes < 2 or any(n != 1 for n in sizes[3:]):
+        msg = f"{path}: expected a 2D image or a 3D volume, found shape {sizes}; split it first"
+        raise DimensionsError(msg)
+    return sizes[:3]
+
+
+def _dtype(path: Path, fields: Any) -> np.dtype[Any]:
+    code = int(fields["datatype"])
+    if code not in _DTYPES:
+        msg = (
+            f"{path}: expected one integer or float of up to 64 bits a voxel, found NIfTI datatype "
+            f"code {code}"
+        )
+        raise UnsupportedPixelsError(msg)
+    byte_order: Literal["<", ">", "=", "|"] = fields.dtype["dim"].base.byteorder
+    return np.dtype(_DTYPES[code]).newbyteorder(byte_order)
+
+
+def _slope_and_inter(path: Path, fields: Any) -> tuple[float, float] | None:
+    """Scaling of the stored values; None if there is none (slope 0 or not finite, or identity)."""
+    slope, inter = float(fields["scl_slope"]), float(fields["scl_inter"])
+    if slope == 0 or not math.isfinite(slope) or (slope, inter) == (1.0, 0.0):
+        return None
+    if not math.isfinite(inter):
+        msg = f"{path}: scl_slope is {slope}, but scl_inter is {inter}; repair the header"
+        raise BadHeaderError(msg)
+    return slope, inter
+
+
+def _data_offset(path: Path, fields: Any, *, pair: bool) -> int:
+    offset = float(fields["vox_offset"])
+    least = 0 if pair else int(fields["sizeof_hdr"]) + _EXTENSION_FLAG
+    if offset == 0:
+        return least
+    if not math.isfinite(offset) or offset < min(least, int(fields["sizeof_hdr"])):
+        msg = f"{path}: expected voxels from byte {least} on, found vox_offset {offset}"
+        raise BadHeaderError(msg)
+    return int(offset)
+
+
+def _affine_fields(header: _Header) -> AffineFields:
+    fields, n_axes = header.fields, len(header.shape)
+    pixdim = np.ones(3)
+    pixdim[:n_axes] = fields["pixdim"][1 : n_axes + 1]
+    sform = np.eye(4)
+    sform[:3] = [fields["srow_x"], fields["srow_y"], fields["srow_z"]]
+    return AffineFields(
+        item=str(header.path),
+        n_axes=n_axes,
+        pixdim=pixdim,
+        qfac=-1.0 if fields["pixdim"][0] < 0 else 1.0,
+        sform_code=int(fields["sform_code"]),
+        sform=sform,
+        qform_code=int(fields["qform_code"]),
+        quaternion_bcd=np.array([fields[f"quatern_{axis}"] for axis in "bcd"], dtype=np.float64),
+        qoffset=np.array([fields[f"qoffset_{axis}"] for axis in "xyz"], dtype=np.float64),
+    )
+
+
+def _voxels(header: _Header) -> VoxelArray:
+    """Voxels in stored order and native byte order; scaled if the header says so."""
+    count = math.prod(header.shape) * header.dtype.itemsize
+    raw = voxel_bytes(header.data_path, start=header.data_offset, count=count)
+    stored: VoxelArray = raw.view(header.dtype).reshape(header.shape, order="F")
+    stored = stored.astype(header.dtype.newbyteorder("="), copy=False)
+    if header.slope_and_inter is None:
+        return stored
+    return scaled_values(stored, *header.slope_and_inter)
+
+
+def scaled_values(stored: VoxelArray, slope: float, inter: float) -> VoxelArray:
+    """Stored × slope + inter: float32 for up to 16-bit integers and float32, else float64."""
+    small = stored.dtype.itemsize <= 2 or stored.dtype == np.float32
+    values: VoxelArray = stored.astype(np.float32 if small else np.float64)
+    values *= slope
+    values += inter
+    return values

@@ -1,0 +1,127 @@
+"""2D pictures: PNG, JPEG, TIFF and BMP, through Pillow."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from medvision.volumes.errors import (
+    CorruptFileError,
+    DimensionsError,
+    NotAnImageError,
+    TruncatedFileError,
+    UnsupportedPixelsError,
+)
+from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
+from medvision.volumes.volume import SpacingSource, VoxelArray
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+_GREY_MODES = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
+_EXIF_ORIENTATION = 0x0112
+_TIFF_DESCRIPTION = 270
+_TIFF_X_RESOLUTION = 282
+_TIFF_Y_RESOLUTION = 283
+_IMAGEJ_UNIT_MM = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "micron": 1e-3, "\\u00B5m": 1e-3}
+
+
+def open_picture(path: Path, options: ReadOptions) -> StoredImage:
+    """A 2D picture, indexed [y, x] as stored: an EXIF rotation is flagged, not applied.
+
+    Dots per inch say how large to print a picture, not how large the anatomy is, so only TIFFs
+    that ImageJ calibrated in a length unit have a spacing of their own.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+    """
+    with _opened(path) as picture:
+        width_px, height_px = picture.size
+        n_frames = getattr(picture, "n_frames", 1)
+        if n_frames != 1:
+            msg = f"{path}: expected one picture, found {n_frames} frames; split it first"
+            raise DimensionsError(msg)
+        _check_mode(path, picture, options)
+        spacing = native_spacing(path, options, _imagej_spacing(picture))
+        turned = picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
+    return StoredImage(
+        path=path,
+        shape=(height_px, width_px),
+        affine=spacing.affine,
+        spacing_source=spacing.source,
+        flags=(*spacing.flags, *(("exif_orientation_ignored",) if turned else ())),
+        load=lambda: _pixels(path, options),
+    )
+
+
+def luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Grey values of 8-bit colour, by Pillow's rule (ITU-R 601-2): (y, x, 3) to (y, x)."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L"))
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError as error:
+        msg = f"{path}: not a picture Pillow can identify"
+        raise NotAnImageError(msg) from error
+    except Image.DecompressionBombError as error:
+        msg = f"{path}: too many pixels for one picture ({error})"
+        raise DimensionsError(msg) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        msg = f"{path}: the picture's header is damaged ({error}); fetch the file again"
+        raise CorruptFileError(msg) from error
+
+
+def _check_mode(path: Path, picture: Image.Image, options: ReadOptions) -> None:
+    mode = picture.mode
+    if mode not in _GREY_MODES | _COLOUR_MODES:
+        msg = f"{path}: expected grey or colour pixels, found Pillow mode {mode}"
+        raise UnsupportedPixelsError(msg)
+    if options.purpose == "label_map" and mode in _COLOUR_MODES - {"P"}:
+        msg = (
+            f"{path}: expected one label number a pixel, found a colour picture ({mode}); save "
+            "the label map as a single-channel PNG"
+        )
+        raise UnsupportedPixelsError(msg)
+
+
+def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
+    """Pixels [y, x]: grey as stored, a palette's indices for label maps, colour as luminance."""
+    try:
+        with _opened(path) as picture:
+            picture.load()
+            if picture.mode == "1":
+                return np.asarray(picture).astype(np.uint8)
+            keep_indices = picture.mode == "P" and options.purpose == "label_map"
+            if picture.mode == "LA":
+                return np.array(picture.getchannel("L"))
+            if picture.mode in _COLOUR_MODES and not keep_indices:
+                return luminance(np.asarray(picture.convert("RGB")))
+            pixels = np.array(picture)
+    except OSError as error:
+        msg = f"{path}: the picture ends too early or is damaged ({error}); fetch it again"
+        raise TruncatedFileError(msg) from error
+    except (SyntaxError, ValueError) as error:
+        msg = f"{path}: the picture's data is damaged ({error}); fetch it again"
+        raise CorruptFileError(msg) from error
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _imagej_spacing(picture: Image.Image) -> NativeSpacing | None:
+    """Pixel size that ImageJ wrote: its description names the unit, the tags pixels per unit."""
+    tags = getattr(picture, "tag_v2", None)
+    if tags is None:
+        return None
+    description = str(tags.get(_TIFF_DESCRIPTION, ""))
+    entries = dict(line.split("=", 1) for line in description.splitlines() if "=" in line)
+    unit_mm = _IMAGEJ_UNIT_MM.get(entries.get("unit", "").strip())
+    per_unit = [float(tags.get(tag, 0)) for tag in (_TIFF_Y_RESOLUTION, _TIFF_X_RESOLUTION)]
+    if "ImageJ" not in entries or unit_mm is None or min(per_unit) <= 0:
+        return None
+    return NativeSpacing(
+        spacing_y_mm=unit_mm / per_unit[0],
+        spacing_x_mm=unit_mm / per_unit[1],
+        source=SpacingSource.HEADER,
+    )

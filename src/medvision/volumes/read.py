@@ -1,0 +1,157 @@
+"""Any supported image file, as a canonical volume."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from medvision.volumes import dicom, metaimage, nifti, nrrd_file, pictures
+from medvision.volumes.canonical import canonical_geometry, canonical_volume
+from medvision.volumes.errors import (
+    EmptyFileError,
+    InvalidSpacingError,
+    MissingFileError,
+    UnreadableFileError,
+    UnsupportedFormatError,
+)
+from medvision.volumes.labels import integer_labels
+from medvision.volumes.stored import ReadOptions, SpacingFrom, StoredImage
+from medvision.volumes.volume import Volume, VolumeGeometry
+
+_Result = TypeVar("_Result")
+_Opener = Callable[[Path, ReadOptions], StoredImage]
+
+OPENERS: dict[str, _Opener] = {
+    **dict.fromkeys((*nifti.SINGLE_SUFFIXES, *nifti.PAIR_SUFFIXES), nifti.open_nifti),
+    **dict.fromkeys(nrrd_file.SUFFIXES, nrrd_file.open_nrrd),
+    **dict.fromkeys(pictures.SUFFIXES, pictures.open_picture),
+    **dict.fromkeys(metaimage.SUFFIXES, metaimage.open_metaimage),
+    **dict.fromkeys(dicom.SUFFIXES, dicom.open_dicom_file),
+}
+"""What opens a file, by the end of its name in lower case."""
+
+IMAGE_SUFFIXES = tuple(OPENERS)
+"""Ends of the names of readable files, in lower case; DICOM files and folders need none."""
+
+
+def read_volume(
+    path: Path | str,
+    *,
+    spacing_mm: tuple[float, float] | None = None,
+    spacing_from: SpacingFrom | None = None,
+) -> Volume:
+    """An image as a canonical RAS+ volume, or as a native 2D image.
+
+    Args:
+        path: NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF, BMP or DICOM file, or a folder with one
+            DICOM series.
+        spacing_mm: (y, x) of a 2D image, where its file has no reliable one; wins over the file.
+        spacing_from: NIfTI: which statement to believe where the header contradicts itself.
+
+    Returns:
+        Voxels in the stored dtype, or float32 or float64 where the file has a slope; colour as
+        8-bit luminance.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+        UsageError: `spacing_mm` is not two positive numbers.
+    """
+    options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
+    return _guarded(Path(path), lambda: canonical_volume(_opened(Path(path), options)))
+
+
+def read_label_map(
+    path: Path | str,
+    *,
+    spacing_mm: tuple[float, float] | None = None,
+    spacing_from: SpacingFrom | None = None,
+) -> Volume:
+    """A label map as a canonical RAS+ volume of integers, or as a native 2D one.
+
+    Args:
+        path: As for `read_volume`.
+        spacing_mm: As for `read_volume`.
+        spacing_from: As for `read_volume`.
+
+    Returns:
+        Labels as uint8, int8, uint16, int16 or int32.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+        UsageError: `spacing_mm` is not two positive numbers.
+    """
+    options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from, purpose="label_map")
+
+    def read() -> Volume:
+        stored = _opened(Path(path), options)
+        volume = canonical_volume(stored)
+        labels = integer_labels(volume.array, item=str(path), scaled=stored.scaled)
+        return dataclasses.replace(volume, array=labels)
+
+    return _guarded(Path(path), read)
+
+
+def read_geometry(
+    path: Path | str,
+    *,
+    spacing_mm: tuple[float, float] | None = None,
+    spacing_from: SpacingFrom | None = None,
+) -> VolumeGeometry:
+    """Shape, affine and spacing that `read_volume` would give, from the header alone.
+
+    Args:
+        path: As for `read_volume`.
+        spacing_mm: As for `read_volume`.
+        spacing_from: As for `read_volume`.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+        UsageError: `spacing_mm` is not two positive numbers.
+    """
+    options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
+    return _guarded(Path(path), lambda: canonical_geometry(_opened(Path(path), options)))
+
+
+def _guarded(path: Path, read: Callable[[], _Result]) -> _Result:
+    """Runs a reader; what the system refuses becomes an error that names the file."""
+    try:
+        return read()
+    except FileNotFoundError as error:
+        msg = f"{error.filename or path}: no such file; check the path"
+        raise MissingFileError(msg) from error
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror or error}); check access and the disk"
+        raise UnreadableFileError(msg) from error
+    except MemoryError as error:
+        msg = f"{path}: its voxels do not fit into memory ({error})"
+        raise UnreadableFileError(msg) from error
+
+
+def _opened(path: Path, options: ReadOptions) -> StoredImage:
+    if not path.exists():
+        msg = f"{path}: no such file; check the path"
+        raise MissingFileError(msg)
+    stored = (
+        dicom.open_dicom_series(path, options) if path.is_dir() else _opened_file(path, options)
+    )
+    if options.spacing_mm is not None and len(stored.shape) == 3:
+        msg = (
+            f"{path}: --spacing-mm is for 2D images, this is a volume of shape {stored.shape} "
+            "with a spacing of its own; leave the option out"
+        )
+        raise InvalidSpacingError(msg)
+    return stored
+
+
+def _opened_file(path: Path, options: ReadOptions) -> StoredImage:
+    if path.stat().st_size == 0:
+        msg = f"{path}: the file is empty; fetch it again"
+        raise EmptyFileError(msg)
+    name = path.name.lower()
+    suffix = max((s for s in OPENERS if name.endswith(s)), key=len, default=None)
+    if suffix is not None:
+        return OPENERS[suffix](path, options)
+    if dicom.has_preamble(path):
+        return dicom.open_dicom_file(path, options)
+    msg = f"{path}: not a kind of file read here; expected DICOM or one of {', '.join(OPENERS)}"
+    raise UnsupportedFormatError(msg)
