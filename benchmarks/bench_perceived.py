@@ -1,0 +1,75 @@
+"""Perceived size against the real image processors on many sizes, and what the rules cost.
+
+Run from the repository root: `python -m benchmarks.bench_perceived [--sizes 300]`. Exits with 1
+if any canvas or content differs from what a processor produced.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
+from medvision.prompts.perceived import FAMILIES, perceived_size, picture_to_send
+
+LIMITS = {
+    "claude": {"long_edge_px": 1568, "max_tokens": 1600},
+    "openai_patch": {"long_edge_px": 2048, "patch_budget": 1536},
+}
+
+
+def compare(name: str, peer: Peer, count: int) -> int:
+    """Print one row; return how many sizes differ."""
+    processor, differing, worst_px = peer.build(), 0, 0.0
+    start_s = time.perf_counter()
+    for size_hw in log_uniform_sizes(count, seed=f"bench {name}"):
+        perceived = perceived_size(peer.family, *size_hw)
+        seen = seen_extent(peer, processor, *size_hw)
+        pairs = zip(seen.box_px, perceived.content_box_px, strict=True)
+        off_px = max(abs(found - stated) for found, stated in pairs)
+        worst_px = max(worst_px, off_px)
+        if seen.canvas_hw != perceived.canvas_hw or off_px > edge_accuracy_px(peer, *size_hw):
+            differing += 1
+            print(f"  differs at {size_hw}: seen {seen}, stated {perceived}")
+    seconds = time.perf_counter() - start_s
+    print(f"{name:16} {count:6} {differing:8} {worst_px:12.4f} {seconds:8.1f}")
+    return differing
+
+
+def mean_us(call: Callable[[], object], repeats: int) -> float:
+    """Mean time of a call, in microseconds."""
+    start_s = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start_s) / repeats * 1e6
+
+
+def cost() -> None:
+    """Print the time of the rule and of preparing one 512×512 grey slice, per family."""
+    pixels = np.random.default_rng(0).integers(0, 256, (512, 512), dtype=np.uint8)
+    print(f"\n{'family':16} {'rule us':>8} {'picture us':>11}")
+    for family in FAMILIES:
+        limits = LIMITS.get(family)
+        rule_us = mean_us(lambda: perceived_size(family, 512, 512, limits), 2000)
+        picture_us = mean_us(lambda: picture_to_send(pixels, family, limits), 50)
+        print(f"{family:16} {rule_us:8.1f} {picture_us:11.0f}")
+
+
+def main() -> int:
+    """Compare every peer, then print the costs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, default=300, help="random sizes per processor")
+    count = parser.parse_args().sizes
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 16-4000 px")
+    print(f"{'processor':16} {'sizes':>6} {'differing':>8} {'worst edge px':>12} {'s':>6}")
+    differing = sum(compare(name, peer, count) for name, peer in PEERS.items())
+    cost()
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
