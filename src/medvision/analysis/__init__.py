@@ -1,1 +1,20 @@
-"""TODO"""
+"""Scored runs to a report: tables, plots, and a case viewer in one HTML file."""
+
+from medvision.analysis.cases import sample_from_row
+from medvision.analysis.overlay import overlay_svg
+from medvision.analysis.overlay_png import overlay_png
+from medvision.analysis.pictures import Picture, png_bytes
+from medvision.analysis.report import ReportOptions, report_json, write_report
+from medvision.analysis.run_scores import RunScores
+
+__all__ = [
+    "Picture",
+    "ReportOptions",
+    "RunScores",
+    "overlay_png",
+    "overlay_svg",
+    "png_bytes",
+    "report_json",
+    "sample_from_row",
+    "write_report",
+]

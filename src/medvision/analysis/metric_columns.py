@@ -1,0 +1,197 @@
+"""Which metrics each task's tables show, in which unit, and what each of them means."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from medvision.samples import Task
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricColumn:
+    """One metric as a table column.
+
+    Attributes:
+        key: Column of the aggregate table; `key`_low and `key`_high hold its interval.
+        title: Head of the column; the policy is part of it.
+        policy: "zero-filled", "parsed" or "over all": which samples count, and how.
+        unit: As printed; "" follows the task's unit.
+        scale: Printed number / stored number (100 for per cent).
+        decimals: Printed after the point.
+        better: Direction of a better model.
+        meaning: One sentence for the appendix.
+    """
+
+    key: str
+    title: str
+    policy: str
+    unit: str
+    scale: float
+    decimals: int
+    better: Better
+    meaning: str
+
+
+def _fraction(key: str, title: str, meaning: str) -> MetricColumn:
+    """A share of all samples, printed in per cent."""
+    return MetricColumn(
+        key=key,
+        title=title,
+        policy="over all",
+        unit="%",
+        scale=100,
+        decimals=1,
+        better="higher",
+        meaning=meaning,
+    )
+
+
+def _overlap(key: str, title: str, policy: str, meaning: str) -> MetricColumn:
+    """A box measure between 0 and 1."""
+    return MetricColumn(
+        key=key,
+        title=title,
+        policy=policy,
+        unit="0–1",
+        scale=1,
+        decimals=3,
+        better="higher",
+        meaning=meaning,
+    )
+
+
+SUCCESS_RATE = MetricColumn(
+    key="success_rate",
+    title="success rate",
+    policy="over answered",
+    unit="%",
+    scale=100,
+    decimals=1,
+    better="higher",
+    meaning="n_parsed / (n − n_error): replies from which the strict reading took an answer.",
+)
+
+_ZERO = "a sample without a parsed answer counts 0"
+_PARSED = "samples without a parsed answer are left out"
+_ALL = "share of all samples; one without a parsed answer never counts as reached"
+
+DETECTION_COLUMNS = (
+    SUCCESS_RATE,
+    _overlap(
+        "iou_mean_zero_filled",
+        "IoU mean",
+        "zero-filled",
+        f"Intersection over union of the stated and the true box; {_ZERO}.",
+    ),
+    _overlap("iou_mean_parsed", "IoU mean", "parsed", f"The same, but {_PARSED}."),
+    _overlap(
+        "precision_mean_zero_filled",
+        "precision mean",
+        "zero-filled",
+        f"Intersection / area of the stated box; {_ZERO}.",
+    ),
+    _overlap(
+        "recall_mean_zero_filled",
+        "recall mean",
+        "zero-filled",
+        f"Intersection / area of the true box; {_ZERO}.",
+    ),
+    _overlap(
+        "f1_mean_zero_filled",
+        "F1 mean",
+        "zero-filled",
+        f"2 · intersection / (area of stated + area of true box); {_ZERO}.",
+    ),
+    _fraction("iou_at_0.25_frac", "IoU ≥ 0.25", f"IoU of at least 0.25: {_ALL}."),
+    _fraction("iou_at_0.5_frac", "IoU ≥ 0.5", f"IoU of at least 0.5: {_ALL}."),
+    _fraction("iou_at_0.75_frac", "IoU ≥ 0.75", f"IoU of at least 0.75: {_ALL}."),
+)
+
+MEASUREMENT_COLUMNS = (
+    SUCCESS_RATE,
+    MetricColumn(
+        key="mae_mean_parsed",
+        title="absolute error mean",
+        policy="parsed",
+        unit="",
+        scale=1,
+        decimals=2,
+        better="lower",
+        meaning=f"|answer − truth|, the mean over a sample's numbers; {_PARSED}.",
+    ),
+    MetricColumn(
+        key="mre_mean_parsed",
+        title="relative error mean",
+        policy="parsed",
+        unit="%",
+        scale=100,
+        decimals=1,
+        better="lower",
+        meaning=f"|answer − truth| / truth, the mean over a sample's numbers; {_PARSED}.",
+    ),
+    MetricColumn(
+        key="mre_median_parsed",
+        title="relative error median",
+        policy="parsed",
+        unit="%",
+        scale=100,
+        decimals=1,
+        better="lower",
+        meaning=f"Median of the same; {_PARSED}. A few wild answers do not move it.",
+    ),
+    MetricColumn(
+        key="nmae_mean_parsed",
+        title="absolute error / image diagonal mean",
+        policy="parsed",
+        unit="%",
+        scale=100,
+        decimals=2,
+        better="lower",
+        meaning=f"Lengths only: |answer − truth| / physical diagonal of the image; {_PARSED}.",
+    ),
+    *(
+        _fraction(
+            f"mre_below_{limit}_frac",
+            f"relative error < {limit}",
+            f"Mean relative error below {limit}: {_ALL}.",
+        )
+        for limit in ("0.1", "0.2", "0.5", "1.0")
+    ),
+)
+
+METRIC_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
+    Task.DETECTION: DETECTION_COLUMNS,
+    Task.TUMOR_LESION: MEASUREMENT_COLUMNS,
+    Task.ANGLE_DISTANCE: MEASUREMENT_COLUMNS,
+    Task.AREA: MEASUREMENT_COLUMNS,
+}
+"""Columns of each task's tables, in their order; those an aggregate lacks are left out."""
+
+HEADLINES: dict[Task, str] = {
+    Task.DETECTION: "iou_mean_zero_filled",
+    Task.TUMOR_LESION: "mre_mean_parsed",
+    Task.ANGLE_DISTANCE: "mae_mean_parsed",
+    Task.AREA: "mre_mean_parsed",
+}
+"""The metric of each task shown on the overview, always beside the success rate."""
+
+UNIT_TEXT: dict[str, str] = {"relative": "relative", "mm": "mm", "deg": "°", "mm2": "mm²"}
+"""Printed form of a sample's unit."""
+
+TASK_TITLE: dict[Task, str] = {
+    Task.DETECTION: "Detection",
+    Task.TUMOR_LESION: "Tumour and lesion size",
+    Task.ANGLE_DISTANCE: "Angles and distances",
+    Task.AREA: "Area",
+}
+
+TASK_MEANING: dict[Task, str] = {
+    Task.DETECTION: "Where is the structure? The bounding box of one structure on one slice, "
+    "as fractions of the image with the origin at the lower left.",
+    Task.TUMOR_LESION: "How large is it? Major and minor axis of the ellipse fitted to one tumour "
+    "or lesion on one slice, in mm.",
+    Task.ANGLE_DISTANCE: "How far, and at what angle? One distance in mm or one acute angle "
+    "between two lines in degrees, from landmarks on one slice.",
+    Task.AREA: "How much of the slice? Area of all of one structure on one slice, in mm².",
+}

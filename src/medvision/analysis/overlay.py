@@ -1,0 +1,142 @@
+"""Truth and answer drawn over a slice, as SVG."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+from xml.sax.saxutils import escape, quoteattr
+
+from medvision.analysis.overlay_shapes import (
+    Box,
+    Dot,
+    Ellipse,
+    Line,
+    Role,
+    Shape,
+    Text,
+    answer_shapes,
+    canvas_of,
+    furniture_shapes,
+    truth_shapes,
+)
+from medvision.samples import Sample
+
+COLOURS: dict[Role, str] = {
+    Role.TRUTH: "#3ddc97",
+    Role.ANSWER: "#ffb02e",
+    Role.RECOVERED: "#c9a6ff",
+    Role.FURNITURE: "#ffffff",
+}
+"""Stroke and text colour of each role; told apart by every common kind of colour vision."""
+
+DASHES: dict[Role, tuple[float, float]] = {Role.ANSWER: (7, 4), Role.RECOVERED: (2, 4)}
+"""Drawn and left-out length of a role's lines, drawing units; a role not named has full lines."""
+
+HALO = "#000000"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+
+def overlay_svg(
+    sample: Sample,
+    values: Sequence[float] = (),
+    *,
+    picture_png: bytes | None = None,
+    recovered_values: Sequence[float] = (),
+) -> str:
+    """A complete SVG drawing of a sample: picture, truth, answer, directions, scale bar.
+
+    Millimetres are square: the picture is stretched to the slice's physical shape.
+
+    Args:
+        sample: The question with its truth.
+        values: The answer as read, in the order and frame of `sample.truth`; empty if none.
+        picture_png: The slice as PNG of any size; it fills the drawing. None leaves it out.
+        recovered_values: The lenient reading, drawn apart from the answer; empty if none.
+    """
+    canvas = canvas_of(sample)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {canvas.width:.2f} '
+        f'{canvas.height:.2f}" font-family="{FONT}" role="img" '
+        f"aria-label={quoteattr(_printable(sample.name))}>"
+    ]
+    if picture_png is not None:
+        data = base64.b64encode(picture_png).decode("ascii")
+        parts.append(
+            f'<image x="0" y="0" width="{canvas.width:.2f}" height="{canvas.height:.2f}" '
+            f'preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
+        )
+    parts.append(svg_group(furniture_shapes(sample), Role.FURNITURE))
+    parts.append(svg_group(truth_shapes(sample), Role.TRUTH))
+    parts.append(answer_svg(sample, values, recovered_values=recovered_values))
+    return "".join([*parts, "</svg>"])
+
+
+def answer_svg(
+    sample: Sample, values: Sequence[float], *, recovered_values: Sequence[float] = ()
+) -> str:
+    """The answer alone as an SVG group, to be put into a drawing of `overlay_svg`."""
+    recovered = answer_shapes(sample, recovered_values, role=Role.RECOVERED)
+    answer = answer_shapes(sample, values, role=Role.ANSWER)
+    return svg_group([*recovered, *answer], Role.ANSWER)
+
+
+def svg_group(shapes: Iterable[Shape], role: Role) -> str:
+    """Shapes as one SVG group of the class `role`."""
+    return f'<g class="{role}">' + "".join(map(_svg_shape, shapes)) + "</g>"
+
+
+def line_width(shape: Line | Box | Ellipse) -> float:
+    """Width of a shape's outline in drawing units: a fitted ellipse is thinner than its axes."""
+    return 1.2 if isinstance(shape, Ellipse) else 2.0
+
+
+def _printable(text: str) -> str:
+    """Text without the control characters that XML forbids."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _svg_shape(shape: Shape) -> str:
+    """One shape as SVG, with a dark halo so that it reads on light and dark tissue."""
+    if isinstance(shape, Text):
+        return (
+            f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" text-anchor="{shape.anchor}" '
+            f'font-size="{shape.size:g}" font-weight="600" fill="{COLOURS[shape.role]}" '
+            f'stroke="{HALO}" stroke-width="3" stroke-linejoin="round" paint-order="stroke">'
+            f"{escape(_printable(shape.text))}</text>"
+        )
+    if isinstance(shape, Dot):
+        return (
+            f'<circle cx="{shape.x:.2f}" cy="{shape.y:.2f}" r="4" fill="{COLOURS[shape.role]}" '
+            f'stroke="{HALO}" stroke-width="1.2"/>'
+        )
+    outline = _svg_outline(shape)
+    dash = DASHES.get(shape.role)
+    dashed = f' stroke-dasharray="{dash[0]:g} {dash[1]:g}"' if dash else ""
+    width = line_width(shape)
+    return (
+        f'<{outline} fill="none" stroke="{HALO}" stroke-opacity="0.55" '
+        f'stroke-width="{width + 2:g}"/>'
+        f'<{outline} fill="none" stroke="{COLOURS[shape.role]}" stroke-width="{width:g}"{dashed}/>'
+    )
+
+
+def _svg_outline(shape: Line | Box | Ellipse) -> str:
+    """Element name and geometry of an outlined shape."""
+    match shape:
+        case Line():
+            return (
+                f'line x1="{shape.x0:.2f}" y1="{shape.y0:.2f}" '
+                f'x2="{shape.x1:.2f}" y2="{shape.y1:.2f}"'
+            )
+        case Box():
+            return (
+                f'rect x="{shape.x0:.2f}" y="{shape.y0:.2f}" '
+                f'width="{shape.x1 - shape.x0:.2f}" height="{shape.y1 - shape.y0:.2f}"'
+            )
+        case Ellipse():
+            return (
+                f'ellipse cx="{shape.x:.2f}" cy="{shape.y:.2f}" rx="{shape.radius_0:.2f}" '
+                f'ry="{shape.radius_1:.2f}" '
+                f'transform="rotate({shape.turn_deg:.3f} {shape.x:.2f} {shape.y:.2f})"'
+            )
+        case _:
+            assert_never(shape)

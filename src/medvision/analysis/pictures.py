@@ -1,0 +1,121 @@
+"""Slices as PNG for the page: each picture once, all of them within a budget of bytes."""
+
+import base64
+import hashlib
+import io
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from medvision.errors import ItemError
+
+logger = logging.getLogger(__name__)
+
+SIDES_PX = (640, 448, 320, 224)
+"""Longest sides tried in turn until all pictures fit the budget."""
+
+PictureArray = npt.NDArray[np.uint8]
+Picture = Callable[[dict[str, Any]], PictureArray]
+"""The rendered slice of a row of `samples`: uint8, [y, x] or [y, x, 3]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedPictures:
+    """Pictures as the page holds them.
+
+    Attributes:
+        urls: PNG data addresses, each picture once.
+        place_of: sample_id to its place in `urls`; samples without a picture are absent.
+        missing: sample_id to why it has no picture.
+        side_px: Longest side after shrinking.
+        n_shrunk: How many of `urls` were shrunk to `side_px`.
+    """
+
+    urls: tuple[str, ...]
+    place_of: Mapping[str, int]
+    missing: Mapping[str, str]
+    side_px: int
+    n_shrunk: int
+
+
+def embedded_pictures(
+    samples: Mapping[str, dict[str, Any]], picture: Picture, *, budget_bytes: int
+) -> EmbeddedPictures:
+    """Render samples and encode their pictures, shrunk step by step to fit the budget.
+
+    Samples on one slice under one window share a picture. A picture that cannot be rendered is
+    logged and noted. What exceeds the budget at the smallest size is left out, last samples first.
+
+    Args:
+        samples: sample_id to row of `samples`, most wanted first.
+        picture: Renders one row; an `ItemError` concerns that row only.
+        budget_bytes: For all data addresses together.
+    """
+    arrays: dict[str, PictureArray] = {}
+    digest_of: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for sample_id, row in samples.items():
+        try:
+            array = picture(row)
+        except ItemError as error:
+            logger.warning("%s: no picture: %s", sample_id, error)
+            missing[sample_id] = f"{error.reason}: {error}"
+            continue
+        digest_of[sample_id] = _digest(array)
+        arrays[digest_of[sample_id]] = array
+    side_px, urls = _within_budget(arrays, budget_bytes)
+    places = {digest: place for place, digest in enumerate(urls)}
+    for sample_id in [i for i, digest in digest_of.items() if digest not in places]:
+        missing[sample_id] = "the page's budget for pictures is used up"
+        del digest_of[sample_id]
+    return EmbeddedPictures(
+        urls=tuple(urls.values()),
+        place_of={sample_id: places[digest] for sample_id, digest in digest_of.items()},
+        missing=missing,
+        side_px=side_px,
+        n_shrunk=sum(max(arrays[digest].shape[:2]) > side_px for digest in urls),
+    )
+
+
+def png_bytes(picture: PictureArray, *, side_px: int | None = None) -> bytes:
+    """A picture as PNG, shrunk so that its longer side has at most `side_px` pixels."""
+    image = Image.fromarray(picture)
+    longest = max(image.size)
+    if side_px is not None and longest > side_px:
+        width, height = (max(1, round(side * side_px / longest)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BOX)
+    written = io.BytesIO()
+    image.save(written, format="PNG", optimize=True)
+    return written.getvalue()
+
+
+def _within_budget(
+    arrays: Mapping[str, PictureArray], budget_bytes: int
+) -> tuple[int, dict[str, str]]:
+    """The largest side at which all fit, and the addresses; at the smallest side those that fit."""
+    for side_px in SIDES_PX:
+        urls = {digest: _data_url(array, side_px) for digest, array in arrays.items()}
+        if sum(map(len, urls.values())) <= budget_bytes:
+            return side_px, urls
+    kept: dict[str, str] = {}
+    used = 0
+    for digest, url in urls.items():
+        if used + len(url) > budget_bytes:
+            break
+        kept[digest] = url
+        used += len(url)
+    return SIDES_PX[-1], kept
+
+
+def _data_url(array: PictureArray, side_px: int) -> str:
+    encoded = base64.b64encode(png_bytes(array, side_px=side_px)).decode("ascii")
+    return f"data:image/png;base64,{encoded}"
+
+
+def _digest(array: PictureArray) -> str:
+    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()

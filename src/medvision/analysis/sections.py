@@ -1,0 +1,202 @@
+"""The report's tables in the order of the page: one section for each task."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from medvision.analysis.metric_columns import (
+    HEADLINES,
+    SUCCESS_RATE,
+    TASK_MEANING,
+    TASK_TITLE,
+    UNIT_TEXT,
+    MetricColumn,
+)
+from medvision.analysis.outcomes import OutcomeTable, outcome_tables
+from medvision.analysis.run_scores import RunScores
+from medvision.analysis.tables import GROUP_TITLE, MISSING, Cell, MetricTable, metric_tables
+from medvision.samples import Task
+
+BREAKDOWNS = ("label", "name", "dataset", "plane", "anatomy_group")
+
+MEASUREMENTS_BY = frozenset({"name", "dataset", "plane"})
+"""Groups of angles and distances, which belong to a measurement and not to a structure."""
+
+NO_CELL = Cell(text=MISSING, interval="", value=None, is_best=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """Tables of one task grouped by one column."""
+
+    title: str
+    tables: tuple[MetricTable, ...]
+
+    @property
+    def n_groups(self) -> int:
+        """Groups shown."""
+        return len({row.group for table in self.tables for row in table.rows})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """All of one task."""
+
+    task: Task
+    tables: tuple[MetricTable, ...]
+    size: MetricTable | None
+    outcomes: OutcomeTable
+    breakdowns: tuple[Breakdown, ...]
+
+    @property
+    def title(self) -> str:
+        """Head of the section."""
+        return TASK_TITLE[self.task]
+
+    @property
+    def meaning(self) -> str:
+        """What the task asks."""
+        return TASK_MEANING[self.task]
+
+    @property
+    def columns(self) -> tuple[MetricColumn, ...]:
+        """Metric columns of any of its tables, each once."""
+        return tuple(dict.fromkeys(column for table in self.tables for column in table.columns))
+
+    @property
+    def units(self) -> str:
+        """Printed units of the task's numbers."""
+        return ", ".join(UNIT_TEXT.get(table.unit, table.unit) for table in self.tables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTables:
+    """All tables of a report."""
+
+    sections: tuple[Section, ...]
+    n_samples: int
+
+    @property
+    def by_size(self) -> list[MetricTable]:
+        """Detection by target size, if there is detection."""
+        return [section.size for section in self.sections if section.size is not None]
+
+    def all_tables(self) -> Iterable[MetricTable]:
+        """Every metric table in the order of the page."""
+        for section in self.sections:
+            yield from section.tables
+            if section.size is not None:
+                yield section.size
+            for breakdown in section.breakdowns:
+                yield from breakdown.tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewColumn:
+    """One task and unit on the overview with its main metric."""
+
+    title: str
+    metric: str
+    policy: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewEntry:
+    """One model's main numbers in one task and unit."""
+
+    n: int
+    success: Cell
+    metric: Cell
+    withheld: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewRow:
+    """One model; `entries` follows the overview's columns, None where the run lacks the task."""
+
+    model: str
+    is_baseline: bool
+    entries: tuple[OverviewEntry | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Models against tasks."""
+
+    columns: tuple[OverviewColumn, ...]
+    rows: tuple[OverviewRow, ...]
+
+
+def report_tables(runs: Sequence[RunScores]) -> ReportTables:
+    """Every table of the report; a task without samples has no section."""
+    main = metric_tables(runs)
+    sizes = {table.task: table for table in metric_tables(runs, ["size_bin"])}
+    grouped = {by: metric_tables(runs, [by]) for by in BREAKDOWNS}
+    sections = []
+    for outcomes in outcome_tables(runs):
+        task = outcomes.task
+        sections.append(
+            Section(
+                task=task,
+                tables=tuple(table for table in main if table.task is task),
+                size=sizes.get(task) if task is Task.DETECTION else None,
+                outcomes=outcomes,
+                breakdowns=tuple(_breakdowns(task, grouped)),
+            )
+        )
+    ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}
+    return ReportTables(sections=tuple(sections), n_samples=len(ids))
+
+
+def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:
+    """The main metric of each task and unit for every run."""
+    main = [table for section in tables.sections for table in section.tables]
+    columns = {id(table): _headline(table) for table in main}
+    return Overview(
+        columns=tuple(
+            OverviewColumn(
+                title=table.title,
+                metric=columns[id(table)].title,
+                policy=columns[id(table)].policy,
+                unit=table.unit_of(columns[id(table)]),
+            )
+            for table in main
+        ),
+        rows=tuple(
+            OverviewRow(
+                model=run.name,
+                is_baseline=run.is_baseline,
+                entries=tuple(_entry(table, run.name, columns[id(table)]) for table in main),
+            )
+            for run in runs
+        ),
+    )
+
+
+def _breakdowns(task: Task, grouped: Mapping[str, Sequence[MetricTable]]) -> Iterable[Breakdown]:
+    """Breakdowns that tell something: by name for measurements, by structure for the rest."""
+    of_measurement = task is Task.ANGLE_DISTANCE
+    for by, tables in grouped.items():
+        fits = by in MEASUREMENTS_BY if of_measurement else by != "name"
+        found = tuple(table for table in tables if table.task is task)
+        if fits and found:
+            yield Breakdown(title=GROUP_TITLE[by], tables=found)
+
+
+def _headline(table: MetricTable) -> MetricColumn:
+    """The main metric of a table's task, or the first it has."""
+    wanted = HEADLINES[table.task]
+    return next((c for c in table.columns if c.key == wanted), table.columns[0])
+
+
+def _entry(table: MetricTable, model: str, column: MetricColumn) -> OverviewEntry | None:
+    row = next((row for row in table.rows if row.model == model), None)
+    if row is None:
+        return None
+    cells = dict(zip((c.key for c in table.columns), row.cells, strict=False))
+    return OverviewEntry(
+        n=row.counts[0],
+        success=cells.get(SUCCESS_RATE.key, NO_CELL),
+        metric=cells.get(column.key, NO_CELL),
+        withheld=row.withheld,
+    )

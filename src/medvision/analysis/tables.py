@@ -1,0 +1,263 @@
+"""Aggregates as tables to read: one row per model and group, values printed with their interval."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from medvision.analysis.metric_columns import METRIC_COLUMNS, TASK_TITLE, UNIT_TEXT, MetricColumn
+from medvision.analysis.run_scores import RunScores
+from medvision.samples import Task
+from medvision.scoring.aggregate import aggregate
+
+logger = logging.getLogger(__name__)
+
+COUNT_COLUMNS = (
+    "n",
+    "n_subjects",
+    "n_parsed",
+    "n_refused",
+    "n_truncated",
+    "n_unreadable",
+    "n_error",
+)
+"""n is the sum of n_parsed, n_refused, n_truncated, n_unreadable and n_error."""
+
+GROUP_TITLE: dict[str, str] = {
+    "size_bin": "target size",
+    "label": "structure",
+    "name": "measurement",
+    "dataset": "dataset",
+    "modality": "modality",
+    "plane": "plane",
+    "anatomy_group": "anatomy group",
+}
+
+SIZE_BIN_TEXT: dict[str, str] = {"<5%": "< 5 %", "5-10%": "5–10 %", ">10%": "> 10 %"}
+"""Printed form of the target size bins, in their order."""
+
+MISSING = "–"
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One printed value.
+
+    Attributes:
+        text: The value in the column's unit, or why there is none.
+        interval: The 95 % interval in the same unit, or "".
+        value: What to sort by, or None.
+        is_best: Best of the models (not the baselines) in its group.
+    """
+
+    text: str
+    interval: str
+    value: float | None
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """One model in one group; `cells` is empty where every metric is withheld."""
+
+    group: tuple[str, ...]
+    model: str
+    is_baseline: bool
+    counts: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    withheld: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricTable:
+    """A table of one task and unit.
+
+    Attributes:
+        task: The task of all its rows.
+        unit: The samples' unit, as in `Sample.unit`.
+        by: Columns of the score table that its rows are grouped by; () for all together.
+        columns: The metric columns.
+        rows: Models first, then baselines, within each group.
+        records: The aggregate rows behind `rows`, unprinted, for JSON.
+        n_left_out: Groups not shown because the table had too many.
+    """
+
+    task: Task
+    unit: str
+    by: tuple[str, ...]
+    columns: tuple[MetricColumn, ...]
+    rows: tuple[TableRow, ...]
+    records: tuple[Record, ...]
+    n_left_out: int
+
+    @property
+    def title(self) -> str:
+        """Task, with the unit where a task has several."""
+        of_unit = f", {UNIT_TEXT.get(self.unit, self.unit)}" if self.task in _UNITS_APART else ""
+        return f"{TASK_TITLE[self.task]}{of_unit}"
+
+    @property
+    def group_titles(self) -> tuple[str, ...]:
+        """Heads of the group columns."""
+        return tuple(GROUP_TITLE.get(name, name) for name in self.by)
+
+    @property
+    def n_text(self) -> str:
+        """Samples per model: one number, or the range where models differ."""
+        counts = sorted({row.counts[0] for row in self.rows})
+        return "–".join(str(count) for count in (counts[:1] + counts[1:][-1:]))
+
+    def unit_of(self, column: MetricColumn) -> str:
+        """Printed unit of one metric column: its own, or the task's."""
+        return column.unit or UNIT_TEXT.get(self.unit, self.unit)
+
+
+_UNITS_APART = frozenset({Task.ANGLE_DISTANCE})
+
+
+def metric_tables(
+    runs: Sequence[RunScores], by: Sequence[str] = (), *, max_groups: int = 200
+) -> list[MetricTable]:
+    """One table per task and unit, over all runs.
+
+    Args:
+        runs: In the order of the rows.
+        by: Score columns to group by besides task and unit.
+        max_groups: The groups with most samples are kept, up to this many.
+    """
+    records = [record for run in runs for record in _records(run, by)]
+    order = {run.name: place for place, run in enumerate(runs)}
+    records.sort(key=lambda record: (_task_place(record), record["unit"]))
+    tables = []
+    for (place, unit), found in groupby(records, key=lambda r: (_task_place(r), r["unit"])):
+        kept, n_left_out = _largest_groups(list(found), by, max_groups)
+        kept.sort(key=lambda record: (_group_place(record, by), order[record["model"]]))
+        task = list(Task)[place]
+        columns = tuple(c for c in METRIC_COLUMNS[task] if any(c.key in r for r in kept))
+        tables.append(
+            MetricTable(
+                task=task,
+                unit=unit,
+                by=tuple(by),
+                columns=_with_any_value(columns, kept),
+                rows=_rows(kept, by, _with_any_value(columns, kept)),
+                records=tuple(kept),
+                n_left_out=n_left_out,
+            )
+        )
+    return tables
+
+
+def printed(value: float | None, column: MetricColumn) -> str:
+    """A metric as printed in its column's unit, without the unit."""
+    return MISSING if value is None else f"{value * column.scale:.{column.decimals}f}"
+
+
+def _records(run: RunScores, by: Sequence[str]) -> Iterable[Record]:
+    """Aggregate rows of one run with the run's name; nothing for a run without samples."""
+    if not run.scores.num_rows:
+        logger.warning("run %s has no scores: it has no row in the report's tables", run.name)
+        return
+    for record in aggregate(run.scores, by=list(by)).to_pylist():
+        yield {"model": run.name, "is_baseline": run.is_baseline, **record}
+
+
+def _task_place(record: Record) -> int:
+    return list(Task).index(Task(record["task"]))
+
+
+def _group(record: Record, by: Sequence[str]) -> tuple[str, ...]:
+    names = (MISSING if record[name] in (None, "") else str(record[name]) for name in by)
+    return tuple(SIZE_BIN_TEXT.get(name, name) for name in names)
+
+
+def _group_place(record: Record, by: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Sort key of a group: target sizes by size, everything else by name."""
+    sizes = list(SIZE_BIN_TEXT.values())
+    return tuple(
+        (sizes.index(name) if name in sizes else len(sizes), name) for name in _group(record, by)
+    )
+
+
+def _largest_groups(
+    records: list[Record], by: Sequence[str], max_groups: int
+) -> tuple[list[Record], int]:
+    """Records of the groups with most samples, and how many groups that leaves out."""
+    n_of: dict[tuple[str, ...], int] = {}
+    for record in records:
+        group = _group(record, by)
+        n_of[group] = max(n_of.get(group, 0), record["n"])
+    kept = set(sorted(n_of, key=lambda group: (-n_of[group], group))[:max_groups])
+    return [r for r in records if _group(r, by) in kept], len(n_of) - len(kept)
+
+
+def _with_any_value(
+    columns: tuple[MetricColumn, ...], records: Sequence[Record]
+) -> tuple[MetricColumn, ...]:
+    """Columns that hold a value somewhere, or could: a withheld table keeps them all."""
+    if all(_is_withheld(record, columns) for record in records):
+        return columns
+    return tuple(c for c in columns if any(r.get(c.key) is not None for r in records))
+
+
+def _is_withheld(record: Record, columns: Sequence[MetricColumn]) -> bool:
+    """Whether errors of the harness withhold every metric of a row."""
+    metrics = [column for column in columns if column.key != "success_rate"]
+    return bool(record["n_error"]) and all(record.get(c.key) is None for c in metrics)
+
+
+def _rows(
+    records: Sequence[Record], by: Sequence[str], columns: Sequence[MetricColumn]
+) -> tuple[TableRow, ...]:
+    rows: list[TableRow] = []
+    for group, found in groupby(records, key=lambda record: _group(record, by)):
+        members = list(found)
+        best = {column.key: _best(members, column) for column in columns}
+        rows.extend(_row(record, group, columns, best) for record in members)
+    return tuple(rows)
+
+
+def _row(
+    record: Record,
+    group: tuple[str, ...],
+    columns: Sequence[MetricColumn],
+    best: dict[str, float | None],
+) -> TableRow:
+    n_error = record["n_error"]
+    errors = f"withheld ({n_error} error{'s' if n_error > 1 else ''})"
+    withheld = _is_withheld(record, columns)
+    cells = () if withheld else tuple(_cell(record, column, best[column.key]) for column in columns)
+    return TableRow(
+        group=group,
+        model=record["model"],
+        is_baseline=record["is_baseline"],
+        counts=tuple(record[name] for name in COUNT_COLUMNS),
+        cells=cells,
+        withheld=errors if withheld else "",
+    )
+
+
+def _cell(record: Record, column: MetricColumn, best: float | None) -> Cell:
+    value = record.get(column.key)
+    low, high = record.get(f"{column.key}_low"), record.get(f"{column.key}_high")
+    known = value is not None and low is not None and high is not None
+    return Cell(
+        text=printed(value, column),
+        interval=f"{printed(low, column)}–{printed(high, column)}" if known else "",
+        value=value,
+        is_best=value is not None and value == best and not record["is_baseline"],
+    )
+
+
+def _best(records: Sequence[Record], column: MetricColumn) -> float | None:
+    """The best value of a metric among models; None where fewer than two models have one."""
+    values: list[float] = [
+        record[column.key]
+        for record in records
+        if not record["is_baseline"] and record.get(column.key) is not None
+    ]
+    if len(values) < 2:
+        return None
+    return max(values) if column.better == "higher" else min(values)

@@ -1,0 +1,176 @@
+"use strict";
+// Truth against answer, and detection by target size.
+(() => {
+  const data = page.island("plots");
+  const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a400"];
+  const GREYS = ["#8a94a3", "#5f6b7c", "#a9b2be", "#747f8f"];
+  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+
+  const axis = (title) => ({
+    title: { text: title, standoff: 8 }, gridcolor: page.colour("--grid"), zeroline: false,
+    linecolor: page.colour("--strong-line"), ticks: "outside", tickcolor: page.colour("--strong-line"),
+  });
+
+  const layout = (extra) => ({
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
+    font: { family: page.colour("--font"), size: 13, color: page.colour("--text") },
+    margin: { l: 64, r: 16, t: 12, b: 52 },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    hoverlabel: { align: "left" },
+    ...extra,
+  });
+
+  // --- truth against answer -------------------------------------------------------------------
+
+  const bounds = (plot, log) => {
+    const truths = plot.samples.flatMap((sample) => sample[2]);
+    if (plot.unit === "relative") return [-0.02, 1.02];
+    const high = Math.max(...truths) * 1.5;
+    if (!log) return [-0.02 * high, high];
+    const low = Math.min(...truths.filter((truth) => truth > 0)) / 2;
+    return [Math.log10(low), Math.log10(high * 1.5)];
+  };
+
+  const traces = (plot, model, log, range) => {
+    const top = log ? 10 ** range[1] : range[1];
+    const bottom = log ? 10 ** range[0] : range[0];
+    let outside = 0;
+    const made = plot.components.map((component, place) => {
+      const points = model.points.filter((point) => point[1] === place);
+      const held = points.map((point) => Math.min(Math.max(point[2], bottom), top));
+      const cut = points.map((point, index) => held[index] !== point[2]);
+      outside += cut.filter(Boolean).length;
+      return {
+        type: "scatter", mode: "markers", name: component || "answers", showlegend: component !== "",
+        x: points.map((point) => plot.samples[point[0]][2][place]), y: held,
+        customdata: points.map((point) => plot.samples[point[0]][0]),
+        text: points.map((point) => {
+          const [id, name, truth] = plot.samples[point[0]];
+          const unit = plot.unit === "relative" ? "" : ` ${plot.unit_text}`;
+          const shown = page.hasCase(id) ? "click to see the case" : "not among the cases of this page";
+          return `<b>${page.plain(name)}</b> ${component}<br>truth ${page.number(truth[place])}${unit}, answer `
+            + `${page.number(point[2])}${unit}<br>${page.plain(id)}<br><i>${shown}</i>`;
+        }),
+        hovertemplate: "%{text}<extra></extra>",
+        marker: {
+          size: points.map((point) => (page.hasCase(plot.samples[point[0]][0]) ? 9 : 6)),
+          color: PALETTE[place], opacity: 0.55,
+          symbol: cut.map((isCut, index) => (isCut ? (points[index][2] > top ? "triangle-up" : "triangle-down") : "circle")),
+          line: { width: points.map((point) => (page.hasCase(plot.samples[point[0]][0]) ? 1.5 : 0)), color: page.colour("--text") },
+        },
+      };
+    });
+    return { made, outside };
+  };
+
+  const caption = (plot, model, outside) => {
+    const several = plot.components.length > 1;
+    const unit = plot.unit === "relative" ? "" : ` ${plot.unit_text}`;
+    const parts = [
+      `${plot.title}: each point is one ${several ? "number of a " : ""}parsed answer; n = ${model.n_parsed} parsed of ${model.n} samples.`,
+      "The line is answer = truth.",
+    ];
+    if (plot.n_samples > plot.samples.length) {
+      parts.push(`${plot.samples.length} of ${plot.n_samples} samples are drawn, the same for every model.`);
+    }
+    if (model.n_parsed) {
+      parts.push(`${model.n_distinct} distinct answers; the most frequent, ${model.often.map((value) => page.number(value)).join(", ")}${unit}, was given ${model.n_often} times.`);
+    }
+    if (outside) parts.push(`${outside} points beyond the axis are drawn as triangles on its edge.`);
+    parts.push("Ringed points are cases of this page.");
+    return parts.join(" ");
+  };
+
+  const drawTruth = (figure) => {
+    const plot = data.truth[Number(figure.dataset.plot)];
+    const model = plot.models[Number(figure.querySelector(".pick-model").value)];
+    const log = figure.querySelector(".pick-scale").value === "log";
+    const range = bounds(plot, log);
+    const { made, outside } = traces(plot, model, log, range);
+    const ends = log ? range.map((value) => 10 ** value) : range;
+    const identity = {
+      type: "scatter", mode: "lines", x: ends, y: ends, hoverinfo: "skip", showlegend: false,
+      line: { color: page.colour("--muted"), width: 1, dash: "dot" },
+    };
+    const kind = { type: log ? "log" : "linear", range };
+    const unit = plot.unit_text;
+    const target = figure.querySelector(".plot");
+    Plotly.react(target, [identity, ...made], layout({
+      xaxis: { ...axis(`truth (${unit})`), ...kind },
+      yaxis: { ...axis(`answer of ${page.plain(model.name)} (${unit})`), ...kind },
+    }), config);
+    target.removeAllListeners?.("plotly_click");
+    target.on("plotly_click", (event) => {
+      const id = event.points[0].customdata;
+      if (id !== undefined && page.hasCase(id)) page.openCase(id, model.name);
+      else figure.querySelector(".hint").textContent = "This case is not on the page; medvision render SAMPLE_ID draws it: " + id;
+    });
+    figure.querySelector("figcaption").textContent = caption(plot, model, outside);
+  };
+
+  const wide = (plot) => {
+    const truths = plot.samples.flatMap((sample) => sample[2]).filter((truth) => truth > 0);
+    return plot.unit !== "relative" && truths.length && Math.max(...truths) / Math.min(...truths) > 30;
+  };
+
+  const prepare = (figure) => {
+    const plot = data.truth[Number(figure.dataset.plot)];
+    const models = figure.querySelector(".pick-model");
+    plot.models.forEach((model, place) => models.append(page.make("option", { value: place }, model.name)));
+    const scale = figure.querySelector(".pick-scale");
+    if (plot.unit === "relative" || plot.unit === "deg") scale.closest("label").hidden = true;
+    if (wide(plot)) scale.value = "log";
+    for (const select of [models, scale]) select.addEventListener("change", () => drawTruth(figure));
+  };
+
+  // --- detection by target size ---------------------------------------------------------------
+
+  const drawSizes = (target) => {
+    let models = 0, baselines = 0;
+    const made = data.size.models.map((model, place, all) => {
+      const colour = model.is_baseline ? GREYS[baselines++ % GREYS.length] : PALETTE[models++ % PALETTE.length];
+      const offset = (place - (all.length - 1) / 2) * Math.min(0.1, 0.6 / all.length);
+      const bins = model.bins.filter((entry) => entry.value !== null && entry.value !== undefined);
+      const spread = (end, sign) => bins.map((entry) => (entry[end] === null || entry[end] === undefined ? 0 : sign * (entry[end] - entry.value)));
+      return {
+        type: "scatter", mode: "lines+markers", name: page.plain(model.name),
+        x: bins.map((entry) => data.size.bins.indexOf(entry.bin) + offset), y: bins.map((entry) => entry.value),
+        text: bins.map((entry) => `${page.plain(model.name)}<br>${page.plain(entry.bin)}: ${page.number(entry.value, 3)}, n = ${entry.n}`),
+        hovertemplate: "%{text}<extra></extra>",
+        line: { color: colour, width: 1.2, dash: model.is_baseline ? "dot" : "solid" },
+        marker: { color: colour, size: 8, symbol: model.is_baseline ? "diamond" : "circle" },
+        error_y: { type: "data", symmetric: false, array: spread("high", 1), arrayminus: spread("low", -1), color: colour, thickness: 1.2, width: 3 },
+      };
+    });
+    Plotly.react(target, made, layout({
+      margin: { l: 56, r: 8, t: 8, b: 48 },
+      legend: { orientation: "h", x: 0, y: -0.22, yanchor: "top", font: { size: 12 } },
+      xaxis: { ...axis("target size (% of the image area)"), tickvals: data.size.bins.map((_, place) => place), ticktext: data.size.bins.map(page.plain), range: [-0.5, data.size.bins.length - 0.5], showgrid: false },
+      yaxis: { ...axis("mean IoU, zero-filled (0–1)"), range: [0, 1.02] },
+    }), config);
+  };
+
+  // --- drawn when first near the window, and again when the colours change ---------------------
+
+  page.preparePlots = () => {
+    const jobs = new Map();
+    for (const figure of document.querySelectorAll("figure.truth")) {
+      prepare(figure);
+      jobs.set(figure, () => drawTruth(figure));
+    }
+    const sizes = document.getElementById("size-plot");
+    if (sizes && data.size) jobs.set(sizes, () => drawSizes(sizes));
+    const drawn = new Set();
+    const watch = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting || drawn.has(entry.target)) continue;
+        drawn.add(entry.target);
+        jobs.get(entry.target)();
+      }
+    }, { rootMargin: "600px" });
+    for (const target of jobs.keys()) watch.observe(target);
+    const redraw = () => drawn.forEach((target) => jobs.get(target)());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    window.addEventListener("beforeprint", () => jobs.forEach((draw) => draw()));
+  };
+})();
