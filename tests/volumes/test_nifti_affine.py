@@ -1,5 +1,6 @@
 """Each branch of the rule that chooses an affine, on hand-built headers."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -239,5 +240,6 @@ def test_length_units_become_millimetres(write_nifti, voxels, code, unit_mm, wit
 def test_library_defaults_do_not_leak_in(write_nifti, voxels):
     """Nibabel reads this header as spacing 1: the raw zero must be refused instead."""
     path = write_nifti(voxels, pixdim=(0.0, 1.0, 1.0), quaternion=IDENTITY_QUATERNION)
+    assert nib.load(path).header.get_zooms() == (1.0, 1.0, 1.0)
     with pytest.raises(InvalidSpacingError, match="repair the header"):
         read_volume(path)

@@ -76,7 +76,7 @@ def open_dicom_file(path: Path, options: ReadOptions) -> StoredImage:
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
     """
-    require("SimpleITK", "formats")
+    require("SimpleITK", "formats", item=str(path))
     found = _read_slice(path)
     _check_pixels(found, options)
     return _stack(path, [found]) if found.is_placed else _open_2d(found, options)
@@ -88,7 +88,7 @@ def open_dicom_series(path: Path, options: ReadOptions) -> StoredImage:
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
     """
-    sitk = require("SimpleITK", "formats")
+    sitk = require("SimpleITK", "formats", item=str(path))
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
     if not series:
         msg = f"{path}: a folder without DICOM files; name an image file or a DICOM folder"
@@ -169,7 +169,7 @@ def _check_pixels(found: _Slice, options: ReadOptions) -> None:
 
 
 def _reader(path: Path) -> Any:
-    sitk = require("SimpleITK", "formats")
+    sitk = require("SimpleITK", "formats", item=str(path))
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # noqa: FBT003 - a foreign signature
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
@@ -215,7 +215,7 @@ def _numbers(reader: Any, tag: str) -> tuple[float, ...]:
 
 def _pixels(found: _Slice) -> VoxelArray:
     """Pixels [y, x], rescaled as the file says; colour as luminance."""
-    sitk = require("SimpleITK", "formats")
+    sitk = require("SimpleITK", "formats", item=str(found.path))
     try:
         array: VoxelArray = sitk.GetArrayFromImage(_reader(found.path).Execute())
     except RuntimeError as error:

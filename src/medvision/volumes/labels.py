@@ -57,7 +57,8 @@ def _from_floats(array: VoxelArray, *, item: str, tolerance: float) -> npt.NDArr
     labels = np.empty_like(array, dtype=np.int32, subok=False)
     for place, block in blocks(array):
         rounded = np.rint(block)
-        wrong = ~(np.abs(block - rounded) <= tolerance)
+        with np.errstate(invalid="ignore"):
+            wrong = ~(np.abs(block - rounded) <= tolerance)
         if wrong.any():
             msg = (
                 f"{item}: expected whole numbers in a label map, found {block[wrong][0]} and "

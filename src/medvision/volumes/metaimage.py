@@ -118,7 +118,7 @@ def _stated_spacing(path: Path, entries: dict[str, str]) -> list[float] | None:
 
 
 def _reader(path: Path) -> Any:
-    sitk = require("SimpleITK", "formats")
+    sitk = require("SimpleITK", "formats", item=str(path))
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # noqa: FBT003 - a foreign signature
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -141,7 +141,7 @@ def _affine(reader: Any) -> FloatArray:
 
 def _voxels(path: Path) -> VoxelArray:
     """Voxels [i, j, k]: ITK's arrays run the other way."""
-    sitk = require("SimpleITK", "formats")
+    sitk = require("SimpleITK", "formats", item=str(path))
     try:
         image = _reader(path).Execute()
     except RuntimeError as error:

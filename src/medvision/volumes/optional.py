@@ -6,8 +6,13 @@ from types import ModuleType
 from medvision.volumes.errors import MissingExtraError
 
 
-def require(module: str, extra: str) -> ModuleType:
+def require(module: str, extra: str, *, item: str) -> ModuleType:
     """An optional library, or an error that says how to install it.
+
+    Args:
+        module: Name to import.
+        extra: Of this package, that installs it.
+        item: The file that needs it, for the message.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -15,5 +20,5 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        msg = f"{module} is not installed; run: pip install 'medvision[{extra}]'"
+        msg = f"{item}: needs {module}, not installed; run: pip install 'medvision[{extra}]'"
         raise MissingExtraError(msg) from error
