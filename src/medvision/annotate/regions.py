@@ -273,7 +273,7 @@ def _checked_labels(label_map: npt.NDArray[Any], axes: str) -> DenseLabels:
 
 def _narrowed(labels: npt.NDArray[Any]) -> LabelArray:
     """Integers of at most 32 bits from wider ones or floats, in the same order of memory."""
-    low, high = (labels.min(), labels.max()) if labels.size else (0, 0)
+    low, high = (labels.min().item(), labels.max().item()) if labels.size else (0, 0)
     if not (math.isfinite(low) and math.isfinite(high)):
         msg = f"expected integers in the label map, found {low} to {high}; replace those voxels"
         raise LabelTypeError(msg)

@@ -104,9 +104,9 @@ def _covariance_px(runs: AnyArray) -> tuple[float, float, float]:
 def _axes_of_covariance(
     covariance_px: tuple[float, float, float], line_mm: float, position_mm: float
 ) -> tuple[float, float]:
-    a = covariance_px[0] * line_mm * line_mm
-    c = covariance_px[1] * position_mm * position_mm
-    b = covariance_px[2] * line_mm * position_mm
+    a = covariance_px[0] * (line_mm * line_mm)
+    c = covariance_px[1] * (position_mm * position_mm)
+    b = covariance_px[2] * (line_mm * position_mm)
     spread = math.hypot((a - c) / 2, b)
     middle = (a + c) / 2
     return 4 * math.sqrt(middle + spread), 4 * math.sqrt(max(middle - spread, 0.0))
@@ -174,33 +174,33 @@ def _bends_inward(
 
 @kernel
 def _feret_of_points(points_px: AnyArray, spacing_xy_mm: tuple[float, float]) -> AnyArray:
-    """(6,): longest, perpendicular, x0, y0, x1, y1; points of the longest pair in order of x, y."""
-    longest_mm = 0.0
+    """(6,): longest, perpendicular, x0, y0, x1, y1; no tie depends on the order of the points."""
+    longest_mm, widest_mm = 0.0, 0.0
     for a in points_px:
         for b in points_px:
             longest_mm = max(longest_mm, _length_mm(a, b, spacing_xy_mm))
-    best = np.full(6, -1.0)
+    long_mm = longest_mm * (1 - TIE_RELATIVE)
     for a in points_px:
         for b in points_px:
-            if a[0] > b[0] or (a[0] == b[0] and a[1] > b[1]):
+            if _comes_first(a, b) and _length_mm(a, b, spacing_xy_mm) >= long_mm:
+                extent_mm = _perpendicular_extent_mm(points_px, a, b, spacing_xy_mm)
+                widest_mm = max(widest_mm, extent_mm)
+    wide_mm = widest_mm * (1 - TIE_RELATIVE)
+    start, end = points_px[0], points_px[0]
+    found = False
+    for a in points_px:
+        for b in points_px:
+            if not (_comes_first(a, b) and _length_mm(a, b, spacing_xy_mm) >= long_mm):
                 continue
-            if _length_mm(a, b, spacing_xy_mm) < longest_mm * (1 - TIE_RELATIVE):
-                continue
-            perp_mm = _perpendicular_extent_mm(points_px, a, b, spacing_xy_mm)
-            if _is_better_pair(perp_mm, a, b, best):
-                best[1], best[2], best[3], best[4], best[5] = perp_mm, a[0], a[1], b[0], b[1]
-    best[0] = longest_mm
-    return best
+            earlier = not found or (a[0], a[1], b[0], b[1]) < (start[0], start[1], end[0], end[1])
+            if earlier and _perpendicular_extent_mm(points_px, a, b, spacing_xy_mm) >= wide_mm:
+                start, end, found = a, b, True
+    return np.array([longest_mm, widest_mm, start[0], start[1], end[0], end[1]])
 
 
 @kernel
-def _is_better_pair(perp_mm: float, a_px: AnyArray, b_px: AnyArray, best: AnyArray) -> bool:
-    """Whether a pair's perpendicular extent is larger, or as large and the pair comes first."""
-    if best[1] < 0 or perp_mm > best[1] * (1 + TIE_RELATIVE):
-        return True
-    if perp_mm < best[1] * (1 - TIE_RELATIVE):
-        return False
-    return bool((a_px[0], a_px[1], b_px[0], b_px[1]) < (best[2], best[3], best[4], best[5]))
+def _comes_first(a_px: AnyArray, b_px: AnyArray) -> bool:
+    return bool(a_px[0] < b_px[0] or (a_px[0] == b_px[0] and a_px[1] <= b_px[1]))
 
 
 @kernel
