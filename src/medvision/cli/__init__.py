@@ -28,7 +28,9 @@ class Command:
 
 
 COMMANDS = {
-    "demo": Command(help="the whole flow on phantoms or real samples, with baselines", module="demo"),
+    "demo": Command(
+        help="the whole flow on phantoms or real samples, with baselines", module="demo"
+    ),
     "catalog": Command(help="datasets: tasks, licence, access, size", module="catalog"),
     "fetch": Command(help="download, verify and unpack a dataset", module="fetch"),
     "build": Command(help="images with masks or landmarks to tables", module="build"),
@@ -91,9 +93,7 @@ def _run_command(name: str, words: list[str]) -> int:
         args = parser.parse_args(words)
     except SystemExit as stop:
         return USAGE if stop.code else DONE
-    logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.ERROR, format="%(message)s"
-    )
+    logging.basicConfig(level=logging.INFO if args.verbose else logging.ERROR, format="%(message)s")
     try:
         status: int = module.run(args)
     except MedVisionError as error:

@@ -141,12 +141,13 @@ def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
     import numpy as np
 
     label_ids = [int(label_id) for label_id in case.mask_from_probabilities]
-    images = [nib.load(folder / name) for name in case.mask_from_probabilities.values()]
+    images = [nib.nifti1.load(folder / name) for name in case.mask_from_probabilities.values()]
     maps = np.stack([np.asarray(image.dataobj, dtype=np.float32) for image in images])
     if maps.max() > 1:
         maps /= maps.max()
     best = maps.argmax(axis=0)
     labels = np.where(maps.max(axis=0) >= 0.5, np.array(label_ids, dtype=np.uint8)[best], 0)
     draft = folder / f".draft-{case.mask}"
-    nib.save(nib.Nifti1Image(labels.astype(np.uint8), images[0].affine), draft)
+    mask = nib.Nifti1Image(labels.astype(np.uint8), images[0].affine)  # type: ignore[no-untyped-call]
+    nib.save(mask, draft)
     draft.replace(folder / case.mask)

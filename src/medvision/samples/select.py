@@ -171,8 +171,8 @@ def sample_id(row: dict[str, Any], image_id: str, what: str, task: str) -> str:
 
 def _base(row: dict[str, Any], image: dict[str, Any], cases: _Cases) -> dict[str, Any]:
     """Fields of a sample that are the same for every task."""
-    names = ("dataset", "cohort", "case_id", "subject_id", "split", "plane", "slice_index")
-    names += ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
+    names = ["dataset", "cohort", "case_id", "subject_id", "split", "plane", "slice_index"]
+    names += ["height_px", "width_px", "spacing_y_mm", "spacing_x_mm"]
     return {name: row[name] for name in names} | {
         "image_id": image["image_id"],
         "modality": image["modality"],

@@ -1,6 +1,6 @@
 """One case to its rows: read, check, measure. Pure of any output."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,7 +15,7 @@ from medvision.annotate.regions import native_region_table, region_table
 from medvision.errors import ItemError
 from medvision.frames import Plane
 from medvision.table.cases import CaseSource, Structure
-from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA, TEXT
 from medvision.volumes import (
     Volume,
     check_same_grid,
@@ -155,43 +155,37 @@ def _region_rows(case: CaseSource, options: AnnotateOptions, label_map: Volume) 
     _check_labels(case, label_map.array)
     name_of = {structure.label_id: structure.name for structure in case.structures}
     measured = pa.concat_tables(
-        _measured(label_map, structures, case.target_labels, options)
-        for structures in _disjoint(case.structures)
+        _measured(array, label_map, case.target_labels, options)
+        for array in _label_arrays(label_map.array, case.structures)
     )
-    names = pa.array([name_of[label_id] for label_id in measured["label_id"].to_pylist()])
-    return _with_case(measured.append_column("label", names.cast(pa.string())), case, options)
+    names = pa.array([name_of[label_id] for label_id in measured["label_id"].to_pylist()], TEXT)
+    return _with_case(measured.append_column("label", names), case, options)
 
 
-def _disjoint(structures: tuple[Structure, ...]) -> list[tuple[Structure, ...]]:
-    """Groups of structures that can share one label map: all at once, or one by one."""
-    values = [value for structure in structures for value in structure.values]
-    if len(values) == len(set(values)):
-        return [structures]
-    return [(structure,) for structure in structures]
+def _label_arrays(
+    array: npt.NDArray[Any], structures: tuple[Structure, ...]
+) -> Iterator[npt.NDArray[Any]]:
+    """The mask as it is, where each of its values is one structure; else one array for each."""
+    if all(structure.values == (structure.label_id,) for structure in structures):
+        yield array
+        return
+    for structure in structures:
+        yield np.where(np.isin(array, structure.values), np.int32(structure.label_id), np.int32(0))
 
 
 def _measured(
+    array: npt.NDArray[Any],
     label_map: Volume,
-    structures: tuple[Structure, ...],
     target_labels: tuple[int, ...],
     options: AnnotateOptions,
 ) -> pa.Table:
     """Region rows of structures that do not overlap."""
-    array = _relabelled(label_map.array, structures)
-    spacing = label_map.spacing_mm
     if label_map.is_native:
-        return native_region_table(array, spacing, options.native_plane, target_labels)
-    return region_table(array, spacing, target_labels)
-
-
-def _relabelled(array: npt.NDArray[Any], structures: tuple[Structure, ...]) -> npt.NDArray[Any]:
-    """The label map with each structure's values replaced by its label id."""
-    if all(structure.values == (structure.label_id,) for structure in structures):
-        return array
-    relabelled = np.zeros(array.shape, dtype=np.int32)
-    for structure in structures:
-        relabelled[np.isin(array, structure.values)] = structure.label_id
-    return relabelled
+        spacing_y_mm, spacing_x_mm = label_map.spacing_mm
+        return native_region_table(
+            array, (spacing_y_mm, spacing_x_mm), options.native_plane, target_labels
+        )
+    return region_table(array, label_map.spacing_mm, target_labels)
 
 
 def _check_labels(case: CaseSource, array: npt.NDArray[Any]) -> None:
@@ -213,8 +207,8 @@ _CASE_CONSTANTS = ("dataset", "cohort", "case_id", "subject_id", "split", "image
 
 def _with_case(rows: pa.Table, case: CaseSource, options: AnnotateOptions) -> pa.Table:
     schema = REGION_SCHEMA if "label_id" in rows.column_names else BIOMETRIC_SCHEMA
-    values = (options.dataset, case.cohort, case.case_id, case.subject_id)
-    values += (AnnotatedCase.NO_SPLIT, case.images[0].image_id)
+    values = [options.dataset, case.cohort, case.case_id, case.subject_id]
+    values += [AnnotatedCase.NO_SPLIT, case.images[0].image_id]
     constants = dict(zip(_CASE_CONSTANTS, values, strict=True))
     columns = [
         rows[name] if name in rows.column_names else pa.repeat(constants[name], rows.num_rows)

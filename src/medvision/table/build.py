@@ -23,6 +23,7 @@ from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_cas
 from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.manifest import (
     content_key,
+    jsonable,
     package_versions,
     read_manifest,
     write_manifest,
@@ -120,7 +121,7 @@ def build_tables(
     counts = _merge(staged, _splits(request), out)
     manifest = _manifest(request, key, digests, problems, counts)
     _publish(out, manifest)
-    return _summary(manifest, up_to_date=False)
+    return _summary(jsonable(manifest), up_to_date=False)
 
 
 def _files(case: CaseSource) -> list[Path]:
@@ -147,9 +148,9 @@ def _digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], list[Problem
 
 def _case_key(case: CaseSource, request: BuildRequest, digests: dict[Path, str]) -> str:
     content = {
-        "case": asdict(case),
-        "options": asdict(request.options),
-        "files": {str(path): digests[path] for path in _files(case)},
+        "case": case,
+        "options": request.options,
+        "files": {path: digests[path] for path in _files(case)},
         "versions": package_versions(),
     }
     return content_key(content)
@@ -157,11 +158,11 @@ def _case_key(case: CaseSource, request: BuildRequest, digests: dict[Path, str])
 
 def _build_key(request: BuildRequest, digests: dict[Path, str]) -> str:
     content = {
-        "cases": [asdict(case) for case in request.cases],
-        "unpaired": [asdict(case) for case in request.unpaired],
-        "options": asdict(request.options),
+        "cases": request.cases,
+        "unpaired": request.unpaired,
+        "options": request.options,
         "description": request.description,
-        "files": {str(path): digest for path, digest in digests.items()},
+        "files": digests,
         "versions": package_versions(),
     }
     return content_key(content)
@@ -203,7 +204,8 @@ def _staged(folder: Path) -> dict[str, Any]:
 
 
 def _splits(request: BuildRequest) -> dict[str, str]:
-    listed = [case.subject_id for case in (*request.cases, *request.unpaired)]
+    listed = [case.subject_id for case in request.cases]
+    listed += [case.subject_id for case in request.unpaired]
     return subject_splits(request.options.dataset, listed)
 
 
@@ -310,10 +312,10 @@ def _manifest(
         "description": request.description,
         "root": str(request.root.resolve()) if request.root else None,
         "key": key,
-        "options": asdict(request.options),
+        "options": request.options,
         "seed": SPLIT_SEED,
         "versions": package_versions(),
-        "inputs": {str(path): digest for path, digest in digests.items()},
+        "inputs": digests,
         "counts": {
             "cases_in": len(request.cases) + len(request.unpaired),
             "cases_out": counts["cases"],
@@ -321,7 +323,7 @@ def _manifest(
             "biometrics": counts["biometrics"],
             "dropped": dict(Counter(problem.reason for problem in problems)),
         },
-        "problems": [asdict(problem) for problem in problems],
+        "problems": problems,
     }
 
 

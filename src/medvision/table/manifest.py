@@ -3,17 +3,30 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 MANIFEST = "manifest.json"
 VERSIONED_PACKAGES = ("medvision", "numpy", "numba", "opencv-python-headless", "nibabel", "pyarrow")
 
 
+def jsonable(content: Any) -> Any:
+    """A JSON value of dataclasses, mappings, sequences, paths and plain values."""
+    if is_dataclass(content) and not isinstance(content, type):
+        return {entry.name: jsonable(getattr(content, entry.name)) for entry in fields(content)}
+    if isinstance(content, Mapping):
+        return {str(key): jsonable(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [jsonable(value) for value in content]
+    return str(content) if isinstance(content, PurePath) else content
+
+
 def content_key(content: Any) -> str:
-    """Hex SHA-256 of a JSON value in canonical form."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    """Hex SHA-256 of anything `jsonable`, in canonical form."""
+    text = json.dumps(jsonable(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -33,7 +46,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Write a stage folder's manifest atomically. Call it last."""
-    write_text(folder / MANIFEST, json.dumps(content, indent=1, default=str) + "\n")
+    write_text(folder / MANIFEST, json.dumps(jsonable(content), indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

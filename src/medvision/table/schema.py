@@ -1,22 +1,21 @@
-"""Columns of the tables: the contract of DESIGN's tables with every reader."""
+"""Columns of the tables: what every reader can rely on."""
 
 import pyarrow as pa
 
+from medvision.annotate.regions import COMPONENT_COLUMNS, SLICE_COLUMNS
+
 INT, REAL, TEXT = pa.int32(), pa.float64(), pa.string()
+
+_IMAGE = pa.struct([("image_id", TEXT), ("modality", TEXT), ("uri", TEXT), ("sha256", TEXT)])
+_POINT = pa.struct([("key", TEXT), ("name", TEXT), ("x_px", REAL), ("y_px", REAL)])
+
+CASE_KEYS = [("dataset", TEXT), ("cohort", TEXT), ("case_id", TEXT), ("subject_id", TEXT)]
 
 CASE_SCHEMA = pa.schema(
     [
-        ("dataset", TEXT),
-        ("cohort", TEXT),
-        ("case_id", TEXT),
-        ("subject_id", TEXT),
+        *CASE_KEYS,
         ("split", TEXT),
-        (
-            "images",
-            pa.list_(
-                pa.struct([("image_id", TEXT), ("modality", TEXT), ("uri", TEXT), ("sha256", TEXT)])
-            ),
-        ),
+        ("images", pa.list_(_IMAGE)),
         ("mask_uri", TEXT),
         ("shape_ijk", pa.list_(INT)),
         ("spacing_mm", pa.list_(REAL)),
@@ -28,54 +27,7 @@ CASE_SCHEMA = pa.schema(
         ("volume_fingerprint", TEXT),
     ]
 )
-
-CASE_KEYS = [("dataset", TEXT), ("cohort", TEXT), ("case_id", TEXT), ("subject_id", TEXT)]
-
-SLICE_COLUMNS = [
-    ("slice_index", INT),
-    ("height_px", INT),
-    ("width_px", INT),
-    ("spacing_y_mm", REAL),
-    ("spacing_x_mm", REAL),
-]
-
-COMPONENT_COLUMNS = [
-    ("component", INT),
-    ("n_components", INT),
-    ("label_pixel_count", INT),
-    ("touches_border", pa.bool_()),
-    ("x0_px", INT),
-    ("y0_px", INT),
-    ("x1_px", INT),
-    ("y1_px", INT),
-    ("pixel_count", INT),
-    ("area_mm2", REAL),
-    ("ellipse_status", TEXT),
-    *[
-        (name, REAL)
-        for name in (
-            "ellipse_major_mm",
-            "ellipse_minor_mm",
-            "major_x0_px",
-            "major_y0_px",
-            "major_x1_px",
-            "major_y1_px",
-            "minor_x0_px",
-            "minor_y0_px",
-            "minor_x1_px",
-            "minor_y1_px",
-            "ellipse_area_ratio",
-            "moment_major_mm",
-            "moment_minor_mm",
-            "feret_max_mm",
-            "feret_perp_mm",
-            "feret_x0_px",
-            "feret_y0_px",
-            "feret_x1_px",
-            "feret_y1_px",
-        )
-    ],
-]
+"""One row per case. `affine` has 16 values, row by row; a 2D image's axes are x, then y."""
 
 REGION_SCHEMA = pa.schema(
     [
@@ -103,10 +55,7 @@ BIOMETRIC_SCHEMA = pa.schema(
         ("value", REAL),
         ("unit", TEXT),
         ("vertex_value_deg", REAL),
-        (
-            "points",
-            pa.list_(pa.struct([("key", TEXT), ("name", TEXT), ("x_px", REAL), ("y_px", REAL)])),
-        ),
+        ("points", pa.list_(_POINT)),
     ]
 )
 """One row per measurement from landmarks."""

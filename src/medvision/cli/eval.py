@@ -1,0 +1,178 @@
+"""Ask a model the questions of a suite or of tables, store every reply, and score them."""
+
+import argparse
+from pathlib import Path
+
+import pyarrow as pa
+
+from medvision.cli.progress import progress_bar
+from medvision.cli.root import add_root, root_from, tables_folder
+from medvision.cli.summary import print_scores
+from medvision.errors import UsageError
+from medvision.models.base import Model
+from medvision.models.baselines import make_baseline
+from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.openai_server import OpenAIServer, ServerSettings
+from medvision.models.runner import RunSummary
+from medvision.prompts.answers import Style
+from medvision.samples import Sample, Task
+from medvision.samples.select import Selection, select_samples, table_folders
+from medvision.samples.suite import Suite, TaskConfig, load_suite
+from medvision.scoring.score_run import score_run
+
+NOT_BUILT = ("refine", "scale_spacing", "budget")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `medvision eval`."""
+    what = parser.add_argument_group("questions")
+    what.add_argument("--suite", metavar="S", help="a built-in suite or a .toml file")
+    what.add_argument("--tables", type=Path, nargs="+", metavar="T", help="table folders")
+    what.add_argument("--task", choices=[str(task) for task in Task])
+    what.add_argument("--split", choices=("test", "train", "all"), default="test")
+    what.add_argument("--limit", type=int, metavar="N", help="at most N samples, drawn by seed")
+    what.add_argument("--style", choices=[str(style) for style in Style], default="direct")
+    add_root(parser)
+    who = parser.add_argument_group("model")
+    who.add_argument("--model", required=True, metavar="M", help="baseline/NAME or openai/NAME")
+    who.add_argument("--base-url", help="address of an OpenAI-compatible server")
+    who.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="VAR")
+    who.add_argument("--family", metavar="F", help="how the model sees pictures: a family or HxW")
+    who.add_argument("--temperature", type=float, default=0.0, metavar="T")
+    who.add_argument("--max-tokens", type=int, default=1024, metavar="N")
+    how = parser.add_argument_group("run")
+    how.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
+    how.add_argument("--concurrency", type=int, default=8, metavar="N")
+    how.add_argument("--max-error-rate", type=float, default=0.0, metavar="F")
+    how.add_argument("--budget", help=argparse.SUPPRESS)
+    how.add_argument("--refine", action="store_true", help=argparse.SUPPRESS)
+    how.add_argument("--scale-spacing", help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and score; 1 when more replies than allowed are errors."""
+    for option in NOT_BUILT:
+        if getattr(args, option):
+            msg = f"--{option.replace('_', '-')} is not built yet"
+            raise UsageError(msg)
+    suite, tables = suite_and_tables(args)
+    selection = select_samples(suite, tables, split=args.split, limit=args.limit, root=args.root)
+    model = make_model(args, suite, tables)
+    request = EvalRequest(
+        samples=selection.samples,
+        model=model,
+        family=picture_family(args, selection.samples),
+        style=Style(args.style),
+        concurrency=args.concurrency,
+        selection=_selection_record(args, suite, selection),
+    )
+    with progress_bar(args.model, "questions") as on_progress:
+        summary = evaluate(request, args.run, on_progress)
+    scores = score_run(args.run)
+    _print_selection(selection)
+    print_scores(scores, max_error_rate=args.max_error_rate)
+    return _status(summary, scores, args.max_error_rate)
+
+
+def suite_and_tables(args: argparse.Namespace) -> tuple[Suite, dict[str, Path]]:
+    """What the command line asks for: a suite, and table folders by dataset name."""
+    if bool(args.suite) == bool(args.task):
+        msg = "expected --suite S, or --tables T with --task detection|tl|ad|area"
+        raise UsageError(msg)
+    if args.suite:
+        suite = load_suite(args.suite)
+        folders = args.tables or _suite_folders(suite, root_from(args))
+        return suite, table_folders(folders)
+    if not args.tables:
+        msg = "--task also needs --tables T: the folder that `medvision build` wrote"
+        raise UsageError(msg)
+    name = f"tables-{args.task}"
+    configs = (TaskConfig(task=Task(args.task)),)
+    return Suite(name=name, configs=configs, cap_per_config=None), table_folders(args.tables)
+
+
+def _suite_folders(suite: Suite, root: Path) -> list[Path]:
+    folders = [tables_folder(root, config.dataset) for config in suite.configs if config.dataset]
+    present = [folder for folder in dict.fromkeys(folders) if (folder / "manifest.json").exists()]
+    if not present:
+        names = sorted({config.dataset for config in suite.configs})
+        msg = (
+            f"suite {suite.name!r} asks for {', '.join(names)}, of which none is built below "
+            f"{root}; run `medvision build NAME` first, or name folders with --tables"
+        )
+        raise UsageError(msg)
+    return present
+
+
+def make_model(args: argparse.Namespace, suite: Suite, tables: dict[str, Path]) -> Model:
+    """The model that `--model` names.
+
+    Raises:
+        UsageError: An unknown kind or name, or `openai/` without `--base-url`.
+    """
+    kind, _, name = args.model.partition("/")
+    if kind == "baseline" and name:
+        train: list[Sample] = []
+        if name == "train-mean":
+            train = select_samples(suite, tables, split="train", root=args.root).samples
+        return make_baseline(args.model, train_samples=train)
+    if kind == "openai" and name:
+        return OpenAIServer(
+            name,
+            base_url=args.base_url,
+            api_key_env=args.api_key_env,
+            settings=ServerSettings(temperature=args.temperature, max_tokens=args.max_tokens),
+        )
+    if kind == "hf" and name:
+        msg = "hf/ models are not built yet; serve the model and use openai/NAME with --base-url"
+        raise UsageError(msg)
+    msg = f"--model: expected baseline/NAME or openai/NAME, found {args.model!r}"
+    raise UsageError(msg)
+
+
+def picture_family(args: argparse.Namespace, samples: list[Sample]) -> PictureFamily:
+    """How the model sees pictures.
+
+    Raises:
+        UsageError: A served model without a declared family is asked for millimetres: the prompt
+            could not state the pixel size it sees.
+    """
+    if args.family:
+        return PictureFamily(name=args.family)
+    measured = sorted({str(sample.task) for sample in samples} - {str(Task.DETECTION)})
+    if measured and not args.model.startswith("baseline/"):
+        msg = (
+            f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "
+            "on how it resizes pictures; declare it with --family NAME or --family HxW"
+        )
+        raise UsageError(msg)
+    return PictureFamily(name="as_sent")
+
+
+def _selection_record(
+    args: argparse.Namespace, suite: Suite, selection: Selection
+) -> dict[str, object]:
+    return {
+        "suite": suite.name,
+        "split": args.split,
+        "limit": args.limit,
+        "seed": suite.seed,
+        "cap_per_config": suite.cap_per_config,
+        "dropped": selection.dropped,
+    }
+
+
+def _print_selection(selection: Selection) -> None:
+    dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
+    print(f"{len(selection.samples)} samples" + (f" (left out: {dropped})" if dropped else ""))
+
+
+def _status(summary: RunSummary, scores: pa.Table, max_error_rate: float) -> int:
+    n_errors = scores["status"].to_pylist().count("error")
+    if summary.interrupted:
+        print("interrupted; run it again to ask the rest")
+        return 1
+    if scores.num_rows and n_errors / scores.num_rows > max_error_rate:
+        print(f"{n_errors} of {scores.num_rows} questions have no answer; run it again to ask them")
+        return 1
+    return 0
