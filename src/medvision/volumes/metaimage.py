@@ -27,7 +27,7 @@ SUFFIXES = (".mha", ".mhd")
 LPS_TO_RAS: FloatArray = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 _HEADER_BYTES = 1 << 16
-_ENTRY = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*$")
+_ENTRY = re.compile(r"^\s*([^=]+?)\s*=\s*(.*?)\s*$")
 
 
 def open_metaimage(path: Path, options: ReadOptions) -> StoredImage:
@@ -84,10 +84,10 @@ def _open_2d(
 
 def _text_header(path: Path) -> dict[str, str]:
     entries: dict[str, str] = {}
-    for line in first_bytes(path, _HEADER_BYTES).decode("latin-1").splitlines():
+    for line in first_bytes(path, _HEADER_BYTES).decode("latin-1").split("\n"):
         match = _ENTRY.match(line)
         if match is None:
-            break
+            continue
         entries[match[1]] = match[2]
         if match[1] == "ElementDataFile":
             break

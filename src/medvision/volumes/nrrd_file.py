@@ -14,6 +14,7 @@ from medvision.volumes.errors import (
     BadHeaderError,
     CorruptFileError,
     DimensionsError,
+    InvalidSpacingError,
     MissingFileError,
     MissingSpacingError,
     NotAnImageError,
@@ -181,6 +182,9 @@ def _directions(path: Path, header: dict[str, Any]) -> FloatArray:
         if spacings.shape != (n_axes,):
             msg = f"{path}: {n_axes} axes, but {spacings.size} spacings"
             raise BadHeaderError(msg)
+        if (spacings <= 0).any():
+            msg = f"{path}: expected positive NRRD spacings, found {spacings}; repair the header"
+            raise InvalidSpacingError(msg)
         spatial = np.flatnonzero(np.isfinite(spacings))[:3]
         found[spatial] = np.eye(3)[: len(spatial)] * spacings[spatial, None]
     return found

@@ -11,6 +11,7 @@ from medvision.volumes.errors import (
     DimensionsError,
     NotAnImageError,
     TruncatedFileError,
+    UnsupportedFormatError,
     UnsupportedPixelsError,
 )
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
@@ -44,7 +45,7 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
             raise DimensionsError(msg)
         _check_mode(path, picture, options)
         spacing = native_spacing(path, options, _imagej_spacing(picture))
-        turned = picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        turned = _is_turned(path, picture)
     return StoredImage(
         path=path,
         shape=(height_px, width_px),
@@ -72,6 +73,15 @@ def _opened(path: Path) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:
         msg = f"{path}: the picture's header is damaged ({error}); fetch the file again"
         raise CorruptFileError(msg) from error
+
+
+def _is_turned(path: Path, picture: Image.Image) -> bool:
+    """Whether a JPEG asks viewers to turn it. A TIFF that does is refused: Pillow turns some."""
+    tags = getattr(picture, "tag_v2", None)
+    if tags is not None and tags.get(_EXIF_ORIENTATION, 1) != 1:
+        msg = f"{path}: TIFF with orientation tag {tags[_EXIF_ORIENTATION]}; save it unturned"
+        raise UnsupportedFormatError(msg)
+    return picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
 
 
 def _check_mode(path: Path, picture: Image.Image, options: ReadOptions) -> None:
