@@ -1,0 +1,148 @@
+"""The score of one answer."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from medvision.samples import Task
+from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError, UnknownTaskError
+from medvision.scoring.metrics import (
+    N_VALUES,
+    FloatArray,
+    answer_rule,
+    is_valid_answer,
+    is_valid_truth,
+    measures,
+    truth_rule,
+)
+
+OK = "ok"
+
+
+class ReadAnswer(Protocol):
+    """What reading a reply gives: `medvision.prompts.Answer`."""
+
+    @property
+    def status(self) -> str:
+        """A word of the closed list; only "ok" is scored."""
+
+    @property
+    def values(self) -> Sequence[float]:
+        """The numbers, in the truth's order, frame and unit; empty unless the status is ok."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """Score of one answer; None where a metric is undefined for the task, truth or status.
+
+    Attributes:
+        status: Of the answer; every metric is None unless it is "ok".
+        iou: Intersection / union of the boxes, 0 to 1, like the three below; detection only.
+        precision: Intersection / area of the answered box.
+        recall: Intersection / area of the true box.
+        f1: 2 · intersection / sum of both areas.
+        absolute_error: Mean over the values of |answer − truth|, in the task's unit; not for
+            detection.
+        relative_error: Mean over the values of |answer − truth| / truth; None for an angle or
+            distance under 0.1 and for a truth of 0.
+        absolute_errors: |answer − truth| of each value; () for detection and unless ok.
+    """
+
+    status: str
+    iou: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    absolute_error: float | None = None
+    relative_error: float | None = None
+    absolute_errors: tuple[float, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row for JSON."""
+        return asdict(self)
+
+
+def score(task: Task | str, truth: npt.ArrayLike, answer: ReadAnswer) -> ScoreRow:
+    """Score one answer against its truth.
+
+    Args:
+        task: "detection", "tl", "ad" or "area".
+        truth: The numbers a perfect answer states, in the order and frame of `answer.values`:
+            relative lower-left x0, y0, x1, y1; major, minor mm; one angle, distance or area.
+            A bare number will do for ad and area.
+        answer: As read from the reply.
+
+    Raises:
+        UnknownTaskError: There is no such task.
+        InvalidTruthError: The truth has the wrong number of values, a value that is not finite, or
+            a box without area or outside [0, 1]; or a negative length, angle or area.
+        InvalidAnswerError: The status is ok but the values are no complete answer.
+
+    Example:
+        score("ad", 40.0, Answer(status="ok", values=(30.0,))) has an absolute_error of 10.0
+        and a relative_error of 0.25.
+    """
+    task = known_task(task)
+    truth_row = _valid_truth(task, truth)
+    status = str(answer.status)
+    if status != OK:
+        return ScoreRow(status=status)
+    measured = measures(task, truth_row, _valid_values(task, answer.values))
+    return ScoreRow(
+        status=status,
+        iou=_number(measured.iou),
+        precision=_number(measured.precision),
+        recall=_number(measured.recall),
+        f1=_number(measured.f1),
+        absolute_error=_number(measured.absolute_error),
+        relative_error=_number(measured.relative_error),
+        absolute_errors=tuple(measured.absolute_errors[0].tolist()),
+    )
+
+
+def known_task(task: Task | str) -> Task:
+    """The task of a name.
+
+    Raises:
+        UnknownTaskError: There is no such task.
+    """
+    try:
+        return Task(task)
+    except ValueError as error:
+        msg = f"expected a task of {', '.join(Task)}; found {task!r}"
+        raise UnknownTaskError(msg) from error
+
+
+def _valid_truth(task: Task, truth: npt.ArrayLike) -> FloatArray:
+    row = _row(truth, accepts_number=N_VALUES[task] == 1)
+    if row is None or row.shape[1] != N_VALUES[task] or not is_valid_truth(task, row)[0]:
+        msg = f"truth of task {task}: expected {truth_rule(task)}; found {truth!r}"
+        raise InvalidTruthError(msg)
+    return row
+
+
+def _valid_values(task: Task, values: Sequence[float]) -> FloatArray:
+    row = _row(values, accepts_number=False)
+    if row is None or row.shape[1] != N_VALUES[task] or not is_valid_answer(task, row)[0]:
+        msg = f"ok answer of task {task}: expected {answer_rule(task)}; found {values!r}"
+        raise InvalidAnswerError(msg)
+    return row
+
+
+def _row(numbers: npt.ArrayLike, *, accepts_number: bool) -> FloatArray | None:
+    """Numbers as (1, n); None where they are not a flat list of numbers."""
+    try:
+        array = np.asarray(numbers, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if array.ndim == 1 or (array.ndim == 0 and accepts_number):
+        return array.reshape(1, -1)
+    return None
+
+
+def _number(column: FloatArray) -> float | None:
+    value = float(column[0])
+    return None if np.isnan(value) else value

@@ -1,0 +1,192 @@
+"""What aggregates sum and divide: every averaged metric is one row of `RATIO_METRICS`.
+
+The policy is in the name. `_zero_filled`: a sample without a parsed answer counts 0. `_parsed`: it
+is left out. `_frac` at or below a threshold: share of all samples, one without a parsed answer
+never counting as reached. Errors of the harness are in no sum at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medvision.samples import Task
+from medvision.scoring.alignment import ERROR
+from medvision.scoring.columns import NumberLists, one_chunk
+from medvision.scoring.metrics import N_VALUES, BoolArray, FloatArray, has_relative_error
+from medvision.scoring.score import OK
+
+IOU_THRESHOLDS = ("0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "0.9")
+"""An IoU reaches a threshold it equals (≥)."""
+
+MRE_THRESHOLDS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1.0")
+"""A relative error is below a threshold only if it is less (<); one of 9 or 99 is below none."""
+
+THRESHOLD_TOLERANCE = 1e-9
+"""Two values nearer than this are equal: |0.9 − 1| is 0.1, though floating point makes it less."""
+
+MEASURED_COLUMNS = (
+    "iou",
+    "precision",
+    "recall",
+    "f1",
+    "absolute_error",
+    "relative_error",
+    "nmae_frac",
+    "iou_recovered",
+    "absolute_error_recovered",
+    "relative_error_recovered",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreColumns:
+    """Score rows as arrays.
+
+    Attributes:
+        status: Of each row, as in `SCORE_SCHEMA`.
+        is_error: Whether the harness failed; such a row counts in no metric.
+        is_parsed: Whether the strict reading is ok.
+        is_recovered: Whether the lenient reading is ok.
+        is_box: Whether the task is detection.
+        may_have_relative: Whether the truth allows a relative error, whatever was answered.
+        measured: The metric columns; NaN where null.
+    """
+
+    status: pa.Array
+    is_error: BoolArray
+    is_parsed: BoolArray
+    is_recovered: BoolArray
+    is_box: BoolArray
+    may_have_relative: BoolArray
+    measured: Mapping[str, FloatArray]
+
+
+def score_columns(scores: pa.Table) -> ScoreColumns:
+    """The columns that aggregates need of a score table."""
+    status = one_chunk(scores["status"])
+    tasks = one_chunk(scores["task"])
+    return ScoreColumns(
+        status=status,
+        is_error=is_word(status, ERROR),
+        is_parsed=is_word(status, OK),
+        is_recovered=is_word(one_chunk(scores["recovered_status"]), OK),
+        is_box=is_word(tasks, Task.DETECTION),
+        may_have_relative=_may_have_relative(tasks, NumberLists.of(scores["truth"])),
+        measured={
+            name: scores[name].to_numpy().astype(np.float64, copy=False)
+            for name in MEASURED_COLUMNS
+        },
+    )
+
+
+def is_word(column: pa.Array, word: str) -> BoolArray:
+    """Where a text column says `word`; null does not."""
+    same = pc.fill_null(pc.equal(column, word), fill_value=False)
+    return np.asarray(same.to_numpy(zero_copy_only=False))
+
+
+def _may_have_relative(tasks: pa.Array, truth: NumberLists) -> BoolArray:
+    allowed = np.zeros(len(tasks), dtype=np.bool_)
+    for task in Task:
+        rows = np.flatnonzero(is_word(tasks, task))
+        allowed[rows] = has_relative_error(task, truth.matrix(rows, N_VALUES[task]))
+    return allowed
+
+
+Term = Callable[[ScoreColumns], npt.NDArray[np.float64] | BoolArray]
+"""A number for each row, to be summed."""
+
+
+def _sum_of(name: str) -> Term:
+    """A metric column; a row without the metric adds 0."""
+    return lambda columns: np.nan_to_num(columns.measured[name], posinf=np.inf)
+
+
+def _count_of(name: str) -> Term:
+    """Rows that have the metric."""
+    return lambda columns: ~np.isnan(columns.measured[name])
+
+
+def _reaches(threshold: float) -> Term:
+    return lambda columns: columns.measured["iou"] >= threshold - THRESHOLD_TOLERANCE
+
+
+def _is_below(threshold: float) -> Term:
+    return lambda columns: columns.measured["relative_error"] < threshold - THRESHOLD_TOLERANCE
+
+
+TERMS: Mapping[str, Term] = MappingProxyType(
+    {
+        "answered": lambda columns: ~columns.is_error,
+        "parsed": lambda columns: columns.is_parsed,
+        "recovered": lambda columns: columns.is_recovered & ~columns.is_error,
+        "answered_box": lambda columns: columns.is_box & ~columns.is_error,
+        "answered_relative": lambda columns: columns.may_have_relative & ~columns.is_error,
+        **{f"sum_{name}": _sum_of(name) for name in MEASURED_COLUMNS},
+        **{f"count_{name}": _count_of(name) for name in MEASURED_COLUMNS},
+        **{f"iou_at_{text}": _reaches(float(text)) for text in IOU_THRESHOLDS},
+        **{f"mre_below_{text}": _is_below(float(text)) for text in MRE_THRESHOLDS},
+    }
+)
+"""What is summed over rows, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioMetric:
+    """A metric that is one term's sum over another's; undefined where the latter is 0."""
+
+    name: str
+    numerator: str
+    denominator: str
+
+
+def _mean(name: str, column: str, denominator: str | None = None) -> RatioMetric:
+    return RatioMetric(
+        name=name, numerator=f"sum_{column}", denominator=denominator or f"count_{column}"
+    )
+
+
+RATIO_METRICS = (
+    RatioMetric(name="success_rate", numerator="parsed", denominator="answered"),
+    RatioMetric(name="success_rate_recovered", numerator="recovered", denominator="answered"),
+    *(
+        metric
+        for name in ("iou", "precision", "recall", "f1")
+        for metric in (
+            _mean(f"{name}_mean_zero_filled", name, "answered_box"),
+            _mean(f"{name}_mean_parsed", name),
+        )
+    ),
+    *(
+        RatioMetric(
+            name=f"iou_at_{text}_frac", numerator=f"iou_at_{text}", denominator="answered_box"
+        )
+        for text in IOU_THRESHOLDS
+    ),
+    _mean("mae_mean_parsed", "absolute_error"),
+    _mean("mre_mean_parsed", "relative_error"),
+    _mean("nmae_mean_parsed", "nmae_frac"),
+    *(
+        RatioMetric(
+            name=f"mre_below_{text}_frac",
+            numerator=f"mre_below_{text}",
+            denominator="answered_relative",
+        )
+        for text in MRE_THRESHOLDS
+    ),
+    _mean("iou_mean_zero_filled_recovered", "iou_recovered", "answered_box"),
+    _mean("iou_mean_parsed_recovered", "iou_recovered"),
+    _mean("mae_mean_parsed_recovered", "absolute_error_recovered"),
+    _mean("mre_mean_parsed_recovered", "relative_error_recovered"),
+)
+"""Metrics with intervals, in the order of the aggregate's columns."""
+
+MEDIAN_METRICS: Mapping[str, str] = MappingProxyType(
+    {"mae_median_parsed": "absolute_error", "mre_median_parsed": "relative_error"}
+)
+"""Metrics without intervals: name to the column whose median over parsed answers it is."""
