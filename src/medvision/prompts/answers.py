@@ -1,0 +1,199 @@
+"""Answer forms: one object per task asks for the answer, writes it and reads it back."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medvision.errors import ItemError, UsageError
+from medvision.prompts.reading import Answer, AnswerStatus, FrameHw, Style, read_reply
+from medvision.samples import Task
+
+__all__ = [
+    "ANSWER_FORMATS",
+    "Answer",
+    "AnswerFormat",
+    "AnswerStatus",
+    "Style",
+    "UnwritableAnswerError",
+    "read_answer",
+]
+
+
+class UnwritableAnswerError(ItemError):
+    """Values that no valid answer states: reading them back would not give them."""
+
+    reason = "unwritable_answer"
+
+
+_DECIMALS_WORDS = {2: "two", 4: "four"}
+_COUNT_WORDS = {2: "two", 4: "four"}
+_UNIT_WORDS = {
+    "relative": "in relative coordinates",
+    "mm": "in mm, without the unit",
+    "deg": "in degrees, without the unit",
+    "mm2": "in mm², without the unit",
+}
+_BOX_STEPS = 10_000
+"""Answers state boxes in steps of 1/10000 of the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFormat:
+    """How one task's answer looks as text.
+
+    Attributes:
+        task: The task.
+        names: What the values are called in the prompt, in order.
+        decimals: With how many each value is written.
+        units: Units the answer may be asked in, the first one by default.
+    """
+
+    task: Task
+    names: tuple[str, ...]
+    decimals: int
+    units: tuple[str, ...]
+
+    def ask(self, style: Style, unit: str = "") -> str:
+        """The sentences of the prompt that describe the answer's form.
+
+        Args:
+            style: Bare values, or values in tags after the reasoning.
+            unit: "mm" or "deg" for angle and distance; the other tasks have one unit.
+
+        Raises:
+            UsageError: The task is not answered in that unit.
+        """
+        unit = unit or self.units[0]
+        if unit not in self.units:
+            msg = f"{self.task}: expected a unit out of {', '.join(self.units)}, found {unit!r}"
+            raise UsageError(msg)
+        form = ", ".join(self.names)
+        written = f"with {_DECIMALS_WORDS[self.decimals]} decimals, {_UNIT_WORDS[unit]}"
+        if len(self.names) == 1:
+            what = f"one number, {written}"
+        else:
+            what = f"the {_COUNT_WORDS[len(self.names)]} numbers {form}, separated by commas, {written}"
+        if style is Style.COT:
+            return (
+                f"End your reply with the answer in tags, <answer>{form}</answer>: between the tags "
+                f"write only {what}."
+            )
+        return f"Reply with only {what}."
+
+    def write(self, values: Sequence[float], style: Style = Style.DIRECT) -> str:
+        """The answer as text, as a perfect reply and as a training target.
+
+        A box side that vanishes at four decimals is written one step (0.0001) long, on the side
+        where the middle of the box lies, so that what is written is never an inverted box.
+
+        Raises:
+            UnwritableAnswerError: Not as many values as asked for, or a value that is not
+                finite or, once rounded, negative; a box not in [0, 1] or inverted.
+
+        Example:
+            The T/L format writes (31.2, 18) as "31.20, 18.00".
+        """
+        if len(values) != len(self.names):
+            msg = f"{self.task}: expected {len(self.names)} values to write, found {len(values)}"
+            raise UnwritableAnswerError(msg)
+        if self.task is Task.DETECTION:
+            texts = _box_texts(values)
+        else:
+            texts = [_size_text(value, self.decimals) for value in values]
+        text = ", ".join(texts)
+        return f"<answer>{text}</answer>" if style is Style.COT else text
+
+    def read(self, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
+        """The strict reading of a reply; see `medvision.prompts.reading.read_reply`."""
+        return read_reply(self.task, text, style, frame_hw)
+
+
+def _size_text(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    if not math.isfinite(value) or (text.startswith("-") and float(text) != 0):
+        msg = f"expected a finite size of at least 0 to write, found {value}"
+        raise UnwritableAnswerError(msg)
+    return text.removeprefix("-")
+
+
+def _box_texts(box: Sequence[float]) -> list[str]:
+    x0, y0, x1, y1 = map(float, box)
+    columns, rows = _written_interval(x0, x1), _written_interval(y0, y1)
+    steps = (columns[0], rows[0], columns[1], rows[1])
+    return [f"{step // _BOX_STEPS}.{step % _BOX_STEPS:04d}" for step in steps]
+
+
+def _written_interval(low: float, high: float) -> tuple[int, int]:
+    """Both ends of a box along one axis in steps, at least one step apart."""
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        msg = f"expected a relative box with x0 < x1 and y0 < y1 to write, found {low} to {high}"
+        raise UnwritableAnswerError(msg)
+    first, last = (int(f"{value:.4f}".replace(".", "")) for value in (low, high))
+    if not 0 <= first <= last <= _BOX_STEPS:
+        msg = f"expected relative coordinates from 0 to 1 to write, found {low} to {high}"
+        raise UnwritableAnswerError(msg)
+    if first == last:
+        below = first == _BOX_STEPS or (first > 0 and (low + high) / 2 < first / _BOX_STEPS)
+        return (first - 1, last) if below else (first, last + 1)
+    return first, last
+
+
+ANSWER_FORMATS: dict[Task, AnswerFormat] = {
+    Task.DETECTION: AnswerFormat(
+        task=Task.DETECTION, names=("x0", "y0", "x1", "y1"), decimals=4, units=("relative",)
+    ),
+    Task.TUMOR_LESION: AnswerFormat(
+        task=Task.TUMOR_LESION, names=("major", "minor"), decimals=2, units=("mm",)
+    ),
+    Task.ANGLE_DISTANCE: AnswerFormat(
+        task=Task.ANGLE_DISTANCE, names=("value",), decimals=2, units=("mm", "deg")
+    ),
+    Task.AREA: AnswerFormat(task=Task.AREA, names=("area",), decimals=2, units=("mm2",)),
+}
+"""The answer form of every task."""
+
+
+def read_answer(
+    task: Task | str,
+    text: str,
+    style: Style | str = Style.DIRECT,
+    *,
+    frame_hw: FrameHw | None = None,
+) -> Answer:
+    """The strict reading of a reply: what is scored.
+
+    Args:
+        task: What was asked.
+        text: The model's reply.
+        style: How the answer was asked for.
+        frame_hw: (height, width) in px of the picture the model saw; tells pixel coordinates
+            from per mille.
+
+    Raises:
+        UsageError: No such task or style.
+
+    Example:
+        read_answer("tl", "3.12 cm x 18 mm") is Answer(AnswerStatus.OK, (31.2, 18.0)).
+    """
+    return ANSWER_FORMATS[known_task(task)].read(text, _known_style(style), frame_hw)
+
+
+def known_task(task: Task | str) -> Task:
+    """The task of that name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    try:
+        return Task(task)
+    except ValueError as unknown:
+        msg = f"expected a task out of {', '.join(Task)}, found {task!r}"
+        raise UsageError(msg) from unknown
+
+
+def _known_style(style: Style | str) -> Style:
+    try:
+        return Style(style)
+    except ValueError as unknown:
+        msg = f"expected a style out of {', '.join(Style)}, found {style!r}"
+        raise UsageError(msg) from unknown

@@ -1,0 +1,286 @@
+"""The strict reading of a reply: exactly the asked values, or a status that says why not.
+
+The rules are written out in `read_values` (what a stretch of text states) and `read_reply` (which
+stretch of a reply is read). Nothing is guessed, sorted, evaluated or taken from the end of a list.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medvision.prompts.naming import states_asked_order
+from medvision.prompts.plain_text import plain_text
+from medvision.prompts.quantities import Quantity, find_quantities
+from medvision.prompts.refusals import refuses
+from medvision.prompts.segments import tagged_answer, visible
+from medvision.prompts.units import UNIT_PATTERN, Dimension, Unit, unit_spelled
+from medvision.samples import Task
+
+Values = tuple[float, ...]
+FrameHw = tuple[int, int]
+
+
+class AnswerStatus(StrEnum):
+    """What a reply turned out to be."""
+
+    OK = "ok"
+    """The asked values, finite and in range."""
+    NO_NUMBER = "no_number"
+    """No number where the answer was asked for."""
+    WRONG_COUNT = "wrong_count"
+    """Not one plain number for each asked value, in the order asked for: too many or too few,
+    a range, fraction, bound or tolerance, units that leave a value open, names in another order."""
+    OUT_OF_RANGE = "out_of_range"
+    """Negative, not finite, a relative coordinate above 1, or in a unit of another kind."""
+    PIXEL_COORDINATES = "pixel_coordinates"
+    """Box or lengths in pixels."""
+    PER_MILLE_COORDINATES = "per_mille_coordinates"
+    """Box on a 0 to 1000 scale."""
+    INVERTED_BOX = "inverted_box"
+    """Relative box with x1 ≤ x0 or y1 ≤ y0."""
+    REFUSED = "refused"
+    """Declined, and no complete valid answer given."""
+    TRUNCATED = "truncated"
+    """Thinking or answer tag opened and never closed, no complete answer."""
+    EMPTY = "empty"
+    """Nothing to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was read from one reply.
+
+    Attributes:
+        status: What the reply is.
+        values: The asked values, in mm, degrees, mm² or relative coordinates (lower-left origin);
+            () unless the status is ok.
+    """
+
+    status: AnswerStatus
+    values: Values = ()
+
+
+class Style(StrEnum):
+    """How the answer is asked for."""
+
+    DIRECT = "direct"
+    """The bare values: the whole reply is read."""
+    COT = "cot"
+    """Reasoning, then the values inside answer tags: only the tags are read."""
+
+
+ARITY = {Task.DETECTION: 4, Task.TUMOR_LESION: 2, Task.ANGLE_DISTANCE: 1, Task.AREA: 1}
+"""How many values each task asks for."""
+
+_DIMENSIONS: dict[Task, tuple[Dimension, ...]] = {
+    Task.DETECTION: (),
+    Task.TUMOR_LESION: (Dimension.LENGTH,),
+    Task.ANGLE_DISTANCE: (Dimension.LENGTH, Dimension.ANGLE),
+    Task.AREA: (Dimension.AREA,),
+}
+_WITHOUT_VALUES: dict[AnswerStatus, Answer] = {
+    status: Answer(status) for status in AnswerStatus if status != AnswerStatus.OK
+}
+
+_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
+_OPEN, _CLOSE = r"[ \t\r\n]*[\[(]?", r"[\])]?\.?[ \t\r\n]*"
+_MM = r"(?: ?mm)?"
+_ORDINARY: dict[Task, re.Pattern[str]] = {
+    Task.DETECTION: re.compile(_OPEN + ", {1,2}".join([_NUMBER] * 4) + _CLOSE),
+    Task.TUMOR_LESION: re.compile(
+        f"{_OPEN}{_NUMBER}{_MM}(?:, {{1,2}}| [x×] ){_NUMBER}{_MM}{_CLOSE}"
+    ),
+    Task.ANGLE_DISTANCE: re.compile(f"{_OPEN}{_NUMBER}(?: ?mm| ?°| degrees)?{_CLOSE}"),
+    Task.AREA: re.compile(f"{_OPEN}{_NUMBER}(?: ?mm²| ?mm\\^?2)?{_CLOSE}"),
+}
+"""The forms nearly all replies take, read without the full analysis and to the same values."""
+
+
+def read_reply(task: Task, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
+    """Reads a reply by the strict rules.
+
+    Direct style: the whole reply after closed leading thinking; leading thinking that never
+    closes is truncated. With tags asked for: the content of the last complete pair; without one,
+    an unclosed thinking or answer tag is truncated, else there is no number. A complete answer
+    counts even where the thinking before it never closed. A refusal phrase matters only where no
+    valid answer is complete.
+
+    Args:
+        task: What was asked.
+        text: The model's reply.
+        style: How the answer was asked for.
+        frame_hw: Height and width in px of the picture the model saw, to tell pixel coordinates
+            from per mille; without it, coordinates up to 1000 count as per mille.
+    """
+    if style is Style.COT:
+        answer = _read_last_tags(task, text, frame_hw)
+        return answer if answer is not None else _read_tagged(task, text, frame_hw)
+    ordinary = _ORDINARY[task].fullmatch(text)
+    if ordinary:
+        return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
+    shown = visible(text)
+    if not shown.thinking_closed:
+        return _WITHOUT_VALUES[AnswerStatus.TRUNCATED]
+    rest = text[shown.start :]
+    return _or_refused(read_values(task, rest, frame_hw), rest)
+
+
+def _read_last_tags(task: Task, text: str, frame_hw: FrameHw | None) -> Answer | None:
+    """The plain case of tags at the very end, holding an ordinary form; else None."""
+    end = text.rfind("</answer>")
+    if end < 0 or text[end + 9 :].strip():
+        return None
+    start = text.rfind("<answer>", 0, end)
+    if start < 0:
+        return None
+    ordinary = _ORDINARY[task].fullmatch(text, start + 8, end)
+    if ordinary is None:
+        return None
+    answer = _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
+    return answer if answer.status is AnswerStatus.OK else None
+
+
+def _read_tagged(task: Task, text: str, frame_hw: FrameHw | None) -> Answer:
+    shown = visible(text)
+    tagged = tagged_answer(text, shown.start)
+    if tagged.content is not None:
+        answer = read_values(task, tagged.content, frame_hw)
+        stated = answer.status not in (AnswerStatus.NO_NUMBER, AnswerStatus.EMPTY)
+        return _or_refused(answer, tagged.content if stated else text[shown.start :])
+    if tagged.open_end is not None or not shown.thinking_closed:
+        return _WITHOUT_VALUES[AnswerStatus.TRUNCATED]
+    rest = text[shown.start :]
+    status = AnswerStatus.NO_NUMBER if rest.strip() else AnswerStatus.EMPTY
+    return _or_refused(_WITHOUT_VALUES[status], rest)
+
+
+def _or_refused(answer: Answer, text: str) -> Answer:
+    if answer.status is not AnswerStatus.OK and refuses(text):
+        return _WITHOUT_VALUES[AnswerStatus.REFUSED]
+    return answer
+
+
+def read_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
+    """The values one stretch of text states, all of its numbers taken into account."""
+    ordinary = _ORDINARY[task].fullmatch(text)
+    if ordinary:
+        return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
+    return analyse_values(task, text, frame_hw)
+
+
+def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
+    """`read_values` by the full analysis, whatever form the text has."""
+    plain = plain_text(text)
+    found = find_quantities(plain, ARITY[task])
+    if not found and found is not None:
+        status = AnswerStatus.NO_NUMBER if plain.strip() else AnswerStatus.EMPTY
+        return _WITHOUT_VALUES[status]
+    if found is None or len(found) != ARITY[task]:
+        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
+    if not states_asked_order(task, plain, [(one.start, one.end) for one in found]):
+        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
+    # Prose may speak of pixels beside relative coordinates, so only larger ones heed a label.
+    heeds_labels = task is not Task.DETECTION or any(_value(one, None) > 1 for one in found)
+    units = _units_in_force(found, _unit_labels(plain, found) if heeds_labels else [])
+    if units is None:
+        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
+    return _converted(task, found, units, frame_hw)
+
+
+def _converted(
+    task: Task, found: list[Quantity], units: list[Unit | None], frame_hw: FrameHw | None
+) -> Answer:
+    dimensions = {unit.dimension for unit in units if unit}
+    if Dimension.PIXEL in dimensions:
+        return _WITHOUT_VALUES[AnswerStatus.PIXEL_COORDINATES]
+    if dimensions - set(_DIMENSIONS[task]):
+        return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
+    values = tuple(_value(one, unit) for one, unit in zip(found, units, strict=True))
+    return _judged(task, values, frame_hw)
+
+
+def _value(quantity: Quantity, unit: Unit | None) -> float:
+    if quantity.digits == "nan":
+        return math.nan
+    if unit is None:
+        return float(f"{quantity.digits}e{quantity.exponent}")
+    return unit.value(quantity.digits, quantity.exponent)
+
+
+_UNIT_LABEL = re.compile(
+    rf"(?:[(\[]\s{{0,3}}(?:in\s{{1,3}})?|_|\bin\s{{1,3}}"
+    rf"|\bunits?[\"'\s:=]{{1,6}}(?:is\s|are\s)?[\"']?)"
+    rf"(?P<stated>{UNIT_PATTERN})"
+    rf"|(?<![A-Za-z0-9_])(?P<headed>{UNIT_PATTERN.replace('(?P<', '(?P<h_')})"
+    rf"(?=[\"'*]{{0,3}}\s{{0,2}}[:=])",
+    re.IGNORECASE,
+)
+
+
+def _units_in_force(
+    found: list[Quantity], labels: list[tuple[int, Unit]]
+) -> list[Unit | None] | None:
+    """The unit of each value: its own, else one stated for it; None inside when it has none.
+
+    A value without a unit takes the last unit labelled before it ("(cm)", "in cm", `major_cm`),
+    else that of the next value that has one ("3.1 x 1.8 cm"), else one labelled after it.
+
+    Returns:
+        None when it is open whether an earlier value's unit goes on ("3.1 cm x 1.8").
+    """
+    own = [one.unit for one in found]
+    if None not in own:
+        return own
+    after = next((unit for position, unit in labels if position >= found[-1].end), None)
+    units = list(own)
+    for index in reversed(range(len(found))):
+        if units[index] is None:
+            before = [unit for position, unit in labels if position < found[index].start]
+            following = units[index + 1] if index + 1 < len(found) else after
+            units[index] = before[-1] if before else following
+        if units[index] is None and any(unit and not unit.is_asked_unit for unit in own[:index]):
+            return None
+    return units
+
+
+def _unit_labels(plain: str, found: list[Quantity]) -> list[tuple[int, Unit]]:
+    """Units stated apart from the numbers, with their places."""
+    labels = []
+    for match in _UNIT_LABEL.finditer(plain):
+        unit = unit_spelled(match["stated"] or match["headed"])
+        inside = any(one.start <= match.start() < one.end for one in found)
+        if unit.dimension is not Dimension.OTHER and not inside:
+            labels.append((match.start(), unit))
+    return labels
+
+
+def _judged(task: Task, values: Values, frame_hw: FrameHw | None) -> Answer:
+    """The answer of as many finite or endless numbers as the task asks for, in its units."""
+    if not all(math.isfinite(value) and value >= 0 for value in values):
+        return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
+    values = tuple(value + 0.0 for value in values)  # -0.0 becomes 0.0
+    if task is not Task.DETECTION:
+        return Answer(AnswerStatus.OK, values)
+    status = _box_status(values, frame_hw)
+    return Answer(status, values) if status is AnswerStatus.OK else _WITHOUT_VALUES[status]
+
+
+def _box_status(box: Values, frame_hw: FrameHw | None) -> AnswerStatus:
+    x0, y0, x1, y1 = box
+    largest = max(box)
+    if largest <= 1:
+        inverted = x1 <= x0 or y1 <= y0
+        return AnswerStatus.INVERTED_BOX if inverted else AnswerStatus.OK
+    if largest < 2 or any(0 < value < 1 for value in box):
+        return AnswerStatus.OUT_OF_RANGE
+    if frame_hw is None:
+        return (
+            AnswerStatus.PER_MILLE_COORDINATES
+            if largest <= 1000
+            else AnswerStatus.PIXEL_COORDINATES
+        )
+    height_px, width_px = frame_hw
+    if max(x0, x1) <= width_px and max(y0, y1) <= height_px:
+        return AnswerStatus.PIXEL_COORDINATES
+    return AnswerStatus.PER_MILLE_COORDINATES if largest <= 1000 else AnswerStatus.OUT_OF_RANGE

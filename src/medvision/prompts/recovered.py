@@ -1,0 +1,125 @@
+r"""The lenient reading: what a reply states somewhere, not only where it was asked for.
+
+Reported beside the strict reading, never mixed into it: the difference separates models that
+cannot measure from models that did not follow the form. The numbers themselves are read by the
+same rules; only the places where an answer is looked for are more.
+"""
+
+import re
+from collections.abc import Callable
+
+from medvision.prompts.answers import known_task
+from medvision.prompts.plain_text import fold
+from medvision.prompts.reading import Answer, AnswerStatus, FrameHw, Style, read_reply, read_values
+from medvision.prompts.segments import tagged_answer, visible
+from medvision.samples import Task
+
+_LONGEST_STATEMENT = 2000
+"""Characters of one place that are looked at: a statement of an answer is short."""
+
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_MARKER = re.compile(
+    r"(?:final\s+answer|answer|result|conclusion|respuesta|resultado|réponse|résultat|antwort"
+    r"|ergebnis|答案|结果|結果|结论)[*_\s\"'`]{0,6}(?:\bis\b|\bes\b|\best\b|\bist\b|是|为|:|：|=)"
+    r"[*_\s\"'`]{0,6}",
+    re.IGNORECASE,
+)
+_BLOCK_END = re.compile(r"\n\s*\n|</|```")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
+_HAS_DIGIT = re.compile("[0-9]")
+
+
+def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None) -> Answer:
+    r"""The answer a reply states anywhere, by the first place that holds a complete one.
+
+    The places, in order: where either style asks for it (the last complete answer tags, then the
+    whole reply); an answer tag that was never closed; the last `\boxed{…}`; after the last
+    "Answer:", "Final answer is" or the like, its paragraph, then its line; the last sentence or
+    line with a number. Closed thinking is not looked at, nor thinking cut off.
+
+    Args:
+        task: What was asked.
+        text: The model's reply.
+        frame_hw: As for the strict reading.
+
+    Returns:
+        The first complete answer; without one, the status of the strict reading of the tags if
+        there are complete ones, else of the whole reply.
+
+    Raises:
+        UsageError: No such task.
+
+    Example:
+        read_recovered("ad", "The line has 2 ends. Final answer: 45°").values is (45.0,).
+    """
+    task = known_task(task)
+    tagged = read_reply(task, text, Style.COT, frame_hw)
+    if tagged.status is AnswerStatus.OK:
+        return tagged
+    whole = read_reply(task, text, Style.DIRECT, frame_hw)
+    if whole.status in (AnswerStatus.OK, AnswerStatus.EMPTY):
+        return whole
+    shown = visible(text)
+    if not shown.thinking_closed:
+        return whole
+    rest = text[shown.start :]
+    for place in PLACES:
+        stated = place(rest)
+        if stated is not None:
+            answer = read_values(task, stated[:_LONGEST_STATEMENT], frame_hw)
+            if answer.status is AnswerStatus.OK:
+                return answer
+    return tagged if tagged_answer(rest, 0).content is not None else whole
+
+
+def _unclosed_tag(text: str) -> str | None:
+    open_end = tagged_answer(text, 0).open_end
+    return None if open_end is None else text[open_end:]
+
+
+def _boxed(text: str) -> str | None:
+    """Inside the last box; its closing brace may be missing."""
+    boxes = list(_BOXED.finditer(text))
+    if not boxes:
+        return None
+    start, depth = boxes[-1].end(), 1
+    for brace in re.finditer("[{}]", text[start : start + _LONGEST_STATEMENT]):
+        depth += 1 if brace.group() == "{" else -1
+        if depth == 0:
+            return text[start : start + brace.start()]
+    return text[start:]
+
+
+def _after_marker(text: str) -> str | None:
+    """The paragraph after the last "Answer:" or the like."""
+    markers = list(_MARKER.finditer(text))
+    if not markers:
+        return None
+    start = markers[-1].end()
+    end = _BLOCK_END.search(text, start)
+    return text[start : end.start() if end else len(text)]
+
+
+def _line_after_marker(text: str) -> str | None:
+    paragraph = _after_marker(text)
+    return paragraph and paragraph.split("\n", 1)[0]
+
+
+def _last_sentence(text: str) -> str | None:
+    tail = text[-_LONGEST_STATEMENT:]
+    sentences = [
+        part for part in _SENTENCE_END.split(tail) if part and _HAS_DIGIT.search(fold(part))
+    ]
+    if not sentences or (len(sentences) == 1 and len(tail) < len(text)):
+        return None
+    return sentences[-1]
+
+
+PLACES: tuple[Callable[[str], str | None], ...] = (
+    _unclosed_tag,
+    _boxed,
+    _after_marker,
+    _line_after_marker,
+    _last_sentence,
+)
+"""Where an answer is looked for beyond the places that the prompt names."""
