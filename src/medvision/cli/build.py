@@ -3,36 +3,23 @@
 import argparse
 from pathlib import Path
 
-from medvision.annotate.biometrics_spec import (
-    BiometricsSpec,
-    parse_biometrics_spec,
-    read_biometrics_spec,
-)
-from medvision.catalog.dataset import load_dataset
+from medvision.annotate.biometrics_spec import read_biometrics_spec
 from medvision.cli.progress import progress_bar
-from medvision.cli.root import add_root, root_from, tables_folder
+from medvision.cli.root import add_root, root_from
 from medvision.errors import UsageError
-from medvision.fetch import fetch
 from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, BuildSummary, build_tables
 from medvision.table.cases import (
+    DESCRIPTIONS,
     MODALITIES,
     Folders,
-    catalogue_cases,
     find_cases,
     find_nnunet_cases,
     read_labels,
     target_ids,
 )
-
-DESCRIPTIONS = {
-    "CT": "computed tomography (CT) scan",
-    "MRI": "magnetic resonance imaging (MRI) scan",
-    "PET": "positron emission tomography (PET) scan",
-    "US": "ultrasound image",
-    "XR": "radiograph (X-ray image)",
-}
+from medvision.table.catalogue import catalogue_request, tables_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,29 +73,13 @@ def _request(args: argparse.Namespace) -> tuple[BuildRequest, Path]:
         msg = "expected one of NAME, --images DIR and --nnunet DIR; see `medvision build --help`"
         raise UsageError(msg)
     if args.dataset:
-        return catalogue_request(args.dataset, root_from(args))
+        root = root_from(args)
+        return catalogue_request(args.dataset, root), tables_folder(root, args.dataset)
     if args.out is None:
         msg = "--out TABLES is needed: the folder to write"
         raise UsageError(msg)
     request = _nnunet_request(args) if args.nnunet else _folder_request(args)
     return request, args.out
-
-
-def catalogue_request(name: str, root: Path) -> tuple[BuildRequest, Path]:
-    """The request for a catalogued dataset, fetched if need be, and its table folder."""
-    dataset = load_dataset(name)
-    raw = fetch(dataset, root)
-    biometrics: BiometricsSpec | None = None
-    if dataset.biometrics:
-        biometrics = parse_biometrics_spec(dataset.biometrics, f"{name}.toml")
-    request = BuildRequest(
-        cases=catalogue_cases(dataset, raw),
-        unpaired=(),
-        options=AnnotateOptions(dataset=name, biometrics=biometrics),
-        description=dataset.description,
-        root=root,
-    )
-    return request, tables_folder(root, name)
 
 
 def _folder_request(args: argparse.Namespace) -> BuildRequest:

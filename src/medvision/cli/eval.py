@@ -1,26 +1,30 @@
 """Ask a model the questions of a suite or of tables, store every reply, and score them."""
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from medvision.cli.progress import progress_bar
-from medvision.cli.root import add_root, root_from, tables_folder
+from medvision.cli.root import add_root, root_from
 from medvision.cli.summary import print_scores
 from medvision.errors import UsageError
-from medvision.models.base import Model
+from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
-from medvision.models.openai_server import OpenAIServer, ServerSettings
-from medvision.models.runner import RunSummary
+from medvision.models.limits import Budget
+from medvision.models.openai_server import Generation, OpenAIServer, ServerSettings
+from medvision.models.runner import Progress, RunSettings, RunSummary
 from medvision.prompts.answers import Style
 from medvision.samples import Sample, Task
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.score_run import score_run
+from medvision.table.catalogue import tables_folder
 
-NOT_BUILT = ("refine", "scale_spacing", "budget")
+NOT_BUILT = ("refine", "scale_spacing")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="VAR")
     who.add_argument("--family", metavar="F", help="how the model sees pictures: a family or HxW")
     who.add_argument("--temperature", type=float, default=0.0, metavar="T")
-    who.add_argument("--max-tokens", type=int, default=1024, metavar="N")
+    who.add_argument("--max-tokens", type=int, default=4096, metavar="N")
     how = parser.add_argument_group("run")
     how.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
-    how.add_argument("--concurrency", type=int, default=8, metavar="N")
+    how.add_argument("--concurrency", type=int, default=32, metavar="N")
     how.add_argument("--max-error-rate", type=float, default=0.0, metavar="F")
-    how.add_argument("--budget", help=argparse.SUPPRESS)
+    how.add_argument("--budget", type=int, metavar="B", help="stop after so many tokens")
     how.add_argument("--refine", action="store_true", help=argparse.SUPPRESS)
     how.add_argument("--scale-spacing", help=argparse.SUPPRESS)
 
@@ -63,15 +67,24 @@ def run(args: argparse.Namespace) -> int:
         model=model,
         family=picture_family(args, selection.samples),
         style=Style(args.style),
-        concurrency=args.concurrency,
+        settings=RunSettings(concurrency=args.concurrency, budget=_budget(args.budget)),
         selection=_selection_record(args, suite, selection),
     )
-    with progress_bar(args.model, "questions") as on_progress:
-        summary = evaluate(request, args.run, on_progress)
+    with progress_bar(args.model, "questions") as move:
+        summary = evaluate(request, args.run, partial(_show, move))
     scores = score_run(args.run)
     _print_selection(selection)
     print_scores(scores, max_error_rate=args.max_error_rate)
     return _status(summary, scores, args.max_error_rate)
+
+
+def _budget(tokens: int | None) -> Budget:
+    return Budget(max_tokens=tokens) if tokens is not None else Budget()
+
+
+def _show(move: Callable[[int, int, str], None], progress: Progress) -> None:
+    words = f"{progress.n_errors} errors" if progress.n_errors else ""
+    move(progress.n_done, progress.n_total, words)
 
 
 def suite_and_tables(args: argparse.Namespace) -> tuple[Suite, dict[str, Path]]:
@@ -104,7 +117,9 @@ def _suite_folders(suite: Suite, root: Path) -> list[Path]:
     return present
 
 
-def make_model(args: argparse.Namespace, suite: Suite, tables: dict[str, Path]) -> Model:
+def make_model(
+    args: argparse.Namespace, suite: Suite, tables: dict[str, Path]
+) -> ServedModel | LocalModel:
     """The model that `--model` names.
 
     Raises:
@@ -118,10 +133,13 @@ def make_model(args: argparse.Namespace, suite: Suite, tables: dict[str, Path]) 
         return make_baseline(args.model, train_samples=train)
     if kind == "openai" and name:
         return OpenAIServer(
-            name,
-            base_url=args.base_url,
-            api_key_env=args.api_key_env,
-            settings=ServerSettings(temperature=args.temperature, max_tokens=args.max_tokens),
+            ServerSettings(
+                name=name,
+                base_url=args.base_url,
+                api_key_env=args.api_key_env,
+                generation=Generation(temperature=args.temperature, max_tokens=args.max_tokens),
+                max_in_flight=args.concurrency,
+            )
         )
     if kind == "hf" and name:
         msg = "hf/ models are not built yet; serve the model and use openai/NAME with --base-url"

@@ -17,8 +17,3 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 def root_from(args: argparse.Namespace) -> Path:
     """The data root that the command line and the environment name."""
     return args.root or Path(os.environ.get("MEDVISION_ROOT", "medvision-data"))
-
-
-def tables_folder(root: Path, dataset: str) -> Path:
-    """Where a dataset's tables lie below the root."""
-    return root / "tables" / dataset

@@ -141,7 +141,8 @@ def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
     import numpy as np
 
     label_ids = [int(label_id) for label_id in case.mask_from_probabilities]
-    images = [nib.nifti1.load(folder / name) for name in case.mask_from_probabilities.values()]
+    names = case.mask_from_probabilities.values()
+    images = [nib.nifti1.load(folder / name) for name in names]  # type: ignore[no-untyped-call]
     maps = np.stack([np.asarray(image.dataobj, dtype=np.float32) for image in images])
     if maps.max() > 1:
         maps /= maps.max()

@@ -22,7 +22,7 @@ from medvision.table.manifest import read_manifest
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
     pa.field("renderer", pa.string())
 )
-"""`pixel_sha256`: of the rendered slice, null until it was rendered; `renderer`: by which version."""
+"""`pixel_sha256`: of the slice as `renderer` drew it; both null until it was drawn."""
 
 
 def samples_path(run: Path) -> Path:

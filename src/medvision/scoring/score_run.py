@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from medvision.models.base import ResponseStatus
+from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import (
     read_samples,
     run_manifest,
@@ -16,7 +17,7 @@ from medvision.models.run_folder import (
 )
 from medvision.models.store import ResponseStore, StoredReply
 from medvision.prompts.answers import Answer, Style, read_answer
-from medvision.prompts.perceived import PerceivedSize, box_on_slice_from_sent, perceived_size
+from medvision.prompts.perceived import PerceivedSize, box_on_slice_from_sent
 from medvision.prompts.recovered import read_recovered
 from medvision.samples import Sample, Task, samples_from_table
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
@@ -41,7 +42,7 @@ def score_run(run: Path) -> pa.Table:
         answers = pa.Table.from_pylist(
             list(_answer_rows(store.current_replies(), by_id, manifest)), ANSWER_SCHEMA
         )
-    asked = pa.compute.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
+    asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
     scores = score_table(samples.filter(asked), answers)
     write_parquet(scores_path(run), scores)
     return scores
@@ -50,10 +51,10 @@ def score_run(run: Path) -> pa.Table:
 def _answer_rows(
     replies: Iterator[StoredReply], by_id: dict[str, Sample], manifest: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    style, family = Style(manifest["style"]), manifest["family"]
+    style, family = Style(manifest["style"]), PictureFamily(**manifest["family"])
     for stored in replies:
         sample = by_id[stored.sample_id]
-        seen = perceived_size(family["name"], sample.height_px, sample.width_px, family["limits"])
+        seen = family.perceived(sample)
         strict, recovered = _readings(stored, sample, style, seen)
         yield {
             "sample_id": stored.sample_id,

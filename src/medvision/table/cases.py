@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from medvision.catalog.dataset import Dataset
 from medvision.errors import ItemError, UsageError
 
 IMAGE_SUFFIXES = (
@@ -346,7 +345,16 @@ def find_nnunet_cases(
     return [_with_channel_names(case, channels, modality) for case in cases], unpaired
 
 
-MODALITIES = ("CT", "MRI", "PET", "US", "XR")
+DESCRIPTIONS = {
+    "CT": "computed tomography (CT) scan",
+    "MRI": "magnetic resonance imaging (MRI) scan",
+    "PET": "positron emission tomography (PET) scan",
+    "US": "ultrasound image",
+    "XR": "radiograph (X-ray image)",
+}
+"""What prompts say of a picture whose dataset says nothing better, by modality."""
+
+MODALITIES = tuple(DESCRIPTIONS)
 _MODALITY_WORDS = {
     "CT": "CT",
     "PET": "PET",
@@ -377,20 +385,3 @@ def _with_channel_names(case: CaseSource, channels: Mapping[str, str], modality:
         image_id = "image" if len(case.images) == 1 else name or image.image_id
         images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
     return replace(case, images=tuple(images))
-
-
-def catalogue_cases(dataset: Dataset, raw: Path) -> list[CaseSource]:
-    """Cases of a declared dataset whose files lie in `raw`."""
-    return [
-        CaseSource(
-            case_id=case.case_id,
-            cohort=case.cohort,
-            subject_id=case.case_id,
-            images=(ImageSource(image_id="image", modality=case.modality, path=raw / case.image),),
-            mask=raw / case.mask if case.mask else None,
-            landmarks=raw / case.landmarks if case.landmarks else None,
-            structures=structures_from_labels(case.labels or dataset.labels, dataset.name),
-            target_labels=case.target_labels,
-        )
-        for case in dataset.cases
-    ]

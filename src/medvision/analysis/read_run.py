@@ -1,0 +1,85 @@
+"""A run folder as the report reads it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medvision.analysis.cases import sample_from_row
+from medvision.analysis.run_scores import RunScores
+from medvision.models.run_folder import read_samples, run_manifest, scores_path, store_path
+from medvision.models.store import ResponseStore
+from medvision.prompts.render import SlicePictures
+from medvision.scoring.score_run import score_run
+
+_REPLY_SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("repeat", pa.int32()),
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+
+
+def read_run(run: Path, name: str = "") -> RunScores:
+    """Scores, samples and replies of a run, scored first if that was not done.
+
+    Args:
+        run: Run folder.
+        name: As shown; by default the model's name.
+
+    Raises:
+        UsageError: The folder holds no evaluated run.
+    """
+    manifest = run_manifest(run)
+    path = scores_path(run)
+    scores = pq.read_table(path, partitioning=None) if path.exists() else score_run(run)
+    model = manifest["model"]
+    return RunScores(
+        name=name or model,
+        model=model,
+        is_baseline=model.startswith("baseline/"),
+        scores=scores,
+        samples=read_samples(run),
+        replies=_replies(run),
+        manifest=manifest,
+    )
+
+
+def read_runs(runs: Sequence[Path]) -> list[RunScores]:
+    """Several runs; those of one model are told apart by their folders' names."""
+    models = [run_manifest(run)["model"] for run in runs]
+    names = [
+        f"{model} ({run.name})" if models.count(model) > 1 else model
+        for run, model in zip(runs, models, strict=True)
+    ]
+    return [read_run(run, name) for run, name in zip(runs, names, strict=True)]
+
+
+def _replies(run: Path) -> pa.Table:
+    with ResponseStore(store_path(run), must_exist=True) as store:
+        rows = [
+            {
+                "sample_id": stored.sample_id,
+                "repeat": stored.repeat,
+                "prompt": stored.prompt,
+                "text": stored.reply.text if stored.reply.is_answer else None,
+            }
+            for stored in store.current_replies()
+        ]
+    return pa.Table.from_pylist(rows, _REPLY_SCHEMA)
+
+
+def row_pictures() -> Callable[[dict[str, Any]], npt.NDArray[np.uint8]]:
+    """The picture of a row of `samples.parquet`, as shown to the model."""
+    pictures = SlicePictures()
+
+    def picture(row: dict[str, Any]) -> npt.NDArray[np.uint8]:
+        return pictures.picture(sample_from_row(row))
+
+    return picture

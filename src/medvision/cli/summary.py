@@ -1,0 +1,34 @@
+"""Scores in a few lines, for the terminal."""
+
+import math
+
+import pyarrow as pa
+
+from medvision.scoring import aggregate
+
+COUNTS = ("n", "n_parsed", "n_refused", "n_truncated", "n_error")
+METRICS = {
+    "detection": ("iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac"),
+    "tl": ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac"),
+    "ad": ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac"),
+    "area": ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac"),
+}
+
+
+def print_scores(scores: pa.Table, *, max_error_rate: float) -> None:
+    """One block for each task and unit: counts, success rate, main metrics with intervals."""
+    if not scores.num_rows:
+        print("no question was asked: the model answers none of these tasks")
+        return
+    for row in aggregate(scores, by=[], max_error_rate=max_error_rate).to_pylist():
+        counts = ", ".join(f"{name} {row[name]}" for name in COUNTS)
+        print(
+            f"{row['task']} ({row['unit']}): {counts}, success_rate {_number(row['success_rate'])}"
+        )
+        for name in METRICS[row["task"]]:
+            low, high = _number(row.get(f"{name}_low")), _number(row.get(f"{name}_high"))
+            print(f"  {name:<22} {_number(row[name])}  [{low}, {high}]")
+
+
+def _number(value: float | None) -> str:
+    return "withheld" if value is None or math.isnan(value) else f"{value:.4g}"
