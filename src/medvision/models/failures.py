@@ -1,0 +1,129 @@
+"""What went wrong with one attempt, and whether another one may go better."""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import openai
+
+from medvision.models.base import AccessRefusedError, ErrorKind, Reply, ResponseStatus
+from medvision.models.completion import is_content_filter
+
+HTTP_LIBRARIES = ("httpx2", "httpx")
+"""openai 3 speaks HTTP through the first, openai 2 through the second."""
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    found = (name for name in HTTP_LIBRARIES if importlib.util.find_spec(name))
+    return tuple(importlib.import_module(name).HTTPError for name in found)
+
+
+TRANSPORT_ERRORS: tuple[type[Exception], ...] = (openai.APIConnectionError, *_transport_errors())
+"""What a connection raises that fails before the reply's last byte."""
+
+RETRIED_CODES = frozenset({408, 409, 429})
+"""Besides 5xx."""
+
+UNPAID_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failed attempt.
+
+    Attributes:
+        http_code: Where the server answered at all.
+        is_retried: Whether the same request may go better later.
+        retry_after_s: Wait that the server asked for.
+        server_text: The server's words for a log, never for the store.
+    """
+
+    kind: ErrorKind
+    http_code: int | None = None
+    is_retried: bool = True
+    retry_after_s: float | None = None
+    server_text: str = ""
+
+
+def failure_of_transport(error: Exception) -> Failure:
+    """Failure of a connection that could not be made, broke, or was too slow to be made.
+
+    A connect timeout counts as unreachable; a server that accepts but is slow does not.
+    """
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    name = type(cause or error).__name__
+    is_timeout = isinstance(error, openai.APITimeoutError) or name.endswith("Timeout")
+    if is_timeout and name != "ConnectTimeout":
+        return Failure(kind=ErrorKind.TIMEOUT)
+    return Failure(kind=ErrorKind.CONNECTION)
+
+
+def failure_of_status(error: openai.APIStatusError) -> Failure | Reply:
+    """Failure that an HTTP status states, or the refusal of a provider's content filter.
+
+    Raises:
+        AccessRefusedError: The key is not accepted, or nothing is left to spend.
+    """
+    code = error.status_code
+    if is_content_filter(error.body):
+        return Reply(status=ResponseStatus.REFUSED, finish_reason="content_filter", http_code=code)
+    if code == 401 or _is_unpaid(error.body):
+        raise access_refused(code)
+    return Failure(
+        kind=_kind_of_code(code),
+        http_code=code,
+        is_retried=code in RETRIED_CODES or code >= 500,
+        retry_after_s=retry_after_s(error.response.headers),
+        server_text=str(error.message),
+    )
+
+
+def access_refused(code: int) -> AccessRefusedError:
+    """The error that stops a run, in words that hold nothing the server or the user said."""
+    advice = {
+        401: "check the API key in the variable that --api-key-env names",
+        403: "check that this key may use this model",
+        404: "check --base-url (it ends in /v1 for most servers) and the model's name",
+    }.get(code, "check the account's quota and payment")
+    return AccessRefusedError(f"expected the server to answer, found HTTP {code}; {advice}")
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a response asks to wait, from Retry-After (seconds or date) or its ms form."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is not None or text is None:
+        return seconds
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < float("inf") else None
+
+
+def _kind_of_code(code: int) -> ErrorKind:
+    if code == 429:
+        return ErrorKind.RATE_LIMITED
+    if code >= 500 or code in RETRIED_CODES:
+        return ErrorKind.SERVER
+    return ErrorKind.REJECTED if code >= 400 else ErrorKind.UNEXPECTED_HTTP
+
+
+def _is_unpaid(body: Any) -> bool:
+    return isinstance(body, dict) and body.get("code") in UNPAID_CODES

@@ -1,0 +1,326 @@
+"""Any server that speaks the OpenAI chat protocol, through the async `openai` client."""
+
+import asyncio
+import base64
+import logging
+import os
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from medvision.errors import UsageError
+from medvision.models.base import (
+    ALL_TASKS,
+    AccessRefusedError,
+    ErrorKind,
+    Json,
+    Question,
+    Reply,
+    chat_messages,
+    error_reply,
+)
+from medvision.models.completion import MAX_BODY_BYTES, reply_from_body
+from medvision.models.limits import Breaker, BreakerPolicy, Pace, Pacer, RetryPolicy
+from medvision.samples import Task
+
+if TYPE_CHECKING:
+    import openai
+
+    from medvision.models.failures import Failure
+
+logger = logging.getLogger(__name__)
+
+NO_KEY = "none"
+"""Sent to a server of one's own when no key is set: the protocol wants some text there."""
+
+_RUN_ENDING_CODES = frozenset({403, 404})
+
+_RESERVED = frozenset({"messages", "model", "n", "stream"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How the model is to write: everything here is part of every request's key.
+
+    Attributes:
+        temperature: None leaves it to the server (some models accept no other value).
+        max_tokens: Most tokens of one reply, reasoning included; None leaves it to the server.
+        top_p: None leaves it to the server.
+        seed: Of the first repeat; repeat n is sent seed + n. None sends none.
+        stop: Strings at which the server stops writing.
+        extra_body: Further fields of the request, for a server's own options.
+    """
+
+    temperature: float | None = 0.0
+    max_tokens: int | None = 4096
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            msg = f"expected at least 1 token, found max_tokens={self.max_tokens}"
+            raise UsageError(msg)
+        taken = sorted(_RESERVED & set(self.extra_body))
+        if taken:
+            msg = f"extra_body: expected options of the server, found {taken}, which are set by us"
+            raise UsageError(msg)
+
+    def as_key(self) -> Json:
+        """These settings as they enter a key."""
+        return {
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "stop": list(self.stop),
+            "extra_body": dict(self.extra_body),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where a model is and how it is asked.
+
+    Attributes:
+        name: The name the server knows.
+        base_url: Of the server; None for OpenAI's own. Never part of a key, never stored.
+        api_key_env: Environment variable that holds the key. A server given by `base_url`
+            works without one.
+        revision: Which version of the weights it serves, where known.
+        max_in_flight: Requests under way at once, at most.
+    """
+
+    name: str
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    revision: str = ""
+    generation: Generation = field(default_factory=Generation)
+    max_in_flight: int = 32
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    pace: Pace = field(default_factory=Pace)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            msg = "expected openai/NAME with the name that the server knows, found no name"
+            raise UsageError(msg)
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
+            msg = "expected a base URL that starts with http:// or https://"
+            raise UsageError(msg)
+
+
+class OpenAIServer:
+    """A served model. Connections open with the first question and close with `aclose`."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        """Read the key from the environment.
+
+        Raises:
+            UsageError: No key is set and the server is OpenAI's own.
+        """
+        self._settings = settings
+        self._generation_key = settings.generation.as_key()
+        self._key = _key_from_environment(settings)
+        self._rng = random.Random()  # noqa: S311 (spreads retries, guards nothing)
+        self._token_field = "max_tokens"  # noqa: S105 (a count of tokens)
+        self._seen_failures: set[tuple[ErrorKind, int | None]] = set()
+        self._start()
+
+    def _start(self) -> None:
+        self._client: openai.AsyncOpenAI | None = None
+        self._breaker = Breaker(self._settings.breaker)
+        self._pacer = Pacer(self._settings.pace, self._settings.max_in_flight)
+        self._any_answer = False
+
+    @property
+    def model_id(self) -> str:
+        """openai/NAME."""
+        return f"openai/{self._settings.name}"
+
+    @property
+    def revision(self) -> str:
+        """As declared; a server does not say."""
+        return self._settings.revision
+
+    @property
+    def settings(self) -> Json:
+        """Generation settings as they enter a key."""
+        return self._generation_key
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """All."""
+        return ALL_TASKS
+
+    def key_inputs(self, question: Question) -> Json:  # noqa: ARG002
+        """Nothing beyond the prompt and the picture."""
+        return {}
+
+    async def aclose(self) -> None:
+        """Close connections and forget what was found out about the server."""
+        if self._client is not None:
+            await self._client.close()
+        self._start()
+
+    async def reply(self, question: Question, image_png: bytes) -> Reply:
+        """Ask one question, again and again where that may help.
+
+        Raises:
+            AccessRefusedError: The key, the model or the address is not accepted.
+            ServerDeadError: The server cannot be reached any more.
+        """
+        image_url = "data:image/png;base64," + base64.b64encode(image_png).decode("ascii")
+        request = self._request(question, image_url)
+        retry = self._settings.retry
+        left_s = retry.deadline_s
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome, took_s = await self._attempt(request, left_s)
+            if isinstance(outcome, Reply):
+                self._note_answer(outcome)
+                return replace(outcome, attempts=attempt)
+            self._note_failure(outcome)
+            delay_s = retry.delay_s(attempt, outcome.retry_after_s, self._rng)
+            left_s -= took_s + delay_s
+            if not outcome.is_retried or attempt >= retry.max_attempts or left_s <= 0:
+                return error_reply(outcome.kind, http_code=outcome.http_code, attempts=attempt)
+            if outcome.kind is ErrorKind.RATE_LIMITED:
+                self._pacer.throttled(min(outcome.retry_after_s or 0.0, retry.retry_after_cap_s))
+            await self._breaker.wait(delay_s)
+
+    def _request(self, question: Question, image_url: str) -> Json:
+        generation = self._settings.generation
+        seed = None if generation.seed is None else generation.seed + question.repeat
+        optional = {
+            "temperature": generation.temperature,
+            "max_tokens": generation.max_tokens,
+            "top_p": generation.top_p,
+            "seed": seed,
+            "stop": list(generation.stop) or None,
+            "extra_body": dict(generation.extra_body) or None,
+        }
+        return {
+            "model": self._settings.name,
+            "messages": chat_messages(question, image_url),
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+    async def _attempt(self, request: Json, left_s: float) -> "tuple[Reply | Failure, float]":
+        """One request, in its turn, and the seconds it took, waiting for the turn left out.
+
+        Switches once to the newer name of the token limit, where the server asks for it.
+        """
+        async with self._pacer.turn():
+            self._breaker.check()
+            start_s = time.monotonic()
+            timeout_s = min(self._settings.retry.request_timeout_s, left_s)
+            outcome = await self._send(request, timeout_s)
+            if self._wants_newer_token_field(outcome):
+                self._token_field = "max_completion_tokens"  # noqa: S105
+                outcome = await self._send(request, timeout_s)
+            return outcome, time.monotonic() - start_s
+
+    async def _send(self, request: Json, timeout_s: float) -> "Reply | Failure":
+        import openai
+
+        from medvision.models import failures
+
+        start_s = time.perf_counter()
+        try:
+            async with asyncio.timeout(timeout_s):
+                body, content_type = await self._exchange(request)
+        except TimeoutError:
+            return failures.Failure(kind=ErrorKind.TIMEOUT)
+        except openai.APIStatusError as error:
+            return failures.failure_of_status(error)
+        except failures.TRANSPORT_ERRORS as error:
+            return failures.failure_of_transport(error)
+        if len(body) > MAX_BODY_BYTES:
+            return error_reply(ErrorKind.OVERSIZED, http_code=200)
+        latency_s = time.perf_counter() - start_s
+        return replace(reply_from_body(body, content_type), latency_s=latency_s, http_code=200)
+
+    async def _exchange(self, request: Json) -> tuple[bytes, str]:
+        """Body and content type of one response, no more than a little over the largest size."""
+        fields = dict(request)
+        if "max_tokens" in fields:
+            fields[self._token_field] = fields.pop("max_tokens")
+        chat = self._connected().chat.completions.with_streaming_response
+        body = bytearray()
+        async with chat.create(**fields) as response:
+            async for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    break
+            return bytes(body), response.headers.get("content-type", "")
+
+    def _connected(self) -> "openai.AsyncOpenAI":
+        if self._client is None:
+            import openai
+
+            retry = self._settings.retry
+            seconds = openai.Timeout(retry.request_timeout_s, connect=retry.connect_timeout_s)
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key,
+                base_url=self._settings.base_url or "https://api.openai.com/v1",
+                max_retries=0,
+                timeout=seconds,
+            )
+        return self._client
+
+    def _wants_newer_token_field(self, outcome: "Reply | Failure") -> bool:
+        return (
+            not isinstance(outcome, Reply)
+            and outcome.http_code == 400
+            and self._token_field == "max_tokens"  # noqa: S105
+            and "max_completion_tokens" in outcome.server_text
+        )
+
+    def _note_answer(self, reply: Reply) -> None:
+        self._breaker.reached()
+        self._any_answer = self._any_answer or reply.is_answer
+        self._pacer.answered((reply.prompt_tokens or 0) + (reply.completion_tokens or 0))
+
+    def _note_failure(self, failure: "Failure") -> None:
+        if failure.kind is ErrorKind.CONNECTION:
+            self._breaker.unreachable()
+        elif failure.http_code is not None:
+            self._breaker.reached()
+        self._log_once(failure)
+        if failure.http_code in _RUN_ENDING_CODES and not self._any_answer:
+            from medvision.models import failures
+
+            raise failures.access_refused(failure.http_code)
+
+    def _log_once(self, failure: "Failure") -> None:
+        """Log the first failure of each sort with the server's words, the key blotted out."""
+        sort = (failure.kind, failure.http_code)
+        if sort in self._seen_failures:
+            return
+        self._seen_failures.add(sort)
+        words = failure.server_text
+        if self._key != NO_KEY:
+            words = words.replace(self._key, "***")
+        logger.warning("%s: first failure %s, HTTP %s: %s", self.model_id, *sort, words[:300])
+
+
+def _key_from_environment(settings: ServerSettings) -> str:
+    key = os.environ.get(settings.api_key_env, "").strip()
+    if not key and settings.base_url is None:
+        msg = (
+            f"expected an API key in the environment variable {settings.api_key_env}, found none; "
+            "set it, or name a server of your own with --base-url"
+        )
+        raise UsageError(msg)
+    if not key.isascii() or not key.isprintable():
+        msg = f"expected plain characters in {settings.api_key_env}, found others; set it anew"
+        raise UsageError(msg)
+    return key or NO_KEY
+
+
+__all__ = ["AccessRefusedError", "Generation", "OpenAIServer", "ServerSettings"]

@@ -1,0 +1,322 @@
+"""The store of a run: one SQLite file that holds every reply as soon as it came.
+
+Table `responses` holds one row per request key; table `requests` says which keys the current
+settings ask for, so scoring reads the replies to these and to no others. An answer, once stored,
+is never replaced by an error. Each `put` is one commit to the write-ahead log: killing the
+process at any moment loses at most the replies still under way.
+"""
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from medvision.errors import UsageError
+from medvision.models.base import ErrorKind, Reply, ResponseStatus
+
+STORE_VERSION = 1
+
+_CHUNK_ROWS = 500
+
+Row = TypeVar("Row")
+
+_SCHEMA = """
+CREATE TABLE responses(
+    key TEXT PRIMARY KEY, status TEXT NOT NULL, text TEXT NOT NULL, reasoning TEXT NOT NULL,
+    finish_reason TEXT NOT NULL, error_kind TEXT, http_code INTEGER, attempts INTEGER NOT NULL,
+    model TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER,
+    latency_s REAL NOT NULL, created_utc TEXT NOT NULL
+);
+CREATE TABLE requests(
+    sample_id TEXT NOT NULL, repeat INTEGER NOT NULL, key TEXT NOT NULL, prompt TEXT NOT NULL,
+    PRIMARY KEY(sample_id, repeat)
+);
+CREATE INDEX requests_by_key ON requests(key);
+"""
+
+_PUT = """
+INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT(key) DO UPDATE SET
+    status=excluded.status, text=excluded.text, reasoning=excluded.reasoning,
+    finish_reason=excluded.finish_reason, error_kind=excluded.error_kind,
+    http_code=excluded.http_code, attempts=excluded.attempts, model=excluded.model,
+    prompt_tokens=excluded.prompt_tokens, completion_tokens=excluded.completion_tokens,
+    latency_s=excluded.latency_s, created_utc=excluded.created_utc
+WHERE responses.status = 'error' OR excluded.status <> 'error'
+"""
+
+_CURRENT = """
+SELECT requests.sample_id, requests.repeat, requests.key, requests.prompt,
+    coalesce(responses.status, 'error'), coalesce(responses.text, ''),
+    coalesce(responses.reasoning, ''), coalesce(responses.finish_reason, ''),
+    CASE WHEN responses.key IS NULL THEN 'not_asked' ELSE responses.error_kind END,
+    responses.http_code, coalesce(responses.attempts, 0), coalesce(responses.model, ''),
+    responses.prompt_tokens, responses.completion_tokens, coalesce(responses.latency_s, 0.0),
+    coalesce(responses.created_utc, '')
+FROM requests LEFT JOIN responses ON responses.key = requests.key
+ORDER BY requests.sample_id, requests.repeat
+"""
+
+_COUNTS = """
+SELECT coalesce(responses.status, 'error') AS status,
+    CASE WHEN responses.key IS NULL THEN 'not_asked' ELSE responses.error_kind END AS kind, count(*)
+FROM requests LEFT JOIN responses ON responses.key = requests.key
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+class StoreUnreadableError(UsageError):
+    """The file at the store's place is no store of ours, or of another version."""
+
+
+class DuplicateRequestError(UsageError):
+    """A list of questions holds the same repeat of the same sample twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """Which key one repeat of one sample's question has under the current settings."""
+
+    sample_id: str
+    repeat: int
+    key: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReply:
+    """A current request with its reply; an error of kind not_asked where there is none yet."""
+
+    sample_id: str
+    repeat: int
+    key: str
+    prompt: str
+    reply: Reply
+    model: str
+    created_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCount:
+    """How many current requests stand at one status (and, for errors, of one kind)."""
+
+    status: ResponseStatus
+    error_kind: ErrorKind | None
+    n: int
+
+
+class ResponseStore:
+    """An open store, to be used as a context manager and from one thread.
+
+    Args:
+        path: The SQLite file, made when absent.
+        must_exist: Whether an absent file is an error instead.
+
+    Raises:
+        StoreUnreadableError: The file is absent though it must exist, is not SQLite, or was
+            written by another version.
+    """
+
+    def __init__(self, path: str | Path, *, must_exist: bool = False) -> None:
+        self.path = Path(path)
+        if must_exist and not self.path.is_file():
+            msg = f"{self.path}: expected stored replies, found no file; run `medvision eval` first"
+            raise StoreUnreadableError(msg)
+        try:
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        except sqlite3.OperationalError as error:
+            msg = f"{self.path}: cannot be opened ({error}); check that its folder exists"
+            raise StoreUnreadableError(msg) from error
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            msg = f"{self.path}: expected a store of replies, found something else ({error})"
+            raise StoreUnreadableError(msg) from error
+        except StoreUnreadableError:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (n_tables,) = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if version != STORE_VERSION and (version or n_tables):
+            msg = (
+                f"{self.path}: expected a store of replies of version {STORE_VERSION}, found "
+                f"version {version}; start a new run in another folder"
+            )
+            raise StoreUnreadableError(msg)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if not n_tables:
+            script = f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {STORE_VERSION}; COMMIT;"
+            self._db.executescript(script)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the log into the file and let go of it."""
+        self._db.close()
+
+    def put(self, key: str, reply: Reply, *, model: str) -> None:
+        """Store one reply, committed on return; an answer stays when an error comes later."""
+        self._db.execute(_PUT, _response_row(key, reply, model))
+
+    def put_many(self, replies: Iterable[tuple[str, Reply]], *, model: str) -> None:
+        """Store replies in one commit: all of them or none."""
+        with self._transaction():
+            self._db.executemany(_PUT, (_response_row(key, reply, model) for key, reply in replies))
+
+    def set_requests(self, rows: Iterable[RequestRow]) -> None:
+        """Make these the current requests, replacing the former ones at once or not at all.
+
+        Raises:
+            DuplicateRequestError: Two rows share sample and repeat.
+        """
+        self._db.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS kept"
+            "(sample_id, repeat, PRIMARY KEY(sample_id, repeat)) WITHOUT ROWID"
+        )
+        with self._transaction():
+            self._db.execute("DELETE FROM kept")
+            for chunk in _chunks(rows):
+                self._upsert_requests(chunk)
+            self._db.execute(
+                "DELETE FROM requests WHERE NOT EXISTS (SELECT 1 FROM kept WHERE "
+                "kept.sample_id = requests.sample_id AND kept.repeat = requests.repeat)"
+            )
+            self._db.execute("DELETE FROM kept")
+
+    def _upsert_requests(self, rows: list[RequestRow]) -> None:
+        try:
+            self._db.executemany(
+                "INSERT INTO kept VALUES (?, ?)", [(row.sample_id, row.repeat) for row in rows]
+            )
+        except sqlite3.IntegrityError as error:
+            msg = (
+                "expected each sample once for every repeat, found one twice near "
+                f"{rows[0].sample_id!r}; check the list of samples"
+            )
+            raise DuplicateRequestError(msg) from error
+        self._db.executemany(
+            "INSERT INTO requests VALUES (?, ?, ?, ?) ON CONFLICT(sample_id, repeat) DO UPDATE "
+            "SET key = excluded.key, prompt = excluded.prompt "
+            "WHERE requests.key <> excluded.key OR requests.prompt <> excluded.prompt",
+            [(row.sample_id, row.repeat, row.key, row.prompt) for row in rows],
+        )
+
+    def answered(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that have an answer (ok, truncated or refused)."""
+        found: set[str] = set()
+        for chunk in _chunks(keys):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT key FROM responses WHERE status <> 'error' AND key IN ({marks})"  # noqa: S608
+            found.update(key for (key,) in self._db.execute(query, chunk))
+        return found
+
+    def unanswered_keys(self) -> set[str]:
+        """Keys of current requests without an answer."""
+        query = (
+            "SELECT DISTINCT key FROM requests WHERE NOT EXISTS (SELECT 1 FROM responses "
+            "WHERE responses.key = requests.key AND responses.status <> 'error')"
+        )
+        return {key for (key,) in self._db.execute(query)}
+
+    def current_replies(self) -> Iterator[StoredReply]:
+        """Every current request with its reply, sorted by sample id and repeat."""
+        return (_stored_reply(row) for row in self._db.execute(_CURRENT))
+
+    def status_counts(self) -> list[StatusCount]:
+        """How the current requests stand."""
+        return [
+            StatusCount(
+                status=ResponseStatus(status), error_kind=ErrorKind(kind) if kind else None, n=n
+            )
+            for status, kind, n in self._db.execute(_COUNTS)
+        ]
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """BEGIN … COMMIT, or ROLLBACK when the block raises."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while chunk := list(itertools.islice(iterator, _CHUNK_ROWS)):
+        yield chunk
+
+
+def _storable(text: str) -> str:
+    """Text with lone surrogates replaced: JSON may hold them, SQLite's UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _response_row(key: str, reply: Reply, model: str) -> tuple[object, ...]:
+    return (
+        key,
+        reply.status,
+        _storable(reply.text),
+        _storable(reply.reasoning),
+        _storable(reply.finish_reason),
+        reply.error_kind,
+        reply.http_code,
+        reply.attempts,
+        model,
+        reply.prompt_tokens,
+        reply.completion_tokens,
+        reply.latency_s,
+        datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def _stored_reply(row: tuple[Any, ...]) -> StoredReply:
+    return StoredReply(
+        sample_id=row[0],
+        repeat=row[1],
+        key=row[2],
+        prompt=row[3],
+        reply=Reply(
+            status=ResponseStatus(row[4]),
+            text=row[5],
+            reasoning=row[6],
+            finish_reason=row[7],
+            error_kind=ErrorKind(row[8]) if row[8] else None,
+            http_code=row[9],
+            attempts=row[10],
+            prompt_tokens=row[12],
+            completion_tokens=row[13],
+            latency_s=row[14],
+        ),
+        model=row[11],
+        created_utc=row[15],
+    )

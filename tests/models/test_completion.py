@@ -1,0 +1,95 @@
+"""Bodies of HTTP 200 responses become replies, or errors that carry none of their text."""
+
+import json
+
+import pytest
+
+from medvision.models.base import ErrorKind, ResponseStatus
+from medvision.models.completion import MAX_REPLY_BYTES, reply_from_body
+
+JSON = "application/json; charset=utf-8"
+
+
+def body_of(message=None, finish_reason="stop", **changes) -> bytes:
+    choice = {"index": 0, "finish_reason": finish_reason, "message": message or {"content": "25"}}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    return json.dumps({"choices": [choice], "usage": usage, **changes}).encode()
+
+
+def test_plain_reply():
+    reply = reply_from_body(body_of(), JSON)
+    assert (reply.status, reply.text, reply.finish_reason) == (ResponseStatus.OK, "25", "stop")
+    assert (reply.prompt_tokens, reply.completion_tokens) == (10, 5)
+
+
+@pytest.mark.parametrize(
+    ("message", "finish_reason", "status", "text"),
+    [
+        ({"content": "25, 1"}, "length", "truncated", "25, 1"),
+        ({"content": None, "reasoning_content": "so"}, "length", "truncated", ""),
+        ({"content": None, "refusal": "I cannot."}, "stop", "refused", "I cannot."),
+        ({"content": ""}, "content_filter", "refused", ""),
+        ({"content": None}, "stop", "ok", ""),
+        (
+            {"content": [{"type": "text", "text": "2"}, {"type": "text", "text": "5"}]},
+            "stop",
+            "ok",
+            "25",
+        ),
+        ({"content": "25"}, None, "ok", "25"),
+        ({"content": "25"}, "eos", "ok", "25"),
+    ],
+)
+def test_status_of_a_completion(message, finish_reason, status, text):
+    reply = reply_from_body(body_of(message, finish_reason), JSON)
+    assert (reply.status, reply.text) == (status, text)
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_kept_apart(name):
+    reply = reply_from_body(body_of({"content": "25", name: "First, 99."}), JSON)
+    assert (reply.text, reply.reasoning) == ("25", "First, 99.")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind"),
+    [
+        (b"<html>25</html>", "text/html", ErrorKind.WRONG_CONTENT_TYPE),
+        (body_of(), "", ErrorKind.WRONG_CONTENT_TYPE),
+        (b"<html>25</html>", JSON, ErrorKind.MALFORMED_JSON),
+        (b'{"choices": [{"message": {"content": "25', JSON, ErrorKind.MALFORMED_JSON),
+        (b"\xff\xfe\x00", JSON, ErrorKind.MALFORMED_JSON),
+        (b"", JSON, ErrorKind.MALFORMED_JSON),
+        (b"[" * 200_000, JSON, ErrorKind.MALFORMED_JSON),
+        (b"25", JSON, ErrorKind.MALFORMED_REPLY),
+        (b"[25]", JSON, ErrorKind.MALFORMED_REPLY),
+        (b"{}", JSON, ErrorKind.EMPTY_CHOICES),
+        (b'{"choices": []}', JSON, ErrorKind.EMPTY_CHOICES),
+        (b'{"choices": null}', JSON, ErrorKind.EMPTY_CHOICES),
+        (b'{"choices": [25]}', JSON, ErrorKind.MALFORMED_REPLY),
+        (b'{"choices": [{"message": "25"}]}', JSON, ErrorKind.MALFORMED_REPLY),
+        (b'{"choices": [{"message": {"content": 25}}]}', JSON, ErrorKind.MALFORMED_REPLY),
+        (b'{"error": {"message": "25 errors", "code": 502}}', JSON, ErrorKind.SERVER),
+        (body_of(finish_reason="error"), JSON, ErrorKind.SERVER),
+        (body_of({"content": "1" * (MAX_REPLY_BYTES + 1)}), JSON, ErrorKind.OVERSIZED),
+    ],
+    ids=range(18),
+)
+def test_what_is_no_completion_is_an_error_without_text(body, content_type, kind):
+    reply = reply_from_body(body, content_type)
+    assert reply.status is ResponseStatus.ERROR
+    assert reply.error_kind is kind
+    assert reply.text == reply.reasoning == ""
+
+
+def test_content_filter_object_is_a_refusal():
+    body = json.dumps({"error": {"code": "content_filter", "message": "25"}}).encode()
+    reply = reply_from_body(body, JSON)
+    assert (reply.status, reply.text) == (ResponseStatus.REFUSED, "")
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "7", True, 2**70, None])
+def test_impossible_token_counts_are_left_out(count):
+    reply = reply_from_body(body_of(usage={"prompt_tokens": count}), JSON)
+    assert reply.status is ResponseStatus.OK
+    assert reply.prompt_tokens is None
