@@ -13,7 +13,12 @@ from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.score_table import score_table
 
 REPLY_SCHEMA = pa.schema(
-    [("sample_id", pa.string()), ("repeat", pa.int32()), ("prompt", pa.string()), ("text", pa.string())]
+    [
+        ("sample_id", pa.string()),
+        ("repeat", pa.int32()),
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+    ]
 )
 
 GRIDS = {

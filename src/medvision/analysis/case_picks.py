@@ -41,8 +41,8 @@ def picked_cases(runs: Sequence[RunScores], *, per_task: int) -> list[CasePick]:
     """Up to `per_task` samples of each task, the same for all models.
 
     First one sample for each failure status that occurs, then in turn for each model its worst,
-    median and best parsed answer and one of each of its failures, then the space between. Models
-    come before baselines. The draw is the same for the same scores.
+    median and best parsed answer and one of each of its failures, then the space between.
+    Baselines choose only where there is no model. The draw is the same for the same scores.
     """
     rows_of: dict[Task, dict[str, list[dict[str, Any]]]] = {}
     for run in runs:
@@ -84,7 +84,7 @@ def _granted(task: Task, wishes: Iterable[_Wish], limit: int) -> list[CasePick]:
 
 def _wishes(rows_of: dict[str, list[dict[str, Any]]], baselines: set[str]) -> Iterator[_Wish]:
     """All wishes of one task in the order they are granted."""
-    models = [name for name in rows_of if name not in baselines]
+    models = [name for name in rows_of if name not in baselines] or list(rows_of)
     failures = {name: _failures(name, rows) for name, rows in rows_of.items()}
     seen: set[str] = set()
     for wishes in failures.values():
@@ -93,17 +93,16 @@ def _wishes(rows_of: dict[str, list[dict[str, Any]]], baselines: set[str]) -> It
                 seen.add(status)
                 yield wish
     ranked = {name: _ranked(rows) for name, rows in rows_of.items()}
-    ordered = [*models, *(name for name in rows_of if name in baselines)]
     for word, place in (("worst", -1.0), ("median", 0.5), ("best", 0.0)):
         yield from (
             _Wish(sample_id=_at(ranked[name], place), reason=f"{word} of {name}")
-            for name in ordered
+            for name in models
             if ranked[name]
         )
-    for name in models or ordered:
+    for name in models:
         yield from failures[name].values()
-    yield from _turn_by_turn([_spread(ranked[name]) for name in models or ordered])
-    yield from _turn_by_turn([_unparsed(rows_of[name]) for name in models or ordered])
+    yield from _turn_by_turn([_spread(ranked[name]) for name in models])
+    yield from _turn_by_turn([_unparsed(rows_of[name]) for name in models])
 
 
 def _failures(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, _Wish]:

@@ -64,7 +64,7 @@ def _overlap(key: str, title: str, policy: str, meaning: str) -> MetricColumn:
 SUCCESS_RATE = MetricColumn(
     key="success_rate",
     title="success rate",
-    policy="over answered",
+    policy="of answered",
     unit="%",
     scale=100,
     decimals=1,
@@ -103,7 +103,6 @@ DETECTION_COLUMNS = (
         "zero-filled",
         f"2 · intersection / (area of stated + area of true box); {_ZERO}.",
     ),
-    _fraction("iou_at_0.25_frac", "IoU ≥ 0.25", f"IoU of at least 0.25: {_ALL}."),
     _fraction("iou_at_0.5_frac", "IoU ≥ 0.5", f"IoU of at least 0.5: {_ALL}."),
     _fraction("iou_at_0.75_frac", "IoU ≥ 0.75", f"IoU of at least 0.75: {_ALL}."),
 )

@@ -213,7 +213,9 @@ def _axes(sample: Sample, canvas: Canvas) -> list[Shape]:
         shapes.append(_ellipse(pairs[0], pairs[1]))
     for name, length_mm, (start, end) in zip(("major", "minor"), sample.truth, pairs, strict=False):
         shapes.append(Line(x0=start[0], y0=start[1], x1=end[0], y1=end[1], role=Role.TRUTH))
-        shapes.append(_beside(canvas, end, f"{name} {length_mm:.1f} mm"))
+        outer = end if end[0] >= start[0] else start
+        inner = start if outer is end else end
+        shapes.append(_beyond(canvas, inner, outer, f"{name} {length_mm:.1f} mm"))
     return shapes
 
 
@@ -254,6 +256,23 @@ def _beside(canvas: Canvas, at: tuple[float, float], text: str) -> Text:
     return Text(
         x=x - 8 if at_right else x + 8,
         y=min(max(y - 6, 14.0), canvas.height - 6),
+        text=text,
+        role=Role.TRUTH,
+        anchor="end" if at_right else "start",
+    )
+
+
+def _beyond(
+    canvas: Canvas, inner: tuple[float, float], outer: tuple[float, float], text: str
+) -> Text:
+    """A label beyond the end of a line, out of the way of what the line crosses."""
+    length = math.dist(inner, outer) or 1.0
+    x = outer[0] + (outer[0] - inner[0]) / length * 12
+    y = outer[1] + (outer[1] - inner[1]) / length * 12 + 4
+    at_right = x > 0.8 * canvas.width
+    return Text(
+        x=min(x, canvas.width - 6),
+        y=min(max(y, 14.0), canvas.height - 6),
         text=text,
         role=Role.TRUTH,
         anchor="end" if at_right else "start",

@@ -23,7 +23,6 @@ from medvision.analysis.metric_columns import TASK_TITLE
 from medvision.analysis.outcomes import OUTCOME_MEANING
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
-from medvision.analysis.tables import COUNT_COLUMNS
 from medvision.samples import Task
 
 SCRIPTS = ("page.js", "tables.js", "plots.js", "viewer.js")
@@ -99,7 +98,6 @@ def page_html(
         overview=overview(runs, tables),
         sections=tables.sections,
         plot_places=_plot_places(islands),
-        count_columns=COUNT_COLUMNS,
         broken=_broken,
         outcome_meaning=OUTCOME_MEANING,
         cases_note=cases_note,

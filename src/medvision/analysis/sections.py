@@ -13,13 +13,24 @@ from medvision.analysis.metric_columns import (
 )
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
 from medvision.analysis.run_scores import RunScores
-from medvision.analysis.tables import GROUP_TITLE, MISSING, Cell, MetricTable, metric_tables
+from medvision.analysis.tables import (
+    GROUP_TITLE,
+    MISSING,
+    Cell,
+    MetricTable,
+    metric_tables,
+    narrowed,
+)
 from medvision.samples import Task
 
 BREAKDOWNS = ("label", "name", "dataset", "plane", "anatomy_group")
 
 MEASUREMENTS_BY = frozenset({"name", "dataset", "plane"})
 """Groups of angles and distances, which belong to a measurement and not to a structure."""
+
+SIZE_COUNTS = ("n", "n_parsed", "n_error")
+SIZE_METRICS = ("success_rate", "iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac")
+"""Columns of the table by target size, which shares its row with a plot."""
 
 NO_CELL = Cell(text=MISSING, interval="", value=None, is_best=False)
 
@@ -30,6 +41,11 @@ class Breakdown:
 
     title: str
     tables: tuple[MetricTable, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all its tables."""
+        return sum(len(table.rows) for table in self.tables)
 
     @property
     def n_groups(self) -> int:
@@ -130,7 +146,10 @@ class Overview:
 def report_tables(runs: Sequence[RunScores]) -> ReportTables:
     """Every table of the report; a task without samples has no section."""
     main = metric_tables(runs)
-    sizes = {table.task: table for table in metric_tables(runs, ["size_bin"])}
+    sizes = {
+        table.task: narrowed(table, count_columns=SIZE_COUNTS, metrics=SIZE_METRICS)
+        for table in metric_tables(runs, ["size_bin"])
+    }
     grouped = {by: metric_tables(runs, [by]) for by in BREAKDOWNS}
     sections = []
     for outcomes in outcome_tables(runs):

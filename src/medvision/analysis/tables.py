@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -78,6 +78,7 @@ class MetricTable:
         task: The task of all its rows.
         unit: The samples' unit, as in `Sample.unit`.
         by: Columns of the score table that its rows are grouped by; () for all together.
+        count_columns: The counts shown.
         columns: The metric columns.
         rows: Models first, then baselines, within each group.
         records: The aggregate rows behind `rows`, unprinted, for JSON.
@@ -87,6 +88,7 @@ class MetricTable:
     task: Task
     unit: str
     by: tuple[str, ...]
+    count_columns: tuple[str, ...]
     columns: tuple[MetricColumn, ...]
     rows: tuple[TableRow, ...]
     records: tuple[Record, ...]
@@ -141,6 +143,7 @@ def metric_tables(
                 task=task,
                 unit=unit,
                 by=tuple(by),
+                count_columns=COUNT_COLUMNS,
                 columns=_with_any_value(columns, kept),
                 rows=_rows(kept, by, _with_any_value(columns, kept)),
                 records=tuple(kept),
@@ -148,6 +151,28 @@ def metric_tables(
             )
         )
     return tables
+
+
+def narrowed(
+    table: MetricTable, *, count_columns: Sequence[str], metrics: Sequence[str]
+) -> MetricTable:
+    """A table with fewer columns; its records stay whole."""
+    counts = [table.count_columns.index(name) for name in count_columns]
+    places = [at for at, column in enumerate(table.columns) if column.key in metrics]
+    rows = (
+        replace(
+            row,
+            counts=tuple(row.counts[at] for at in counts),
+            cells=() if row.withheld else tuple(row.cells[at] for at in places),
+        )
+        for row in table.rows
+    )
+    return replace(
+        table,
+        count_columns=tuple(count_columns),
+        columns=tuple(table.columns[at] for at in places),
+        rows=tuple(rows),
+    )
 
 
 def printed(value: float | None, column: MetricColumn) -> str:

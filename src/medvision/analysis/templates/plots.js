@@ -4,12 +4,14 @@
   const data = page.island("plots");
   const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a400"];
   const GREYS = ["#8a94a3", "#5f6b7c", "#a9b2be", "#747f8f"];
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  const config = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
 
   const axis = (title) => ({
-    title: { text: title, standoff: 8 }, gridcolor: page.colour("--grid"), zeroline: false,
+    title: { text: title, standoff: 8, font: { size: 13 } }, gridcolor: page.colour("--grid"), zeroline: false,
     linecolor: page.colour("--strong-line"), ticks: "outside", tickcolor: page.colour("--strong-line"),
   });
+
+  const unitOf = (plot) => ({ relative: "", deg: "°" })[plot.unit] ?? ` ${plot.unit_text}`;
 
   const layout = (extra) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
@@ -17,21 +19,37 @@
     margin: { l: 64, r: 16, t: 12, b: 52 },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     hoverlabel: { align: "left" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: page.colour("--strong-line"), activecolor: page.colour("--text") },
     ...extra,
   });
 
   // --- truth against answer -------------------------------------------------------------------
 
+  // All answers of all models are on one scale; beyond 1.5 × the largest truth they are held at
+  // the edge, on logarithmic axes beyond 100 × either end of the truths.
+  const positives = (values) => values.filter((value) => value > 0);
+  const truthsOf = (plot) => plot.samples.flatMap((sample) => sample[2]);
+  const answersOf = (plot) => plot.models.flatMap((model) => model.points.map((point) => point[2]));
+  const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+  const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
+
   const bounds = (plot, log) => {
-    const truths = plot.samples.flatMap((sample) => sample[2]);
-    if (plot.unit === "relative") return [-0.02, 1.02];
-    const high = Math.max(...truths) * 1.5;
-    if (!log) return [-0.02 * high, high];
-    const low = Math.min(...truths.filter((truth) => truth > 0)) / 2;
-    return [Math.log10(low), Math.log10(high * 1.5)];
+    if (plot.unit === "relative") return { x: [-0.02, 1.02], y: [-0.02, 1.02] };
+    const truths = truthsOf(plot), answers = answersOf(plot);
+    const high = most(truths);
+    if (!log) {
+      const top = plot.unit === "deg" ? 92 : Math.min(1.5 * high, Math.max(1.08 * high, 1.05 * most(answers)));
+      return { x: [-0.02 * high, 1.08 * high], y: [-0.02 * top, top] };
+    }
+    const low = least(positives(truths));
+    const bottom = Math.max(least(positives(answers)), low / 100), top = Math.min(most(answers), high * 100);
+    return {
+      x: [low / 1.3, high * 1.3].map(Math.log10),
+      y: [Math.min(low, bottom) / 1.3, Math.max(high, top) * 1.3].map(Math.log10),
+    };
   };
 
-  const traces = (plot, model, log, range) => {
+  const traces = (plot, model, log, { y: range }) => {
     const top = log ? 10 ** range[1] : range[1];
     const bottom = log ? 10 ** range[0] : range[0];
     let outside = 0;
@@ -46,7 +64,7 @@
         customdata: points.map((point) => plot.samples[point[0]][0]),
         text: points.map((point) => {
           const [id, name, truth] = plot.samples[point[0]];
-          const unit = plot.unit === "relative" ? "" : ` ${plot.unit_text}`;
+          const unit = unitOf(plot);
           const shown = page.hasCase(id) ? "click to see the case" : "not among the cases of this page";
           return `<b>${page.plain(name)}</b> ${component}<br>truth ${page.number(truth[place])}${unit}, answer `
             + `${page.number(point[2])}${unit}<br>${page.plain(id)}<br><i>${shown}</i>`;
@@ -65,7 +83,7 @@
 
   const caption = (plot, model, outside) => {
     const several = plot.components.length > 1;
-    const unit = plot.unit === "relative" ? "" : ` ${plot.unit_text}`;
+    const unit = unitOf(plot);
     const parts = [
       `${plot.title}: each point is one ${several ? "number of a " : ""}parsed answer; n = ${model.n_parsed} parsed of ${model.n} samples.`,
       "The line is answer = truth.",
@@ -73,8 +91,9 @@
     if (plot.n_samples > plot.samples.length) {
       parts.push(`${plot.samples.length} of ${plot.n_samples} samples are drawn, the same for every model.`);
     }
-    if (model.n_parsed) {
-      parts.push(`${model.n_distinct} distinct answers; the most frequent, ${model.often.map((value) => page.number(value)).join(", ")}${unit}, was given ${model.n_often} times.`);
+    if (model.n_parsed) parts.push(`${model.n_distinct} distinct answers.`);
+    if (model.n_often > 1) {
+      parts.push(`The most frequent, ${model.often.map((value) => page.number(value)).join(", ")}${unit}, was given ${model.n_often} times.`);
     }
     if (outside) parts.push(`${outside} points beyond the axis are drawn as triangles on its edge.`);
     parts.push("Ringed points are cases of this page.");
@@ -87,17 +106,17 @@
     const log = figure.querySelector(".pick-scale").value === "log";
     const range = bounds(plot, log);
     const { made, outside } = traces(plot, model, log, range);
-    const ends = log ? range.map((value) => 10 ** value) : range;
+    const ends = log ? range.x.map((value) => 10 ** value) : range.x;
     const identity = {
       type: "scatter", mode: "lines", x: ends, y: ends, hoverinfo: "skip", showlegend: false,
       line: { color: page.colour("--muted"), width: 1, dash: "dot" },
     };
-    const kind = { type: log ? "log" : "linear", range };
+    const type = log ? "log" : "linear";
     const unit = plot.unit_text;
     const target = figure.querySelector(".plot");
     Plotly.react(target, [identity, ...made], layout({
-      xaxis: { ...axis(`truth (${unit})`), ...kind },
-      yaxis: { ...axis(`answer of ${page.plain(model.name)} (${unit})`), ...kind },
+      xaxis: { ...axis(`truth (${unit})`), type, range: range.x },
+      yaxis: { ...axis(`answer of ${page.plain(model.name)} (${unit})`), type, range: range.y },
     }), config);
     target.removeAllListeners?.("plotly_click");
     target.on("plotly_click", (event) => {
@@ -109,8 +128,8 @@
   };
 
   const wide = (plot) => {
-    const truths = plot.samples.flatMap((sample) => sample[2]).filter((truth) => truth > 0);
-    return plot.unit !== "relative" && truths.length && Math.max(...truths) / Math.min(...truths) > 30;
+    const values = positives([...truthsOf(plot), ...answersOf(plot)]);
+    return ["mm", "mm2"].includes(plot.unit) && values.length > 0 && most(values) / least(values) > 60;
   };
 
   const prepare = (figure) => {
@@ -147,7 +166,7 @@
       legend: { orientation: "h", x: 0, y: -0.22, yanchor: "top", font: { size: 12 } },
       xaxis: { ...axis("target size (% of the image area)"), tickvals: data.size.bins.map((_, place) => place), ticktext: data.size.bins.map(page.plain), range: [-0.5, data.size.bins.length - 0.5], showgrid: false },
       yaxis: { ...axis("mean IoU, zero-filled (0–1)"), range: [0, 1.02] },
-    }), config);
+    }), { ...config, displayModeBar: false });
   };
 
   // --- drawn when first near the window, and again when the colours change ---------------------

@@ -22,6 +22,8 @@
     return `off by ${page.number(answer.scores.absolute_error, 3)}`;
   };
 
+  const unitOf = (entry) => (entry.unit === "°" ? "°" : ` ${entry.unit}`);
+
   const numbers = (values, entry) => {
     if (!values.length) return "–";
     const digits = entry.unit === "relative" ? 4 : 2;
@@ -29,7 +31,7 @@
       const name = entry.components[place];
       return (name ? `${name} ` : "") + Number(value.toFixed(digits));
     });
-    return named.join(", ") + (entry.unit === "relative" ? " (relative, lower-left origin)" : ` ${entry.unit}`);
+    return named.join(", ") + (entry.unit === "relative" ? " (relative, lower-left origin)" : unitOf(entry));
   };
 
   // --- list --------------------------------------------------------------------------------
@@ -93,6 +95,7 @@
     } else {
       svg.prepend(made("image", { width, height, preserveAspectRatio: "none", href: data.pictures[entry.picture] }));
     }
+    at("case-legend").classList.toggle("truth-only", entry.task !== "detection");
     if (answer) svg.querySelector("g.answer").outerHTML = answer.svg;
   };
 
@@ -103,7 +106,7 @@
 
   const scoreRows = (entry, answer) => Object.entries(answer.scores).map(([name, value]) => {
     if (name === "relative_error" || name === "nmae_frac") return [SCORE_TITLE[name], `${page.number(100 * value, 3)} %`];
-    return [SCORE_TITLE[name], page.number(value) + (name === "absolute_error" ? ` ${entry.unit}` : "")];
+    return [SCORE_TITLE[name], page.number(value) + (name === "absolute_error" ? unitOf(entry) : "")];
   });
 
   const answerRows = (entry, answer) => {
@@ -123,9 +126,9 @@
       const answer = answerOf(entry, place);
       const row = page.make("tr", { class: "choose", "aria-current": String(place === state.model) },
         page.make("td", {}, model.name),
-        page.make("td", { class: answer?.outcome === "ok" ? null : "failed" }, answer?.outcome ?? "not asked"),
+        page.make("td", { class: answer?.outcome === "ok" ? "word" : "word failed" }, answer?.outcome ?? "not asked"),
         page.make("td", {}, answer ? answer.values.map((value) => page.number(value)).join(", ") || "–" : "–"),
-        page.make("td", {}, answer?.outcome === "ok" ? scoreText(answer) : "–"));
+        page.make("td", { class: "word" }, answer?.outcome === "ok" ? scoreText(answer) : "–"));
       row.addEventListener("click", () => chooseModel(place));
       return row;
     })));
