@@ -3,10 +3,9 @@
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from medvision.catalog.anatomy import Window, ct_window
 from medvision.frames import Plane
 from medvision.samples import Sample
 from medvision.volumes import Volume, read_volume, slice_pixels
+from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 
 RENDERER = "grey-1"
 """Version of what this module draws; change it with the pixels."""
@@ -85,36 +85,37 @@ class SlicePictures:
     Samples of one image should come one after another. Safe to call from several threads.
     """
 
-    def __init__(
-        self, read: Callable[[Path], Volume] | None = None, *, n_volumes: int = 2
-    ) -> None:
-        """Start with no volume read.
-
-        Args:
-            read: How an image is read, by default `read_volume`; pictures need no spacing here.
-            n_volumes: How many volumes are kept.
-        """
-        self._read = read or _read_for_display
+    def __init__(self, *, n_volumes: int = 2) -> None:
+        """Start with no volume read; keep at most `n_volumes`."""
         self._n_volumes = n_volumes
         self._volumes: OrderedDict[str, Volume] = OrderedDict()
         self._lock = Lock()
 
     def picture(self, sample: Sample) -> Picture:
         """The sample's slice as shown to a model, (height_px, width_px)."""
-        volume = self._volume(sample.image_uri)
+        volume = self._volume(sample)
         taken = slice_pixels(volume, Plane(sample.plane), sample.slice_index)
         label = "" if sample.label_id is None else sample.label
         return rendered(taken.pixels, modality=sample.modality, label=label)
 
-    def _volume(self, uri: str) -> Volume:
+    def _volume(self, sample: Sample) -> Volume:
+        uri = sample.image_uri
         with self._lock:
             if uri not in self._volumes:
-                self._volumes[uri] = self._read(Path(uri))
+                self._volumes[uri] = _read(sample)
             self._volumes.move_to_end(uri)
             while len(self._volumes) > self._n_volumes:
                 self._volumes.popitem(last=False)
             return self._volumes[uri]
 
 
-def _read_for_display(path: Path) -> Volume:
-    return read_volume(path, spacing_mm=(1.0, 1.0))
+def _read(sample: Sample) -> Volume:
+    """The sample's image, read as its tables were built from it."""
+    is_picture = sample.image_uri.lower().endswith(PICTURE_SUFFIXES)
+    spacing_mm = (sample.spacing_y_mm, sample.spacing_x_mm) if is_picture else None
+    spacing_from = sample.spacing_from or None
+    return read_volume(
+        Path(sample.image_uri),
+        spacing_mm=spacing_mm,
+        spacing_from=cast("Literal['sform', 'qform', 'pixdim'] | None", spacing_from),
+    )

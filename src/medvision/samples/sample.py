@@ -53,6 +53,7 @@ class Sample:
         points: tl: end points major 0, major 1, minor 0, minor 1; ad: the measurement's points,
             two for each line; else ().
         description: What the image is, as prompts say it, such as "abdominal CT scan".
+        spacing_from: Which part of a contradictory header the tables were told to trust, or "".
     """
 
     sample_id: str
@@ -83,6 +84,7 @@ class Sample:
     box_px: tuple[float, ...]
     points: tuple[Point, ...]
     description: str = ""
+    spacing_from: str = ""
 
 
 _POINT = pa.struct(
@@ -119,6 +121,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("box_px", pa.list_(pa.float64())),
         ("points", pa.list_(_POINT)),
         ("description", pa.string()),
+        ("spacing_from", pa.string()),
     ]
 )
 """Columns of a run's frozen `samples.parquet`, in the order of `Sample`'s fields."""

@@ -119,15 +119,18 @@ class _Cases:
 
     by_key: dict[tuple[str, str], dict[str, Any]]
     description: str
+    spacing_from: str
     tables: Path
     root: Path | None
 
     @classmethod
     def read(cls, tables: Path, root: Path | None) -> "_Cases":
         rows = read_cases(tables).to_pylist()
+        manifest = tables_manifest(tables)
         return cls(
             by_key={(row["cohort"], row["case_id"]): row for row in rows},
-            description=tables_manifest(tables)["description"],
+            description=manifest["description"],
+            spacing_from=manifest["options"]["spacing_from"] or "",
             tables=tables,
             root=root,
         )
@@ -179,6 +182,7 @@ def _base(row: dict[str, Any], image: dict[str, Any], cases: _Cases) -> dict[str
         "image_uri": cases.path(image),
         "image_sha256": image["sha256"],
         "description": cases.description,
+        "spacing_from": cases.spacing_from,
     }
 
 

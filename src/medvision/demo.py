@@ -1,0 +1,185 @@
+"""The whole flow in one call: images, tables, baselines, scores, report."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from medvision.analysis.read_run import read_runs, row_pictures
+from medvision.analysis.report import write_report
+from medvision.annotate.biometrics_spec import read_biometrics_spec
+from medvision.fetch import FetchError, raw_folder
+from medvision.frames import Plane
+from medvision.models.baselines import make_baseline
+from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.phantoms import DEMO_DATASETS, PhantomDataset, write_demo_datasets
+from medvision.samples.select import Split, select_samples
+from medvision.samples.suite import load_suite
+from medvision.scoring.score_run import score_run
+from medvision.table.annotate_case import AnnotateOptions
+from medvision.table.build import BuildRequest, BuildSummary, build_tables
+from medvision.table.cases import Folders, find_cases, read_labels
+from medvision.table.catalogue import catalogue_request, tables_folder
+
+logger = logging.getLogger(__name__)
+
+SEED = 1024
+BASELINES = ("oracle", "noisy-oracle:0.1", "train-mean", "constant:25", "center", "random-box")
+REAL_DATASETS = ("pyradiomics-tumors", "afids-mni")
+DETECTION_DATASETS = ("colin27-aal", "mni152-tissue")
+"""For detection on real images: the first of these that can be fetched."""
+
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """Where the demo's results are."""
+
+    report: Path
+    tables: dict[str, Path]
+    scores: dict[str, pa.Table]
+
+
+def run_demo(out: Path, on_step: OnStep, *, real: bool) -> DemoResult:
+    """Build, ask every baseline, score, report. A second run does only what is missing.
+
+    Args:
+        out: Folder for all of it, laid out like a data root.
+        on_step: Told what is being done.
+        real: Real sample images from package registries instead of phantoms.
+
+    Raises:
+        FetchError: A real sample dataset cannot be fetched.
+    """
+    built = real_tables(out, on_step) if real else phantom_tables(out, on_step)
+    tables = dict(built)
+    suite_name, split = ("demo-real", "all") if real else ("demo", "test")
+    scores = _scored_baselines(out, tables, suite_name, split, on_step)
+    on_step("writing the report")
+    runs = [_run_folder(out, suite_name, name) for name in BASELINES]
+    report = write_report(
+        read_runs(runs), out / f"report-{suite_name}.html", picture=row_pictures()
+    )
+    return DemoResult(report=report, tables=tables, scores=scores)
+
+
+def _run_folder(out: Path, suite_name: str, baseline: str) -> Path:
+    return out / "runs" / suite_name / baseline.replace(":", "-")
+
+
+def _scored_baselines(
+    out: Path, tables: dict[str, Path], suite_name: str, split: Split, on_step: OnStep
+) -> dict[str, pa.Table]:
+    suite = load_suite(suite_name)
+    selection = select_samples(suite, tables, split=split)
+    train = select_samples(suite, tables, split="train").samples
+    scores = {}
+    for name in BASELINES:
+        on_step(f"asking baseline/{name}")
+        request = EvalRequest(
+            samples=selection.samples,
+            model=make_baseline(name, train_samples=train),
+            family=PictureFamily(name="as_sent"),
+            selection={"suite": suite_name, "split": split, "dropped": selection.dropped},
+        )
+        run = _run_folder(out, suite_name, name)
+        evaluate(request, run)
+        scores[name] = score_run(run)
+    return scores
+
+
+def real_tables(out: Path, on_step: OnStep) -> Iterator[tuple[str, Path]]:
+    """Names and table folders of the real sample datasets, fetched and built.
+
+    Raises:
+        FetchError: A dataset, or each of those for detection, cannot be fetched.
+    """
+    yield _first_built(DETECTION_DATASETS, out, on_step)
+    for name in REAL_DATASETS:
+        yield name, _built(name, out, on_step)
+
+
+def _first_built(names: tuple[str, ...], out: Path, on_step: OnStep) -> tuple[str, Path]:
+    *others, last = names
+    for name in others:
+        try:
+            return name, _built(name, out, on_step)
+        except FetchError as error:
+            logger.warning("%s: %s", name, error)
+            on_step(f"{name} cannot be fetched here; taking {last} instead")
+    return last, _built(last, out, on_step)
+
+
+def _built(name: str, out: Path, on_step: OnStep) -> Path:
+    on_step(f"fetching {name}")
+    request = catalogue_request(name, out)
+    return _tables(request, out, on_step)
+
+
+def _tables(request: BuildRequest, out: Path, on_step: OnStep) -> Path:
+    name = request.options.dataset
+    on_step(f"building the tables of {name}")
+    folder = tables_folder(out, name)
+    _report_problems(name, build_tables(request, folder), on_step)
+    return folder
+
+
+def _report_problems(name: str, summary: BuildSummary, on_step: OnStep) -> None:
+    for problem in summary.problems:
+        on_step(f"{name}: {problem.reason}: {problem.message}")
+
+
+def phantom_tables(out: Path, on_step: OnStep) -> Iterator[tuple[str, Path]]:
+    """Names and table folders of the phantom datasets, drawn once and built."""
+    on_step("drawing phantoms")
+    for dataset in _phantoms(out):
+        yield dataset.name, _tables(_phantom_request(dataset, out), out, on_step)
+
+
+def _phantoms(out: Path) -> tuple[PhantomDataset, ...]:
+    """The phantom datasets below the raw folder; drawn whole or not at all."""
+    if all(raw_folder(out, dataset.name).exists() for dataset in DEMO_DATASETS):
+        return DEMO_DATASETS
+    draft = out / "raw" / ".draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    datasets = write_demo_datasets(draft, np.random.default_rng(SEED))
+    for dataset in datasets:
+        target = raw_folder(out, dataset.name)
+        shutil.rmtree(target, ignore_errors=True)
+        (draft / dataset.name).replace(target)
+    draft.rmdir()
+    return datasets
+
+
+def _phantom_request(dataset: PhantomDataset, out: Path) -> BuildRequest:
+    raw = raw_folder(out, dataset.name)
+    has_masks = bool(dataset.labels)
+    cases, unpaired = find_cases(
+        Folders(
+            images=raw / "images",
+            masks=raw / "masks" if has_masks else None,
+            landmarks=None if has_masks else raw / "landmarks",
+        ),
+        modality=dataset.modality,
+        structures=read_labels(raw / "labels.json") if has_masks else (),
+        target_labels=dataset.target_labels,
+    )
+    options = AnnotateOptions(
+        dataset=dataset.name,
+        spacing_yx_mm=dataset.spacing_yx_mm,
+        native_plane=dataset.plane or Plane.NATIVE,
+        biometrics=None if has_masks else read_biometrics_spec(raw / "biometrics.json"),
+    )
+    return BuildRequest(
+        cases=cases,
+        unpaired=unpaired,
+        options=options,
+        description=dataset.description,
+        root=out,
+    )
