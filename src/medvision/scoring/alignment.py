@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.prompts.answers import AnswerStatus
 from medvision.scoring.columns import IndexArray, one_chunk
 from medvision.scoring.errors import ScoreInputError
 
 logger = logging.getLogger(__name__)
 
+RESPONSE_OK = "ok"
 ERROR = "error"
 
 ANSWER_SCHEMA = pa.schema(
@@ -30,7 +32,11 @@ ANSWER_SCHEMA = pa.schema(
 `recovered_*` the lenient one; all four are null where there was no reply to read.
 """
 
-RESPONSE_STATUSES = ("ok", "truncated", "refused", ERROR)
+_ALLOWED_WORDS: dict[str, tuple[str | None, ...]] = {
+    "response_status": (RESPONSE_OK, "truncated", "refused", ERROR),
+    "status": (*AnswerStatus, None),
+    "recovered_status": (*AnswerStatus, None),
+}
 
 
 def require_columns(table: pa.Table, names: list[str], what: str) -> None:
@@ -55,7 +61,7 @@ def aligned(samples: pa.Table, answers: pa.Table) -> tuple[pa.Table, pa.Table]:
         ScoreInputError: A sample or an answer occurs twice, or an answer has no sample.
     """
     answers = answers.select(ANSWER_SCHEMA.names).cast(ANSWER_SCHEMA)
-    _refuse_unknown_status(answers)
+    _refuse_unknown_words(answers)
     repeats = np.unique(one_chunk(answers["repeat"]).to_numpy(zero_copy_only=False))
     repeats = repeats if len(repeats) else np.zeros(1, dtype=np.int32)
     place = _sample_place(samples, answers) * len(repeats) + np.searchsorted(
@@ -90,16 +96,17 @@ def _sample_place(samples: pa.Table, answers: pa.Table) -> IndexArray:
     return np.asarray(found.to_numpy(), dtype=np.int64)
 
 
-def _refuse_unknown_status(answers: pa.Table) -> None:
+def _refuse_unknown_words(answers: pa.Table) -> None:
     for name in ("sample_id", "repeat", "response_status"):
         if answers[name].null_count:
             msg = f"answers: expected no null in {name}, found {answers[name].null_count}"
             raise ScoreInputError(msg)
-    found = set(answers["response_status"].unique().to_pylist())
-    unknown = sorted(found.difference(RESPONSE_STATUSES))
-    if unknown:
-        msg = f"answers: expected response_status of {RESPONSE_STATUSES}, found {unknown}"
-        raise ScoreInputError(msg)
+    for name, allowed in _ALLOWED_WORDS.items():
+        unknown = sorted(set(answers[name].unique().to_pylist()).difference(allowed))
+        if unknown:
+            words = ", ".join(word for word in allowed if word)
+            msg = f"answers: expected {name} of {words}; found {unknown}"
+            raise ScoreInputError(msg)
 
 
 def _taken(answers: pa.Table, source: IndexArray) -> pa.Table:

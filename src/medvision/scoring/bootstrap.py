@@ -22,6 +22,7 @@ LEVEL_FRAC = 0.95
 _DRAWS_AT_ONCE = 1 << 20
 _GROUPS_AT_ONCE = 128
 _DRAW_BITS = 32
+_PRODUCTS_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +165,19 @@ def _reduced(group: SubjectGroup, ratios: RatioTerms) -> _Reduced:
 
 
 def _resampled_sums(counts: FloatArray, cell: Cell) -> FloatArray:
-    """(resamples, terms) sums of a cell; subjects are ascending, so all of them are in order."""
-    of_cell = counts if len(cell.subject) == counts.shape[1] else counts[:, cell.subject]
-    return np.asarray(of_cell @ cell.sums)
+    """(resamples, terms) sums of a cell; subjects are ascending, so all of them are in order.
+
+    In blocks that the matrix library multiplies on one thread: handing products this small to
+    several threads costs many times the product on a busy machine.
+    """
+    n_terms = cell.sums.shape[1]
+    sums = np.empty((len(counts), n_terms))
+    at_once = max(1, _PRODUCTS_AT_ONCE // max(1, cell.sums.size))
+    for start in range(0, len(counts), at_once):
+        block = counts[start : start + at_once]
+        of_cell = block if len(cell.subject) == counts.shape[1] else block[:, cell.subject]
+        np.matmul(of_cell, cell.sums, out=sums[start : start + at_once])
+    return sums
 
 
 def _percentiles(resampled: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 
 from medvision.scoring.columns import IndexArray, one_chunk
 
+_COUNTED_CODES = 1 << 23
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
@@ -29,13 +31,29 @@ class Groups:
 def grouped(table: pa.Table, columns: Sequence[str]) -> Groups:
     """Rows of a table by their values in `columns`; null is a value."""
     code = np.zeros(table.num_rows, dtype=np.int64)
+    n_codes = 1
     for name in columns:
         ranks, n_values = _ranks(table[name])
-        code = code * n_values + ranks
-        _, code = np.unique(code, return_inverse=True)
-    _, first, code = np.unique(code, return_index=True, return_inverse=True)
-    keys = table.select(list(columns)).take(pa.array(first))
-    return Groups(keys=keys, code=code)
+        found, code = dense(code * n_values + ranks, n_codes * n_values)
+        n_codes = len(found)
+    first = np.empty(n_codes if len(code) else 0, dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    return Groups(keys=table.select(list(columns)).take(pa.array(first)), code=code)
+
+
+def dense(code: IndexArray, n_codes: int) -> tuple[IndexArray, IndexArray]:
+    """Distinct codes in order, and the place of each row's code among them.
+
+    Args:
+        code: (rows,) in 0 … n_codes − 1.
+        n_codes: Bound; a moderate one spares the sorting.
+    """
+    if n_codes > _COUNTED_CODES:
+        found, place = np.unique(code, return_inverse=True)
+        return found, place
+    occurs = np.zeros(n_codes, dtype=np.bool_)
+    occurs[code] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[code]
 
 
 def _ranks(column: pa.ChunkedArray) -> tuple[IndexArray, int]:

@@ -76,13 +76,22 @@ def _box_measures(truth: FloatArray, values: FloatArray) -> Measures:
     undefined = np.full(len(truth), np.nan)
     return Measures(
         iou=intersection / (both - intersection),
-        precision=_product(overlap_wh / value_wh),  # by side: a tiny box's area may round to 0
-        recall=_product(overlap_wh / truth_wh),
+        precision=_covered(overlap_wh, value_wh),
+        recall=_covered(overlap_wh, truth_wh),
         f1=2 * intersection / both,
         absolute_errors=np.empty((len(truth), 0)),
         absolute_error=undefined,
         relative_error=undefined,
     )
+
+
+def _covered(overlap_wh: FloatArray, wh: FloatArray) -> FloatArray:
+    """Share of a box that the overlap covers: side by side, as a tiny box's area may round to 0.
+
+    0 for a box without area: nothing of it covers anything.
+    """
+    share_wh = np.divide(overlap_wh, wh, out=np.zeros_like(wh), where=wh > 0)
+    return np.asarray(share_wh[:, 0] * share_wh[:, 1])
 
 
 def _product(wh: FloatArray) -> FloatArray:
@@ -126,13 +135,14 @@ def is_valid_truth(task: Task, truth: FloatArray) -> BoolArray:
 
 
 def is_valid_answer(task: Task, values: FloatArray) -> BoolArray:
-    """(n,) whether answers can be measured: finite, and for a box each side > 0.
+    """(n,) whether answers can be measured: finite, and for a box corners in order.
 
-    A box may leave [0, 1]: a model that saw a padded canvas may have pointed into the padding.
+    A box may leave [0, 1]: a model that saw a padded canvas may have pointed into the padding. A
+    side may be 0: a tiny box read well may collapse when its frame is mapped back to the slice.
     """
     finite = np.all(np.isfinite(values), axis=1)
     if task is Task.DETECTION:
-        return np.asarray(finite & np.all(values[:, 2:] > values[:, :2], axis=1))
+        return np.asarray(finite & np.all(values[:, 2:] >= values[:, :2], axis=1))
     return np.asarray(finite)
 
 
@@ -146,7 +156,7 @@ def truth_rule(task: Task) -> str:
 def answer_rule(task: Task) -> str:
     """What the values of an ok answer are, for messages."""
     if task is Task.DETECTION:
-        return "4 finite numbers x0, y0, x1, y1 with x0 < x1 and y0 < y1"
+        return "4 finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1"
     return f"{N_VALUES[task]} finite number(s)"
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from medvision.prompts.answers import Answer, AnswerStatus
 from medvision.samples import Task
 from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError, UnknownTaskError
 from medvision.scoring.metrics import (
@@ -18,20 +19,6 @@ from medvision.scoring.metrics import (
     measures,
     truth_rule,
 )
-
-OK = "ok"
-
-
-class ReadAnswer(Protocol):
-    """What reading a reply gives: `medvision.prompts.Answer`."""
-
-    @property
-    def status(self) -> str:
-        """A word of the closed list; only "ok" is scored."""
-
-    @property
-    def values(self) -> Sequence[float]:
-        """The numbers, in the truth's order, frame and unit; empty unless the status is ok."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +52,7 @@ class ScoreRow:
         return asdict(self)
 
 
-def score(task: Task | str, truth: npt.ArrayLike, answer: ReadAnswer) -> ScoreRow:
+def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
     """Score one answer against its truth.
 
     Args:
@@ -79,7 +66,7 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: ReadAnswer) -> ScoreRo
         UnknownTaskError: There is no such task.
         InvalidTruthError: The truth has the wrong number of values, a value that is not finite, or
             a box without area or outside [0, 1]; or a negative length, angle or area.
-        InvalidAnswerError: The status is ok but the values are no complete answer.
+        InvalidAnswerError: The status is ok but the values are no complete answer of the task.
 
     Example:
         score("ad", 40.0, Answer(status="ok", values=(30.0,))) has an absolute_error of 10.0
@@ -88,7 +75,7 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: ReadAnswer) -> ScoreRo
     task = known_task(task)
     truth_row = _valid_truth(task, truth)
     status = str(answer.status)
-    if status != OK:
+    if status != AnswerStatus.OK:
         return ScoreRow(status=status)
     measured = measures(task, truth_row, _valid_values(task, answer.values))
     return ScoreRow(

@@ -8,8 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.catalog import anatomy_group, is_tumor_lesion
+from medvision.prompts.answers import AnswerStatus
 from medvision.samples import SAMPLE_SCHEMA, Task
-from medvision.scoring.alignment import ANSWER_SCHEMA, ERROR, aligned, require_columns
+from medvision.scoring.alignment import (
+    ANSWER_SCHEMA,
+    ERROR,
+    RESPONSE_OK,
+    aligned,
+    require_columns,
+)
 from medvision.scoring.columns import IndexArray, NumberLists, one_chunk
 from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError
 from medvision.scoring.metrics import (
@@ -23,13 +30,38 @@ from medvision.scoring.metrics import (
     measures,
     truth_rule,
 )
-from medvision.scoring.score import OK, known_task
+from medvision.scoring.score import known_task
+
+__all__ = ["ANSWER_SCHEMA", "SCORE_SCHEMA", "SIZE_BINS", "effective_status", "score_table"]
 
 REAL, TEXT = pa.float64(), pa.string()
 NUMBERS = pa.list_(REAL)
 
-_NOT_CARRIED = ("image_uri", "image_sha256", "box_px", "points")
-CARRIED_COLUMNS = [name for name in SAMPLE_SCHEMA.names if name not in _NOT_CARRIED]
+CARRIED_COLUMNS = (
+    "sample_id",
+    "task",
+    "dataset",
+    "cohort",
+    "case_id",
+    "subject_id",
+    "split",
+    "image_id",
+    "modality",
+    "plane",
+    "slice_index",
+    "height_px",
+    "width_px",
+    "spacing_y_mm",
+    "spacing_x_mm",
+    "label_id",
+    "label",
+    "component",
+    "name",
+    "metric_kind",
+    "metric_key",
+    "unit",
+    "truth",
+)
 """Columns of the samples that score rows repeat."""
 
 _READ_SCHEMA = pa.schema([SAMPLE_SCHEMA.field(name) for name in [*CARRIED_COLUMNS, "box_px"]])
@@ -155,7 +187,7 @@ class _Reading:
 def _reading(truth: _Truth, answers: pa.Table, prefix: str) -> _Reading:
     response = answers["response_status"]
     status = effective_status(response, answers[f"{prefix}status"])
-    ok = pc.equal(status, OK).to_numpy(zero_copy_only=False)
+    ok = pc.equal(status, AnswerStatus.OK).to_numpy(zero_copy_only=False)
     lists = NumberLists.of(answers[f"{prefix}values"])
     metrics = {name: np.full(len(ok), np.nan) for name in STRICT_METRICS}
     errors = np.full((len(ok), 2), np.nan)
@@ -187,7 +219,8 @@ def effective_status(response_status: pa.Array, status: pa.Array) -> pa.Array:
     if pc.any(unread).as_py():
         msg = f"expected a status for each reply, found none for {pc.sum(unread).as_py()}"
         raise InvalidAnswerError(msg)
-    stopped = pc.and_(pc.not_equal(response_status, OK), pc.not_equal(pc.fill_null(status, ""), OK))
+    read = pc.equal(pc.fill_null(status, ""), AnswerStatus.OK)
+    stopped = pc.and_not(pc.not_equal(response_status, RESPONSE_OK), read)
     return one_chunk(pc.if_else(pc.or_(failed, stopped), response_status, status))
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from medvision.scoring.bootstrap import Cell, RatioTerms, SubjectGroup
 from medvision.scoring.columns import IndexArray
-from medvision.scoring.grouping import Groups, grouped
+from medvision.scoring.grouping import Groups, dense, grouped
 from medvision.scoring.metrics import FloatArray
 from medvision.scoring.terms import RATIO_METRICS, TERMS, ScoreColumns
 
@@ -34,7 +34,7 @@ def subject_groups(
     """The terms of each group's cells, summed by subject; subjects in sorted order."""
     subjects = grouped(scores, SUBJECT_COLUMNS)
     n_subjects = len(subjects)
-    pairs, pair_of_row = np.unique(cells.code * n_subjects + subjects.code, return_inverse=True)
+    pairs, pair_of_row = dense(cells.code * n_subjects + subjects.code, len(cells) * n_subjects)
     sums = _term_sums(columns, pair_of_row, len(pairs))
     cell_of_pair, subject_of_pair = np.divmod(pairs, max(n_subjects, 1))
     position, n_of_group = _positions(
@@ -64,7 +64,7 @@ def _positions(
 ) -> tuple[IndexArray, IndexArray]:
     """Place of each pair's subject among its group's subjects, and each group's subjects."""
     radix = int(subject.max()) + 1 if len(subject) else 1
-    of_group, place = np.unique(group * radix + subject, return_inverse=True)
+    of_group, place = dense(group * radix + subject, n_groups * radix)
     owner = of_group // radix
     starts = np.searchsorted(owner, np.arange(n_groups + 1))
     return place - starts[group], np.diff(starts)

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.prompts.answers import AnswerStatus
 from medvision.samples import Task
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.columns import NumberLists, one_chunk
 from medvision.scoring.metrics import N_VALUES, BoolArray, FloatArray, has_relative_error
-from medvision.scoring.score import OK
 
 IOU_THRESHOLDS = ("0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "0.9")
 """An IoU reaches a threshold it equals (≥)."""
@@ -73,8 +73,8 @@ def score_columns(scores: pa.Table) -> ScoreColumns:
     return ScoreColumns(
         status=status,
         is_error=is_word(status, ERROR),
-        is_parsed=is_word(status, OK),
-        is_recovered=is_word(one_chunk(scores["recovered_status"]), OK),
+        is_parsed=is_word(status, AnswerStatus.OK),
+        is_recovered=is_word(one_chunk(scores["recovered_status"]), AnswerStatus.OK),
         is_box=is_word(tasks, Task.DETECTION),
         may_have_relative=_may_have_relative(tasks, NumberLists.of(scores["truth"])),
         measured={
