@@ -16,8 +16,9 @@ import numpy as np
 from isal import igzip
 from scipy import ndimage
 
-from medvision.annotate.components import dense_labels, label_components
+from medvision.annotate.components import label_components
 from medvision.annotate.ellipse import fit_ellipses
+from medvision.annotate.label_memory import dense_labels
 from medvision.annotate.regions import native_region_table, region_table
 from medvision.frames import VOLUME_PLANES, display_view
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from medvision.annotate.components import dense_labels, label_components, slices_per_block
+from medvision.annotate.components import label_components
+from medvision.annotate.label_memory import dense_labels, slices_per_block
 from medvision.annotate.regions import native_region_table, region_table
 
 COUNTED = [

@@ -1,29 +1,26 @@
 """Connected components of displayed slices: run lengths and union-find, no mask per label.
 
-Slices are scanned along whichever of their two axes is contiguous in memory, eight bytes at a
-time inside runs; where the slice axis itself is the contiguous one, a block of slices is
-transposed first. All results are in the slice frame (x right, y down), whatever the memory.
+All results are in the slice frame (x right, y down), whatever the order of memory.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from medvision.annotate.label_memory import (
+    AnyArray,
+    DenseLabels,
+    LabelArray,
+    Memory,
+    Scan,
+    kernel,
+    readable_stack,
+    same_until,
+)
+
 IntArray = npt.NDArray[np.int32]
-LabelArray = npt.NDArray[np.integer[Any]]
-AnyArray = npt.NDArray[Any]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def kernel(function: _Function) -> _Function:
-    """Compile for the processor, kept on disk, running without the interpreter's lock."""
-    return cast("_Function", numba.njit(cache=True, nogil=True)(function))
-
 
 LINE, START, END = 0, 1, 2
 """Columns of kept runs: the line (a row of pixels, or a column), and its half-open extent."""
@@ -31,7 +28,6 @@ LINE, START, END = 0, 1, 2
 _PARENT = 3
 
 _LABEL, _COUNT, _LINE0, _LINE1, _POS0, _POS1, _FIRST, _RUN0, _RUN1, _SLICE = range(10)
-_CACHE_LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,55 +64,6 @@ class SliceComponents:
     """Runs of the components of target labels; none (begin = end) for the others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenseLabels:
-    """A label map whose memory is one dense block, whatever the order of its axes."""
-
-    array: LabelArray
-    """The label map, indexed as given: a view of the block."""
-    flat: npt.NDArray[np.unsignedinteger[Any]]
-    """The block in the order of memory: read-only, unsigned, aligned to eight bytes."""
-
-
-class _Memory(NamedTuple):
-    """The block of a label map, also seen eight bytes at a time."""
-
-    flat: npt.NDArray[np.unsignedinteger[Any]]
-    words: npt.NDArray[np.uint64]
-    shift: int
-    """Binary logarithm of the number of elements in a word."""
-
-
-class _Scan(NamedTuple):
-    """Where the lines of a stack of slices lie in flat memory, in elements."""
-
-    origin: int
-    n_slices: int
-    slice_stride: int
-    n_lines: int
-    line_stride: int
-    length: int
-    run_flipped: int
-    along_y: int
-
-
-def dense_labels(label_map: LabelArray) -> DenseLabels:
-    """Arrange a label map in dense memory; copies only where it is not so yet.
-
-    Args:
-        label_map: Any shape, integers of 1, 2 or 4 bytes in native byte order, any strides.
-    """
-    shape, strides = label_map.shape, label_map.strides
-    order = sorted(range(label_map.ndim), key=lambda axis: (shape[axis] > 1, -abs(strides[axis])))
-    flips = tuple(slice(None, None, -1 if strides[axis] < 0 else 1) for axis in order)
-    block = label_map.transpose(order)[flips]
-    if not block.flags.c_contiguous or block.ctypes.data % 8:
-        block = np.array(block, order="C")
-    return DenseLabels(
-        array=block[flips].transpose(np.argsort(order)), flat=_read_only_unsigned(block)
-    )
-
-
 def label_components(
     labels: DenseLabels, stack: LabelArray, first_slice: int, target_ids: npt.NDArray[np.int64]
 ) -> SliceComponents:
@@ -128,30 +75,10 @@ def label_components(
         first_slice: `slice_index` of the first slice of the stack.
         target_ids: Sorted ids of the labels whose runs to keep.
     """
-    flat = labels.flat
-    if _is_transposed(stack):
-        flat, stack = _slices_made_contiguous(flat, stack)
-    scan = _scan_of(flat, stack)
+    readable = readable_stack(labels, stack)
     targets = _as_stored(target_ids, stack.dtype)
-    table, runs = _scan_slices(_memory(flat), scan, targets)
-    return _sorted_components(table, runs, stack, first_slice, scan)
-
-
-def slices_per_block(stack: LabelArray) -> int:
-    """How many slices of a stack to label at once: bounded memory, whole cache lines."""
-    return _CACHE_LINE_BYTES // stack.itemsize if _is_transposed(stack) else 32
-
-
-def _read_only_unsigned(block: LabelArray) -> npt.NDArray[np.unsignedinteger[Any]]:
-    flat = block.reshape(-1).view(f"u{block.itemsize}")
-    flat.flags.writeable = False
-    return flat
-
-
-def _memory(flat: npt.NDArray[np.unsignedinteger[Any]]) -> _Memory:
-    per_word = 8 // flat.itemsize
-    words = flat[: flat.size // per_word * per_word].view(np.uint64)
-    return _Memory(flat=flat, words=words, shift=per_word.bit_length() - 1)
+    table, runs = _scan_slices(readable.memory, readable.scan, readable.extents, targets)
+    return _sorted_components(table, runs, stack, first_slice, readable.scan)
 
 
 def _as_stored(
@@ -163,68 +90,12 @@ def _as_stored(
     return np.sort(held.astype(dtype).view(f"u{dtype.itemsize}").astype(np.int64))
 
 
-def _offset(flat: LabelArray, view: LabelArray) -> int:
-    return (view.ctypes.data - flat.ctypes.data) // flat.itemsize
-
-
-def _is_transposed(stack: LabelArray) -> bool:
-    """Whether neither x nor y is contiguous in memory: then slices are."""
-    _, height, width = stack.shape
-    _, y_bytes, x_bytes = stack.strides
-    return all(
-        size > 1 and abs(stride) != stack.itemsize
-        for size, stride in ((height, y_bytes), (width, x_bytes))
-    )
-
-
-def _scan_of(flat: LabelArray, stack: LabelArray) -> _Scan:
-    n_slices, height, width = stack.shape
-    slice_step, y_step, x_step = (stride // stack.itemsize for stride in stack.strides)
-    along_y = height > 1 and abs(y_step) == 1 and not (width > 1 and abs(x_step) == 1)
-    along_y = along_y or (height == 1 and width > 1 and abs(x_step) != 1)
-    length, run_step = (height, y_step) if along_y else (width, x_step)
-    run_flipped = run_step < 0
-    return _Scan(
-        origin=_offset(flat, stack) + (run_step * (length - 1) if run_flipped else 0),
-        n_slices=n_slices,
-        slice_stride=slice_step,
-        n_lines=width if along_y else height,
-        line_stride=x_step if along_y else y_step,
-        length=length,
-        run_flipped=int(run_flipped),
-        along_y=int(along_y),
-    )
-
-
-def _slices_made_contiguous(
-    flat: npt.NDArray[np.unsignedinteger[Any]], stack: LabelArray
-) -> tuple[npt.NDArray[np.unsignedinteger[Any]], LabelArray]:
-    """A block of slices copied so that each is contiguous; same display."""
-    n_slices = stack.shape[0]
-    swapped = abs(stack.strides[1]) < abs(stack.strides[2])
-    view = stack.transpose(0, 2, 1) if swapped else stack
-    flips = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in view.strides)
-    source = view[flips]
-    n_pixels = source.shape[1] * source.shape[2]
-    # An odd number of cache lines apart, or the slices would compete for the same cache sets.
-    line = _CACHE_LINE_BYTES // stack.itemsize
-    pitch = (-(-n_pixels // line) | 1) * line
-    block = np.zeros((n_slices, pitch), dtype=flat.dtype)
-    line_stride, stride = (step // stack.itemsize for step in source.strides[1:])
-    _transpose_slices(
-        _memory(flat), (_offset(flat, source), line_stride, stride), source.shape, block
-    )
-    pixels = block[:, :n_pixels].reshape(source.shape)[flips]
-    contiguous = pixels.transpose(0, 2, 1) if swapped else pixels
-    return _read_only_unsigned(block), contiguous.view(stack.dtype)
-
-
 def _sorted_components(
     table: npt.NDArray[np.int64],
     runs: IntArray,
     stack: LabelArray,
     first_slice: int,
-    scan: _Scan,
+    scan: Scan,
 ) -> SliceComponents:
     label_id = table[:, _LABEL].astype(f"u{stack.itemsize}").view(stack.dtype).astype(np.int32)
     order = np.lexsort((table[:, _FIRST], -table[:, _COUNT], label_id, table[:, _SLICE]))
@@ -233,6 +104,8 @@ def _sorted_components(
     xs, ys = (lines, extents) if scan.along_y else (extents, lines)
     box_xyxy_px = np.stack([xs[:, 0], ys[:, 0], xs[:, 1], ys[:, 1]], axis=1).astype(np.int32)
     _, height, width = stack.shape
+    x0, y0, x1, y1 = box_xyxy_px.T
+    touches_border = (x0 == 0) | (y0 == 0) | (x1 == width) | (y1 == height)
     slice_in_stack, pixel_count = table[:, _SLICE], table[:, _COUNT]
     first_of_label = np.flatnonzero(_is_new_group(slice_in_stack, label_id))
     n_of_label = np.diff(first_of_label, append=len(table))
@@ -246,7 +119,7 @@ def _sorted_components(
         label_pixel_count=np.repeat(total_of_label, n_of_label).astype(np.int32),
         pixel_count=pixel_count.astype(np.int32),
         box_xyxy_px=box_xyxy_px,
-        touches_border=np.any(box_xyxy_px == np.array([0, 0, width, height]), axis=1),
+        touches_border=touches_border,
         runs=ComponentRuns(
             runs=runs,
             begin=table[:, _RUN0].copy(),
@@ -263,33 +136,9 @@ def _is_new_group(slices: npt.NDArray[np.int64], label_id: IntArray) -> npt.NDAr
 
 
 @kernel
-def _transpose_slices(
-    memory: _Memory, start: tuple[int, int, int], shape: tuple[int, ...], block: AnyArray
-) -> None:
-    """Copy [slice, line, position], contiguous along slices, into block[slice, pixel].
-
-    `start` is the origin, line stride and position stride.
-    """
-    flat, words, shift = memory
-    per_word = 1 << shift
-    n_slices, n_lines, length = shape
-    for line in range(n_lines):
-        for position in range(length):
-            begin = start[0] + line * start[1] + position * start[2]
-            pixel = line * length + position
-            at, stop = begin, begin + n_slices
-            while at < stop:
-                whole = at & (per_word - 1) == 0 and at + per_word <= stop
-                if whole and words[at >> shift] == 0:
-                    at += per_word
-                else:
-                    if flat[at] != 0:
-                        block[at - begin, pixel] = flat[at]
-                    at += 1
-
-
-@kernel
-def _scan_slices(memory: _Memory, scan: _Scan, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
+def _scan_slices(
+    memory: Memory, scan: Scan, extents: AnyArray, targets: AnyArray
+) -> tuple[AnyArray, AnyArray]:
     """Component table and kept runs of a stack; `targets` sorted, as stored."""
     runs = np.empty((1024, 4), dtype=np.int32)
     labels = np.empty(1024, dtype=memory.flat.dtype)
@@ -299,13 +148,19 @@ def _scan_slices(memory: _Memory, scan: _Scan, targets: AnyArray) -> tuple[AnyAr
     for slice_in_stack in range(scan.n_slices):
         n_runs, above = 0, 0
         for line in range(scan.n_lines):
-            begin = scan.origin + slice_in_stack * scan.slice_stride + line * scan.line_stride
             here = n_runs
-            runs = _with_room(runs, here, scan.length)
-            labels = _with_room(labels, here, scan.length)
-            n_runs = _append_runs(memory, begin, scan.length, runs, labels, here)
-            runs[here:n_runs, LINE] = line
-            _join_lines(runs, labels, above, here, n_runs)
+            begin = scan.origin + slice_in_stack * scan.slice_stride + line * scan.line_stride
+            extent = extents[
+                scan.extent_origin
+                + slice_in_stack * scan.extent_slice_stride
+                + line * scan.extent_line_stride
+            ]
+            if extent[1] > 0:
+                runs = _with_room(runs, here, scan.length)
+                labels = _with_room(labels, here, scan.length)
+                n_runs = _append_runs(memory, begin, extent, runs, labels, here)
+                runs[here:n_runs, LINE] = line
+                _join_lines(runs, labels, above, here, n_runs)
             above = here
         found, owner = _collect(runs[:n_runs], labels, scan)
         found[:, _SLICE] = slice_in_stack
@@ -331,30 +186,17 @@ def _with_room(array: AnyArray, used: int, more: int) -> AnyArray:
 
 @kernel
 def _append_runs(
-    memory: _Memory, begin: int, length: int, runs: AnyArray, labels: AnyArray, n_runs: int
+    memory: Memory, begin: int, extent: AnyArray, runs: AnyArray, labels: AnyArray, n_runs: int
 ) -> int:
     """Append the runs of equal non-zero labels of one line; returns the new count."""
-    flat, words, shift = memory
-    per_word = 1 << shift
-    repeat = np.uint64(0xFFFFFFFFFFFFFFFF) // np.uint64((1 << (64 >> shift)) - 1)
-    at, end = begin, begin + length
+    at, end = begin + extent[0], begin + extent[1]
     while at < end:
-        value = flat[at]
-        pattern = np.uint64(value) * repeat
-        stop = at + 1
-        while stop < end:
-            whole = stop & (per_word - 1) == 0 and stop + per_word <= end
-            if whole and words[stop >> shift] == pattern:
-                stop += per_word
-            elif flat[stop] == value:
-                stop += 1
-            else:
-                break
-        if value != 0:
+        stop = same_until(memory, at, end)
+        if memory.flat[at] != 0:
             runs[n_runs, START] = at - begin
             runs[n_runs, END] = stop - begin
             runs[n_runs, _PARENT] = n_runs
-            labels[n_runs] = value
+            labels[n_runs] = memory.flat[at]
             n_runs += 1
         at = stop
     return n_runs
@@ -388,7 +230,7 @@ def _join_lines(runs: AnyArray, labels: AnyArray, above: int, here: int, end: in
 
 
 @kernel
-def _collect(runs: AnyArray, labels: AnyArray, scan: _Scan) -> tuple[AnyArray, AnyArray]:
+def _collect(runs: AnyArray, labels: AnyArray, scan: Scan) -> tuple[AnyArray, AnyArray]:
     """One row per component, extents turned to the slice frame, and each run's component."""
     owner = np.empty(len(runs), dtype=np.int32)
     found = np.empty((len(runs), 10), dtype=np.int64)

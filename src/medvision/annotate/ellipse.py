@@ -1,5 +1,6 @@
 """Ellipses fitted to the contours of components: the paper's tumour and lesion axes."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medvision.annotate.components import AnyArray, ComponentRuns, IntArray, kernel
+from medvision.annotate.components import ComponentRuns, IntArray
+from medvision.annotate.label_memory import AnyArray, kernel
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,6 +42,9 @@ FLOOR_PIXELS = 2.0
 VERTICAL_MM = 1e-3
 """A line whose ends lie closer than this along x is ordered by y."""
 
+_NOISE_SEED = -1
+"""OpenCV's own initial state."""
+
 _MASK_BLOCK_BYTES = 1 << 24
 
 
@@ -61,28 +66,54 @@ def fit_ellipses(
 ) -> EllipseFits:
     """Fit an ellipse to the outer contour of each component, in mm.
 
-    The contour runs through pixel centres, so axes read about 0.6 to 0.9 px short.
+    The contour runs through pixel centres, so axes read about 0.6 to 0.9 px short. A component
+    gives the same ellipse at any place, on any thread: the random generator of OpenCV, which
+    singular fits draw from, is set back before each fit.
 
     Args:
         runs: Pixels of n components; a component without runs is `not_target`.
         box_xyxy_px: (n, 4) half-open boxes.
         spacing_xy_mm: Pixel spacing along x and y.
     """
-    raw = np.full((len(box_xyxy_px), 5), np.nan)
+    scale = np.array(spacing_xy_mm, dtype=np.float64)
     status_code = _codes_before_fit(runs, box_xyxy_px)
     candidates = np.flatnonzero(status_code == _CODE[EllipseStatus.OK])
-    scale = np.array(spacing_xy_mm, dtype=np.float64)
-    for index, mask in _masks(runs, box_xyxy_px, candidates):
-        points, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        if len(points[0]) < MIN_CONTOUR_POINTS:
-            status_code[index] = _CODE[EllipseStatus.TOO_FEW_POINTS]
+    raw = np.full((len(candidates), 5), np.nan)
+    for row, mask in enumerate(_masks(runs, box_xyxy_px, candidates)):
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        if len(contours[0]) < MIN_CONTOUR_POINTS:
+            status_code[candidates[row]] = _CODE[EllipseStatus.TOO_FEW_POINTS]
             continue
-        try:
-            center, axes, angle = cv2.fitEllipse((points[0] * scale).astype(np.float32))
-        except cv2.error:
-            continue
-        raw[index] = (*center, *axes, angle)
-    return _checked_fits(raw, status_code, box_xyxy_px, scale)
+        with contextlib.suppress(cv2.error):
+            # Where a fit is singular OpenCV moves the points at random, anew on each call.
+            cv2.setRNGSeed(_NOISE_SEED)
+            center, axes_mm, angle = cv2.fitEllipse((contours[0] * scale).astype(np.float32))
+            raw[row] = (*center, *axes_mm, angle)
+    return _measured_fits(raw, status_code, candidates, box_xyxy_px, scale)
+
+
+def _measured_fits(
+    raw: FloatArray,
+    status_code: npt.NDArray[np.int8],
+    candidates: npt.NDArray[np.intp],
+    box_xyxy_px: IntArray,
+    scale: FloatArray,
+) -> EllipseFits:
+    """Axes of the fits that can be used; (m, 5) centre x, y, axis a, axis b in mm, angle in deg."""
+    fitted = status_code[candidates] == _CODE[EllipseStatus.OK]
+    raw, candidates = raw[fitted], candidates[fitted]
+    status_code[candidates] = _codes_of_fits(raw, box_xyxy_px[candidates], scale)
+    usable = status_code[candidates] == _CODE[EllipseStatus.OK]
+    axes = np.full((len(box_xyxy_px), 10), np.nan)
+    measured = candidates[usable]
+    axes[measured] = _axes(raw[usable], box_xyxy_px[measured, :2], scale)
+    return EllipseFits(
+        status_code=status_code,
+        major_mm=axes[:, 0],
+        minor_mm=axes[:, 1],
+        major_ends_px=axes[:, 2:6],
+        minor_ends_px=axes[:, 6:10],
+    )
 
 
 def ends_in_order(ends_px: FloatArray, spacing_x_mm: float) -> FloatArray:
@@ -99,18 +130,16 @@ def ends_in_order(ends_px: FloatArray, spacing_x_mm: float) -> FloatArray:
 
 
 def _codes_before_fit(runs: ComponentRuns, box_xyxy_px: IntArray) -> npt.NDArray[np.int8]:
-    sides_px = box_xyxy_px[:, 2:] - box_xyxy_px[:, :2]
-    codes = np.select(
-        [runs.begin == runs.end, sides_px.min(axis=1, initial=MIN_SIDE_PX) < MIN_SIDE_PX],
-        [_CODE[EllipseStatus.NOT_TARGET], _CODE[EllipseStatus.TOO_THIN]],
-        default=_CODE[EllipseStatus.OK],
-    )
-    return codes.astype(np.int8)
+    x0, y0, x1, y1 = box_xyxy_px.T
+    codes = np.full(len(box_xyxy_px), _CODE[EllipseStatus.OK], dtype=np.int8)
+    codes[np.minimum(x1 - x0, y1 - y0) < MIN_SIDE_PX] = _CODE[EllipseStatus.TOO_THIN]
+    codes[runs.begin == runs.end] = _CODE[EllipseStatus.NOT_TARGET]
+    return codes
 
 
 def _masks(
     runs: ComponentRuns, box_xyxy_px: IntArray, candidates: npt.NDArray[np.intp]
-) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+) -> Iterator[npt.NDArray[np.uint8]]:
     """Each candidate alone, cropped to its box; painted many at a time in bounded memory."""
     x0, y0, x1, y1 = box_xyxy_px[candidates].astype(np.int64).T
     heights, widths = y1 - y0, x1 - x0
@@ -131,11 +160,10 @@ def _masks(
             starts,
             block,
         )
-        shapes = zip(
+        for start, height, width in zip(
             starts.tolist(), heights[begin:stop].tolist(), widths[begin:stop].tolist(), strict=True
-        )
-        for index, (start, height, width) in zip(chosen.tolist(), shapes, strict=True):
-            yield index, block[start : start + height * width].reshape(height, width)
+        ):
+            yield block[start : start + height * width].reshape(height, width)
         begin = stop
 
 
@@ -161,49 +189,35 @@ def _paint(
                 block[at + pixel * step] = 1
 
 
-def _checked_fits(
-    raw: FloatArray, status_code: npt.NDArray[np.int8], box_xyxy_px: IntArray, scale: FloatArray
-) -> EllipseFits:
-    """Statuses and axes of raw fits: (n, 5) centre x, y, axis a, axis b in mm, angle in degrees."""
-    axes_mm, angle_rad = raw[:, 2:4], np.radians(raw[:, 4])
-    along_a = np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
-    along_b = np.stack([-along_a[:, 1], along_a[:, 0]], axis=1)
-    a_is_major = (axes_mm[:, 0] >= axes_mm[:, 1])[:, None]
-    major_mm, minor_mm = axes_mm.max(axis=1, initial=-np.inf), axes_mm.min(axis=1, initial=np.inf)
-    fitted = status_code == _CODE[EllipseStatus.OK]
-    status_code = np.where(fitted, _codes_of_fits(raw, box_xyxy_px, scale), status_code)
-    unusable = status_code != _CODE[EllipseStatus.OK]
-    major_mm, minor_mm = (np.where(unusable, np.nan, length) for length in (major_mm, minor_mm))
-    corners_px, centers_mm = box_xyxy_px[:, :2], raw[:, :2]
-
-    def ends_px(direction: FloatArray, length_mm: FloatArray) -> FloatArray:
-        half_mm = direction * length_mm[:, None] / 2
-        ends = [(centers_mm + sign * half_mm) / scale + corners_px for sign in (-1, 1)]
-        return ends_in_order(np.concatenate(ends, axis=1), float(scale[0]))
-
-    return EllipseFits(
-        status_code=status_code.astype(np.int8),
-        major_mm=major_mm,
-        minor_mm=minor_mm,
-        major_ends_px=ends_px(np.where(a_is_major, along_a, along_b), major_mm),
-        minor_ends_px=ends_px(np.where(a_is_major, along_b, along_a), minor_mm),
-    )
-
-
 def _codes_of_fits(
     raw: FloatArray, box_xyxy_px: IntArray, scale: FloatArray
-) -> npt.NDArray[np.intp]:
-    sides_mm = (box_xyxy_px[:, 2:] - box_xyxy_px[:, :2]) * scale
-    major_mm, minor_mm = (
-        raw[:, 2:4].max(axis=1, initial=-np.inf),
-        raw[:, 2:4].min(axis=1, initial=np.inf),
-    )
+) -> npt.NDArray[np.int8]:
+    """Statuses of fits, the first that applies."""
+    x0, y0, x1, y1 = box_xyxy_px.T
+    diagonal_mm = np.hypot((x1 - x0) * scale[0], (y1 - y0) * scale[1])
+    major_mm, minor_mm = np.maximum(raw[:, 2], raw[:, 3]), np.minimum(raw[:, 2], raw[:, 3])
     checks = {
         EllipseStatus.NON_FINITE: ~np.isfinite(raw).all(axis=1),
         EllipseStatus.COLLAPSED: minor_mm < scale.min(),
-        EllipseStatus.RUNAWAY: major_mm > RUNAWAY_RATIO * np.hypot(sides_mm[:, 0], sides_mm[:, 1]),
+        EllipseStatus.RUNAWAY: major_mm > RUNAWAY_RATIO * diagonal_mm,
         EllipseStatus.BELOW_FLOOR: major_mm < max(FLOOR_MM, FLOOR_PIXELS * float(scale.max())),
     }
-    return np.select(
-        list(checks.values()), [_CODE[status] for status in checks], default=_CODE[EllipseStatus.OK]
-    )
+    codes = np.full(len(raw), _CODE[EllipseStatus.OK], dtype=np.int8)
+    for status, applies in reversed(checks.items()):
+        codes[applies] = _CODE[status]
+    return codes
+
+
+def _axes(raw: FloatArray, corners_px: IntArray, scale: FloatArray) -> FloatArray:
+    """(m, 10): major and minor in mm, ends of the major and of the minor axis in slice pixels."""
+    swapped = raw[:, 2] < raw[:, 3]
+    angle_rad = np.radians(raw[:, 4] + np.where(swapped, 90.0, 0.0))
+    major_mm, minor_mm = np.maximum(raw[:, 2], raw[:, 3]), np.minimum(raw[:, 2], raw[:, 3])
+    along = np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    axes = [major_mm[:, None], minor_mm[:, None]]
+    for direction, length_mm in ((along, major_mm), (across, minor_mm)):
+        half_mm = direction * length_mm[:, None] / 2
+        ends = [(raw[:, :2] + sign * half_mm) / scale + corners_px for sign in (-1, 1)]
+        axes.append(ends_in_order(np.concatenate(ends, axis=1), float(scale[0])))
+    return np.concatenate(axes, axis=1)

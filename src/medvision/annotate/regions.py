@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medvision.annotate.components import (
+from medvision.annotate.components import SliceComponents, label_components
+from medvision.annotate.ellipse import STATUSES, EllipseFits, EllipseStatus, fit_ellipses
+from medvision.annotate.label_memory import (
     DenseLabels,
     LabelArray,
-    SliceComponents,
     dense_labels,
-    label_components,
     slices_per_block,
 )
-from medvision.annotate.ellipse import STATUSES, EllipseFits, EllipseStatus, fit_ellipses
 from medvision.annotate.shape import Shapes, measure_shapes
 from medvision.errors import ItemError, UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, display_view, slice_geometry
@@ -177,7 +176,7 @@ def _table(labels: DenseLabels, blocks: list[_Block], targets: npt.NDArray[np.in
         return _region_batch(components, plane, geometry)
 
     workers = min(2, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 2
-    if workers == 1 or labels.flat.size < _MIN_VOXELS_FOR_THREADS:
+    if workers == 1 or labels.array.size < _MIN_VOXELS_FOR_THREADS:
         batches = [batch(block) for block in blocks]
     else:
         with ThreadPoolExecutor(workers) as executor:

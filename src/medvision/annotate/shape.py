@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from medvision.annotate.components import END, LINE, START, AnyArray, ComponentRuns, kernel
+from medvision.annotate.components import END, LINE, START, ComponentRuns
 from medvision.annotate.ellipse import ends_in_order
+from medvision.annotate.label_memory import AnyArray, kernel
 
 FloatArray = npt.NDArray[np.float64]
 
