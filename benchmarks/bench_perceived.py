@@ -10,10 +10,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-
 from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
+
 from medvision.prompts.perceived import FAMILIES, perceived_size, picture_to_send
 
 LIMITS = {
@@ -36,7 +37,7 @@ def compare(name: str, peer: Peer, count: int) -> int:
             differing += 1
             print(f"  differs at {size_hw}: seen {seen}, stated {perceived}")
     seconds = time.perf_counter() - start_s
-    print(f"{name:16} {count:6} {differing:8} {worst_px:12.4f} {seconds:8.1f}")
+    print(f"{name:16} {count:6} {differing:10} {worst_px:14.4f} {seconds:6.1f}")
     return differing
 
 
@@ -54,8 +55,8 @@ def cost() -> None:
     print(f"\n{'family':16} {'rule us':>8} {'picture us':>11}")
     for family in FAMILIES:
         limits = LIMITS.get(family)
-        rule_us = mean_us(lambda: perceived_size(family, 512, 512, limits), 2000)
-        picture_us = mean_us(lambda: picture_to_send(pixels, family, limits), 50)
+        rule_us = mean_us(partial(perceived_size, family, 512, 512, limits), 2000)
+        picture_us = mean_us(partial(picture_to_send, pixels, family, limits), 50)
         print(f"{family:16} {rule_us:8.1f} {picture_us:11.0f}")
 
 
@@ -65,7 +66,7 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, default=300, help="random sizes per processor")
     count = parser.parse_args().sizes
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 16-4000 px")
-    print(f"{'processor':16} {'sizes':>6} {'differing':>8} {'worst edge px':>12} {'s':>6}")
+    print(f"{'processor':16} {'sizes':>6} {'differing':>10} {'worst edge px':>14} {'s':>6}")
     differing = sum(compare(name, peer, count) for name, peer in PEERS.items())
     cost()
     return 1 if differing else 0

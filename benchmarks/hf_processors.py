@@ -68,7 +68,8 @@ def _from_gemma4_patches(output: dict[str, Array], processor: Any) -> Array:
 
 
 def _from_one_square(output: dict[str, Array], _processor: Any) -> Array:
-    return output["pixel_values"][0, MARKS]
+    square: Array = output["pixel_values"][0, MARKS]
+    return square
 
 
 def _from_tiles(tiles: Array, columns: int) -> Array:
@@ -81,8 +82,7 @@ def _from_tiles(tiles: Array, columns: int) -> Array:
 def _columns_of(tiles: Array) -> int:
     """How many of (n, 3, h, w) tiles are in the first row: those that reach no further in y."""
     reach = tiles[:, Y_RAMP].max(axis=(1, 2))
-    reach = (reach - tiles[:, Y_RAMP].min()) / np.ptp(tiles[:, Y_RAMP])
-    below = np.flatnonzero(reach > reach[0] + 0.03)
+    below = np.flatnonzero(reach > reach[0] + 0.03 * np.ptp(tiles[:, Y_RAMP]))
     return int(below[0]) if below.size else len(tiles)
 
 
@@ -222,7 +222,8 @@ def canvas_marks(peer: Peer, processor: Any, picture: Array) -> Array:
     canvas = np.asarray(peer.canvas(output, processor), dtype=np.float32)
     if not processor.do_normalize:
         return canvas
-    return canvas * processor.image_std[MARKS] + processor.image_mean[MARKS]
+    scale, shift = processor.image_std[MARKS], processor.image_mean[MARKS]
+    return np.asarray(canvas * scale + shift)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

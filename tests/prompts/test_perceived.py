@@ -376,6 +376,25 @@ def test_canvas_and_content_are_those_of_the_real_processor(processors, name):
         assert seen.box_px == pytest.approx(perceived.content_box_px, abs=accuracy_px)
 
 
+SLENDER_OR_TINY = [(10, 3000), (3000, 10), (20, 3980), (2, 1500), (1, 700), (3, 5), (28, 27)]
+
+
+@pytest.mark.parametrize("name", sorted(set(PEERS) - {"clip336_pad"}))
+@pytest.mark.parametrize("size_hw", SLENDER_OR_TINY)
+def test_slender_and_tiny_pictures_fare_as_in_the_real_processor(processors, name, size_hw):
+    peer = PEERS[name]
+    try:
+        perceived = perceived_size(peer.family, *size_hw)
+    except AspectRatioError:
+        with pytest.raises(ValueError, match="aspect ratio must be smaller than 200"):
+            seen_extent(peer, processors[name], *size_hw)
+        return
+    seen = seen_extent(peer, processors[name], *size_hw)
+
+    assert seen.canvas_hw == perceived.canvas_hw
+    assert seen.box_px == pytest.approx(perceived.content_box_px, abs=0.001)
+
+
 @pytest.mark.parametrize("name", PEERS)
 def test_two_dots_in_the_real_processors_output(processors, name):
     peer = PEERS[name]

@@ -82,7 +82,7 @@ def as_sent(height_px: int, width_px: int) -> PerceivedSize:
 def gemma4_resized(height_px: int, width_px: int, *, max_soft_tokens: int) -> PerceivedSize:
     """Scaled, up or down, to the patch budget, each side floored to whole pooled patches.
 
-    A side that would vanish becomes one cell and the other as many cells as the aspect ratio.
+    Beside a side that would vanish and becomes one cell, the other takes the whole budget.
     """
     cell_px = GEMMA4_PATCH_PX * GEMMA4_POOL
     budget_px = max_soft_tokens * GEMMA4_POOL**2 * GEMMA4_PATCH_PX**2
@@ -90,9 +90,9 @@ def gemma4_resized(height_px: int, width_px: int, *, max_soft_tokens: int) -> Pe
     rows = math.floor(scale * height_px / cell_px)
     columns = math.floor(scale * width_px / cell_px)
     if rows == 0:
-        rows, columns = 1, min(width_px // height_px, max_soft_tokens)
+        rows, columns = 1, max_soft_tokens
     elif columns == 0:
-        rows, columns = min(height_px // width_px, max_soft_tokens), 1
+        rows, columns = max_soft_tokens, 1
     return unpadded(rows * cell_px, columns * cell_px)
 
 
