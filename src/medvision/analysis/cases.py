@@ -13,7 +13,7 @@ from medvision.analysis.overlay import answer_svg, overlay_svg
 from medvision.analysis.pictures import EmbeddedPictures
 from medvision.analysis.plots import COMPONENTS
 from medvision.analysis.run_scores import RunScores
-from medvision.samples import Point, Sample, Task
+from medvision.samples import SAMPLE_SCHEMA, Sample, Task, samples_from_table
 
 MAX_TEXT_SIGNS = 20_000
 """A longer prompt or reply is cut, and the page says so."""
@@ -27,12 +27,7 @@ Row = dict[str, Any]
 
 def sample_from_row(row: Mapping[str, Any]) -> Sample:
     """The sample of one row of `samples.parquet`."""
-    fields = {name: row[name] for name in Sample.__dataclass_fields__}
-    fields["task"] = Task(row["task"])
-    fields["truth"] = tuple(row["truth"])
-    fields["box_px"] = tuple(row["box_px"] or ())
-    fields["points"] = tuple(Point(**point) for point in row["points"] or ())
-    return Sample(**fields)
+    return samples_from_table(pa.Table.from_pylist([dict(row)], schema=SAMPLE_SCHEMA))[0]
 
 
 def rows_of_picks(tables: Iterable[pa.Table], picks: Sequence[CasePick]) -> dict[str, list[Row]]:

@@ -141,13 +141,13 @@ MEASUREMENT_COLUMNS = (
     ),
     MetricColumn(
         key="nmae_mean_parsed",
-        title="absolute error / image diagonal mean",
+        title="error / diagonal mean",
         policy="parsed",
         unit="%",
         scale=100,
         decimals=2,
         better="lower",
-        meaning=f"Lengths only: |answer − truth| / physical diagonal of the image; {_PARSED}.",
+        meaning=f"Lengths only: absolute error / physical diagonal of the image; {_PARSED}.",
     ),
     *(
         _fraction(

@@ -146,8 +146,9 @@
 
   const drawSizes = (target) => {
     let models = 0, baselines = 0;
+    const apart = data.size.models.some((model) => !model.is_baseline);
     const made = data.size.models.map((model, place, all) => {
-      const colour = model.is_baseline ? GREYS[baselines++ % GREYS.length] : PALETTE[models++ % PALETTE.length];
+      const colour = apart && model.is_baseline ? GREYS[baselines++ % GREYS.length] : PALETTE[models++ % PALETTE.length];
       const offset = (place - (all.length - 1) / 2) * Math.min(0.1, 0.6 / all.length);
       const bins = model.bins.filter((entry) => entry.value !== null && entry.value !== undefined);
       const spread = (end, sign) => bins.map((entry) => (entry[end] === null || entry[end] === undefined ? 0 : sign * (entry[end] - entry.value)));

@@ -207,6 +207,15 @@
     refresh();
   };
 
+  // A model that was not asked the task gives way to the first that was.
+  const chooseTask = (task) => {
+    const asked = (model) => data.cases.some((entry) => entry.task === task && entry.answers[model].length);
+    state.task = task;
+    if (!asked(state.model)) state.model = Math.max(0, data.models.findIndex((_, place) => asked(place)));
+    at("case-model").value = state.model;
+    refresh();
+  };
+
   page.openCase = (id, modelName) => {
     const entry = byId.get(id);
     const model = data.models.findIndex((candidate) => candidate.name === modelName);
@@ -228,9 +237,8 @@
     const present = [...titles.keys()].filter((task) => data.cases.some((entry) => entry.task === task));
     at("case-task").append(...present.map((task) => page.make("option", { value: task }, titles.get(task))));
     at("case-model").append(...data.models.map((model, place) => page.make("option", { value: place }, model.name)));
-    state.task = present[0];
     at("viewer").hidden = false;
-    at("case-task").addEventListener("change", (event) => { state.task = event.target.value; refresh(); });
+    at("case-task").addEventListener("change", (event) => chooseTask(event.target.value));
     at("case-model").addEventListener("change", (event) => chooseModel(Number(event.target.value)));
     at("case-outcome").addEventListener("change", (event) => { state.outcome = event.target.value; refresh(); });
     at("case-previous").addEventListener("click", () => step(-1));
@@ -246,7 +254,7 @@
       event.preventDefault();
       keys[event.key]();
     });
-    refresh();
+    chooseTask(present[0]);
   };
 
   if (data.cases.length) start();
