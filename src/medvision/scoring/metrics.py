@@ -129,8 +129,8 @@ def is_valid_truth(task: Task, truth: FloatArray) -> BoolArray:
     if task is Task.DETECTION:
         low, high = -EDGE_TOLERANCE_FRAC, 1 + EDGE_TOLERANCE_FRAC
         inside = np.all((truth >= low) & (truth <= high), axis=1)  # NaN compares false
-        has_area = (truth[:, 2] - truth[:, 0]) * (truth[:, 3] - truth[:, 1]) > 0
-        return np.asarray(inside & has_area & is_valid_answer(task, truth))
+        wh = np.where(inside[:, None], truth[:, 2:] - truth[:, :2], 0.0)
+        return np.asarray(np.all(wh > 0, axis=1) & (_product(wh) > 0))
     return np.asarray(is_valid_answer(task, truth) & np.all(truth >= 0, axis=1))
 
 
