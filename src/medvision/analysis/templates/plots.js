@@ -2,7 +2,10 @@
 // Truth against answer, and detection by target size.
 (() => {
   const data = page.island("plots");
-  const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a400"];
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const ON_LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a400"];
+  const ON_DARK = ["#5cb8ff", "#ff9350", "#35d3a2", "#f0a6d0", "#ffc94d", "#a5dcff", "#e6d84a"];
+  const colour = (place) => (dark.matches ? ON_DARK : ON_LIGHT)[place % ON_LIGHT.length];
   const GREYS = ["#8a94a3", "#5f6b7c", "#a9b2be", "#747f8f"];
   const config = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
 
@@ -72,7 +75,7 @@
         hovertemplate: "%{text}<extra></extra>",
         marker: {
           size: points.map((point) => (page.hasCase(plot.samples[point[0]][0]) ? 9 : 6)),
-          color: PALETTE[place], opacity: 0.55,
+          color: colour(place), opacity: 0.6,
           symbol: cut.map((isCut, index) => (isCut ? (points[index][2] > top ? "triangle-up" : "triangle-down") : "circle")),
           line: { width: points.map((point) => (page.hasCase(plot.samples[point[0]][0]) ? 1.5 : 0)), color: page.colour("--text") },
         },
@@ -148,7 +151,7 @@
     let models = 0, baselines = 0;
     const apart = data.size.models.some((model) => !model.is_baseline);
     const made = data.size.models.map((model, place, all) => {
-      const colour = apart && model.is_baseline ? GREYS[baselines++ % GREYS.length] : PALETTE[models++ % PALETTE.length];
+      const own = apart && model.is_baseline ? GREYS[baselines++ % GREYS.length] : colour(models++);
       const offset = (place - (all.length - 1) / 2) * Math.min(0.1, 0.6 / all.length);
       const bins = model.bins.filter((entry) => entry.value !== null && entry.value !== undefined);
       const spread = (end, sign) => bins.map((entry) => (entry[end] === null || entry[end] === undefined ? 0 : sign * (entry[end] - entry.value)));
@@ -157,9 +160,9 @@
         x: bins.map((entry) => data.size.bins.indexOf(entry.bin) + offset), y: bins.map((entry) => entry.value),
         text: bins.map((entry) => `${page.plain(model.name)}<br>${page.plain(entry.bin)}: ${page.number(entry.value, 3)}, n = ${entry.n}`),
         hovertemplate: "%{text}<extra></extra>",
-        line: { color: colour, width: 1.2, dash: model.is_baseline ? "dot" : "solid" },
-        marker: { color: colour, size: 8, symbol: model.is_baseline ? "diamond" : "circle" },
-        error_y: { type: "data", symmetric: false, array: spread("high", 1), arrayminus: spread("low", -1), color: colour, thickness: 1.2, width: 3 },
+        line: { color: own, width: 1.2, dash: model.is_baseline ? "dot" : "solid" },
+        marker: { color: own, size: 8, symbol: model.is_baseline ? "diamond" : "circle" },
+        error_y: { type: "data", symmetric: false, array: spread("high", 1), arrayminus: spread("low", -1), color: own, thickness: 1.2, width: 3 },
       };
     });
     Plotly.react(target, made, layout({
@@ -190,7 +193,7 @@
     }, { rootMargin: "600px" });
     for (const target of jobs.keys()) watch.observe(target);
     const redraw = () => drawn.forEach((target) => jobs.get(target)());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    dark.addEventListener("change", redraw);
     window.addEventListener("beforeprint", () => jobs.forEach((draw) => draw()));
   };
 })();
