@@ -72,9 +72,9 @@ SUCCESS_RATE = MetricColumn(
     meaning="n_parsed / (n − n_error): replies from which the strict reading took an answer.",
 )
 
-_ZERO = "a sample without a parsed answer counts 0"
+_ZERO = "a sample without a parsed answer counts 0, one lost to an error is left out"
 _PARSED = "samples without a parsed answer are left out"
-_ALL = "share of all samples; one without a parsed answer never counts as reached"
+_ALL = "share of all samples but those lost to errors; one without a parsed answer never reaches it"
 
 DETECTION_COLUMNS = (
     SUCCESS_RATE,
@@ -127,7 +127,8 @@ MEASUREMENT_COLUMNS = (
         scale=100,
         decimals=1,
         better="lower",
-        meaning=f"|answer − truth| / truth, the mean over a sample's numbers; {_PARSED}.",
+        meaning=f"|answer − truth| / truth, the mean over a sample's numbers; {_PARSED}, and "
+        "angles and distances whose truth is below 0.1.",
     ),
     MetricColumn(
         key="mre_median_parsed",
