@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
 
+from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
 from medvision.prompts.perceived import FAMILIES, perceived_size, picture_to_send
 
 LIMITS = {

@@ -1,11 +1,16 @@
 """Fixtures shared by all tests."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+
+from medvision.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +29,41 @@ def real_root(request):
             if name != "colin27-aal":
                 pytest.skip(f"needs the package registries: {done.stderr.strip()[-300:]}")
     return root
+
+
+STUDY_SHAPE = (60, 80, 24)
+STUDY_SPACING = (1.0, 0.8, 2.5)
+
+
+def label_map(shift):
+    """1: box; 2: ellipsoid (target); 3: two boxes."""
+    i, j, k = np.indices(STUDY_SHAPE)
+    labels = np.zeros(STUDY_SHAPE, np.uint8)
+    labels[5:25, 10 + shift : 40, 4:16] = 1
+    labels[((i - 44) / 10) ** 2 + ((j - 30) / 16) ** 2 + ((k - 11) / 6) ** 2 <= 1] = 2
+    labels[5:20, 50:70, 4:16] = 3
+    labels[25:40, 50:70, 4:10] = 3
+    return labels
+
+
+@pytest.fixture(scope="session")
+def study_tables(tmp_path_factory):
+    """Ten cases of one image each, built by the command."""
+    folder = tmp_path_factory.mktemp("study")
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    affine = np.diag([*STUDY_SPACING, 1.0])
+    for number in range(10):
+        labels = label_map(number % 4)
+        rng = np.random.default_rng(number)
+        image = (labels * 60 + rng.normal(0, 8, STUDY_SHAPE)).astype(np.int16)
+        nib.save(nib.Nifti1Image(image, affine), folder / "images" / f"c{number}.nii.gz")
+        nib.save(nib.Nifti1Image(labels, affine), folder / "masks" / f"c{number}.nii.gz")
+    (folder / "labels.json").write_text(
+        json.dumps({"1": "liver", "2": "liver tumor", "3": "kidney"})
+    )
+    words = ["build", "--images", folder / "images", "--masks", folder / "masks"]
+    words += ["--labels", folder / "labels.json", "--name", "study 1", "--modality", "CT"]
+    words += ["--target-labels", "2", "--out", folder / "tables"]
+    assert main([str(word) for word in words]) == 0
+    return folder / "tables"

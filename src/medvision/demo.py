@@ -58,7 +58,8 @@ def run_demo(out: Path, on_step: OnStep, *, real: bool) -> DemoResult:
     """
     built = real_tables(out, on_step) if real else phantom_tables(out, on_step)
     tables = dict(built)
-    suite_name, split = ("demo-real", "all") if real else ("demo", "test")
+    suite_name = "demo-real" if real else "demo"
+    split: Split = "all" if real else "test"
     scores = _scored_baselines(out, tables, suite_name, split, on_step)
     on_step("writing the report")
     runs = [_run_folder(out, suite_name, name) for name in BASELINES]

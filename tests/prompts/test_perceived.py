@@ -5,6 +5,9 @@ import math
 import cv2
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from benchmarks.hf_processors import (
     PEERS,
     canvas_marks,
@@ -13,9 +16,6 @@ from benchmarks.hf_processors import (
     probe_picture,
     seen_extent,
 )
-from hypothesis import assume, given
-from hypothesis import strategies as st
-
 from medvision.errors import ItemError, UsageError
 from medvision.frames import relative_from_point_px
 from medvision.prompts.perceived import (

@@ -68,7 +68,7 @@ def test_tables_have_the_documented_columns_and_partitions(study, tmp_path, caps
 
 
 def test_tables_read_without_our_code(study, tmp_path):
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = pytest.importorskip("duckdb", reason="dev extra")
     build(study, tmp_path / "t")
     n = read_regions(tmp_path / "t").num_rows
     folder = str(tmp_path / "t" / "regions")

@@ -6,6 +6,7 @@ from pathlib import Path
 from medvision.annotate.biometrics_spec import read_biometrics_spec
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root, root_from
+from medvision.cli.spacing import spacing_yx_mm
 from medvision.errors import UsageError
 from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
@@ -131,22 +132,11 @@ def _nnunet_request(args: argparse.Namespace) -> BuildRequest:
 def _options(args: argparse.Namespace, name: str) -> AnnotateOptions:
     return AnnotateOptions(
         dataset=name,
-        spacing_yx_mm=_spacing(args.spacing_mm),
+        spacing_yx_mm=spacing_yx_mm(args.spacing_mm) if args.spacing_mm else None,
         spacing_from=args.spacing_from,
         native_plane=Plane(args.projection),
         biometrics=read_biometrics_spec(args.biometrics) if args.biometrics else None,
     )
-
-
-def _spacing(words: str | None) -> tuple[float, float] | None:
-    if words is None:
-        return None
-    try:
-        spacing_y_mm, spacing_x_mm = (float(word) for word in words.split(","))
-    except ValueError as error:
-        msg = f"--spacing-mm: expected Y,X in mm such as 0.5,0.4, found {words!r}"
-        raise UsageError(msg) from error
-    return spacing_y_mm, spacing_x_mm
 
 
 def _print_summary(summary: BuildSummary, out: Path) -> None:

@@ -32,3 +32,9 @@ def print_scores(scores: pa.Table, *, max_error_rate: float) -> None:
 
 def _number(value: float | None) -> str:
     return "withheld" if value is None or math.isnan(value) else f"{value:.4g}"
+
+
+def print_rows(rows: dict[str, str]) -> None:
+    """Names and words in two columns."""
+    for name, words in rows.items():
+        print(f"{name:<24}{words}")

@@ -12,6 +12,9 @@ _FRAME_WORDS = (
     "edge to 1 at the right edge, y from 0 at the bottom edge to 1 at the top edge."
 )
 
+PROJECTED_MODALITIES = {"XR", "US"}
+"""Their pictures are no slices, whatever plane they are named after."""
+
 _PLANE_WORDS = {Plane.AXIAL: "an axial", Plane.CORONAL: "a coronal", Plane.SAGITTAL: "a sagittal"}
 
 
@@ -36,9 +39,9 @@ def prompt_text(sample: Sample, style: Style, frame: StatedFrame) -> str:
 
 def _picture_words(sample: Sample) -> str:
     what = sample.description or f"{sample.modality} scan"
-    if sample.plane in _PLANE_WORDS:
-        return f"The image is {_PLANE_WORDS[Plane(sample.plane)]} slice of a {what}."
-    return f"The image is a {what}."
+    if sample.plane in _PLANE_WORDS and sample.modality not in PROJECTED_MODALITIES:
+        return f"The image is {_PLANE_WORDS[Plane(sample.plane)]} slice. Kind of image: {what}."
+    return f"Kind of image: {what}."
 
 
 def _question(sample: Sample) -> str:

@@ -1,0 +1,109 @@
+import subprocess
+import sys
+
+import pytest
+
+from medvision.cli import COMMANDS, main
+
+HEAVY = ("numpy", "numba", "cv2", "nibabel", "pyarrow", "openai", "plotly", "PIL", "rich")
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys; from medvision.cli import main; status = main(['--help']); "
+        f"print(sorted(set(sys.modules) & set({HEAVY}))); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith("[]")
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    assert "Not for clinical use" in done.stdout
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if not c.module])
+def test_commands_not_built_say_so_in_one_line(name, capsys):
+    assert main([name]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not built yet" in line
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c.module])
+def test_every_command_has_help(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert f"usage: medvision {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["nothing"],
+        ["catalog", "show", "nothing"],
+        ["build"],
+        ["build", "--images", "x"],
+        ["build", "--images", "x", "--out", "y"],
+        ["eval", "--model", "baseline/oracle", "--run", "r"],
+        ["eval", "--suite", "nothing", "--model", "baseline/oracle", "--run", "r"],
+        ["eval", "--task", "tl", "--model", "baseline/oracle", "--run", "r"],
+        ["score", "nothing"],
+        ["report", "nothing"],
+        ["render", "--out", "x.png"],
+        ["doctor", "--family", "nothing"],
+        ["doctor", "--family", "gemma3", "--size", "12"],
+    ],
+)
+def test_wrong_use_is_exit_2_without_a_traceback(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+    assert shown.out + shown.err
+
+
+def test_unknown_model_names_are_usage_errors(study_tables, tmp_path, capsys):
+    words = ["eval", "--tables", str(study_tables), "--task", "area", "--run", str(tmp_path / "r")]
+    for model in ("oracle", "baseline/nothing", "other/x", "hf/x", "baseline/constant:a"):
+        assert main([*words, "--model", model]) == 2
+        assert capsys.readouterr().err
+
+
+def test_catalogue_lists_and_shows(capsys):
+    assert main(["catalog", "list"]) == 0
+    assert "colin27-aal" in capsys.readouterr().out
+    assert main(["catalog", "show", "pyradiomics-tumors"]) == 0
+    assert "lung cancer" in capsys.readouterr().out
+
+
+def test_doctor_shows_what_a_family_sees(capsys):
+    words = ["doctor", "--family", "llava_onevision", "--size", "160x384", "--spacing-mm", "1,1"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "384x384 px" in shown
+    assert "160x384 px: the slice on it" in shown
+    assert "1 mm wide, 1 mm high" in shown
+
+
+def test_render_draws_a_sample(study_tables, tmp_path, capsys):
+    from PIL import Image
+
+    sample_id = "study%201//c3/image/axial/5/1.0/detection"
+    plain, drawn, vector = (tmp_path / name for name in ("a.png", "b.png", "c.svg"))
+    words = ["render", sample_id, "--tables", str(study_tables), "--out"]
+    assert main([*words, str(plain)]) == 0
+    assert Image.open(plain).size == (60, 80)
+    assert main([*words, str(drawn), "--overlay"]) == 0
+    assert Image.open(drawn).mode == "RGB"
+    assert main([*words, str(vector)]) == 0
+    assert vector.read_text().startswith("<svg")
+    by_slice = [
+        "--case",
+        "c3",
+        "--plane",
+        "axial",
+        "--slice",
+        "5",
+        "--out",
+        str(tmp_path / "d.png"),
+    ]
+    assert main(["render", "--tables", str(study_tables), *by_slice]) == 0
+    assert sample_id.rsplit("/", 2)[0] in capsys.readouterr().out

@@ -1,0 +1,99 @@
+import dataclasses
+
+import pytest
+
+from medvision.prompts.answers import ANSWER_FORMATS, Style
+from medvision.prompts.messages import prompt_text
+from medvision.prompts.perceived import StatedFrame
+from medvision.samples import Point, Sample, Task
+
+FRAME = StatedFrame(height_px=420, width_px=504, pixel_y_mm=0.8125, pixel_x_mm=0.703125)
+
+
+def sample(task, **changes):
+    points = tuple(
+        Point(key=key, name=name, x_px=1.0, y_px=2.0)
+        for key, name in (("a", "sella"), ("b", "nasion"), ("b", "nasion"), ("c", "menton"))
+    )
+    whole = Sample(
+        sample_id="d//c/image/axial/3/1.0/x",
+        task=task,
+        dataset="d",
+        cohort="",
+        case_id="c",
+        subject_id="c",
+        split="test",
+        image_id="image",
+        modality="CT",
+        image_uri="/x",
+        image_sha256="0",
+        plane="axial",
+        slice_index=3,
+        height_px=100,
+        width_px=120,
+        spacing_y_mm=1.0,
+        spacing_x_mm=1.0,
+        label_id=1,
+        label="liver tumor",
+        component=0,
+        name="liver tumor",
+        metric_kind="angle" if task is Task.ANGLE_DISTANCE else "",
+        metric_key="",
+        unit={"detection": "relative", "tl": "mm", "ad": "deg", "area": "mm2"}[task],
+        truth=(1.0,),
+        box_px=(),
+        points=points if task is Task.ANGLE_DISTANCE else (),
+        description="abdominal computed tomography (CT) scan",
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("style", Style)
+def test_prompt_holds_image_structure_and_answer_form(task, style):
+    text = prompt_text(sample(task), style, FRAME)
+    assert "an axial slice." in text
+    assert "abdominal computed tomography (CT) scan" in text
+    assert "liver tumor" in text
+    assert text.endswith(ANSWER_FORMATS[task].ask(style, sample(task).unit))
+
+
+@pytest.mark.parametrize("task", [Task.TUMOR_LESION, Task.ANGLE_DISTANCE, Task.AREA])
+def test_measurements_state_image_size_and_pixel_size(task):
+    text = prompt_text(sample(task), Style.DIRECT, FRAME)
+    assert "504 pixels wide and 420 pixels high" in text
+    assert "0.703125 mm wide and 0.8125 mm high" in text
+
+
+def test_detection_states_the_frame_and_no_size():
+    text = prompt_text(sample(Task.DETECTION), Style.DIRECT, FRAME)
+    assert "0 at the left" in text
+    assert "0 at the bottom" in text
+    assert "504" not in text
+
+
+def test_truth_never_stands_in_a_prompt():
+    asked = sample(Task.TUMOR_LESION, truth=(31.27, 18.43))
+    assert "31.27" not in prompt_text(asked, Style.COT, FRAME)
+
+
+def test_angles_name_their_landmarks_and_range():
+    acute = prompt_text(sample(Task.ANGLE_DISTANCE), Style.DIRECT, FRAME)
+    assert "acute angle" in acute
+    assert "0 to 90" in acute
+    assert all(name in acute for name in ("sella", "nasion", "menton"))
+    at_vertex = sample(Task.ANGLE_DISTANCE, metric_kind="vertex_angle")
+    assert "0 to 180" in prompt_text(at_vertex, Style.DIRECT, FRAME)
+
+
+def test_native_pictures_are_no_slices():
+    text = prompt_text(sample(Task.DETECTION, plane="native"), Style.DIRECT, FRAME)
+    assert "slice" not in text.splitlines()[0]
+
+
+def test_chain_of_thought_adds_the_steps():
+    direct = prompt_text(sample(Task.TUMOR_LESION), Style.DIRECT, FRAME)
+    steps = prompt_text(sample(Task.TUMOR_LESION), Style.COT, FRAME)
+    assert "Work in steps" in steps
+    assert "Work in steps" not in direct
+    assert "<answer>" in steps

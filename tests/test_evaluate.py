@@ -1,0 +1,303 @@
+"""From tables to scores: baselines and a served model through the whole text path."""
+
+import base64
+import io
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from medvision.cli import main
+from medvision.frames import (
+    box_px_from_relative,
+    point_px_from_relative,
+    relative_from_box_px,
+    relative_from_point_px,
+)
+from medvision.models.run_folder import read_samples
+from medvision.prompts.answers import ANSWER_FORMATS, Style, read_answer
+from medvision.prompts.perceived import box_on_sent_from_slice, perceived_size
+from medvision.samples import Task, samples_from_table
+
+
+def evaluate(tables, run, *, task, model, **options):
+    words = ["eval", "--tables", tables, "--task", task, "--model", model, "--run", run]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", value]
+    return main([str(word) for word in words])
+
+
+def scores_of(run):
+    return pq.read_table(run / "scores.parquet", partitioning=None)
+
+
+def column(table, name):
+    return np.array([np.nan if v is None else v for v in table[name].to_pylist()], dtype=float)
+
+
+@pytest.mark.parametrize("style", ["direct", "cot"])
+def test_oracle_is_exact_to_its_decimals(study_tables, tmp_path, style):
+    for task, decimals in (("detection", None), ("tl", 2), ("area", 2)):
+        run = tmp_path / task
+        options = {"style": style, "split": "all"}
+        assert evaluate(study_tables, run, task=task, model="baseline/oracle", **options) == 0
+        scores = scores_of(run)
+        assert set(scores["status"].to_pylist()) == {"ok"}
+        if decimals is None:
+            assert column(scores, "iou").min() >= 0.98
+        else:
+            assert column(scores, "absolute_error").max() <= 0.5 * 10**-decimals + 1e-9
+
+
+def test_noisy_oracle_gets_worse_with_noise(study_tables, tmp_path):
+    ious, errors = [], []
+    for sigma in ("0", "0.05", "0.1", "0.2", "0.4"):
+        model = f"baseline/noisy-oracle:{sigma}"
+        boxes, sizes = tmp_path / f"d{sigma}", tmp_path / f"t{sigma}"
+        evaluate(study_tables, boxes, task="detection", model=model, split="all")
+        evaluate(study_tables, sizes, task="tl", model=model, split="all")
+        ious.append(column(scores_of(boxes), "iou").mean())
+        errors.append(column(scores_of(sizes), "relative_error").mean())
+    assert ious == sorted(ious, reverse=True)
+    assert errors == sorted(errors)
+    assert ious[0] > 0.98
+    # the mean of |noise| of a normal is sigma · sqrt(2 / pi); axis lengths, two values each
+    assert errors[2] == pytest.approx(0.1 * np.sqrt(2 / np.pi), rel=0.25)
+
+
+def test_random_boxes_score_what_chance_gives(study_tables, tmp_path):
+    run = tmp_path / "r"
+    evaluate(study_tables, run, task="detection", model="baseline/random-box", split="all")
+    scores = scores_of(run)
+    rng = np.random.default_rng(0)
+    expected = []
+    for truth in scores["truth"].to_pylist():
+        corners = np.sort(rng.uniform(size=(400, 2, 2)), axis=1)
+        low = np.maximum(corners[:, 0], truth[:2])
+        high = np.minimum(corners[:, 1], truth[2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        areas = (corners[:, 1] - corners[:, 0]).prod(axis=1)
+        truth_area = (truth[2] - truth[0]) * (truth[3] - truth[1])
+        expected.append((shared / (areas + truth_area - shared)).mean())
+    found = column(scores, "iou")
+    spread = found.std() / np.sqrt(len(found))
+    assert found.mean() == pytest.approx(np.mean(expected), abs=4 * spread)
+
+
+def test_a_dot_and_a_box_come_back_to_their_pixels_through_text():
+    """The half pixel between box edges and point centres."""
+    height, width = 37, 53
+    picture = np.zeros((height, width))
+    picture[11, 20] = 1
+    dot = relative_from_point_px((20, 11), height, width)
+    box = relative_from_box_px((20, 11, 21, 12), height, width)
+    assert dot == pytest.approx(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+    text = ANSWER_FORMATS[Task.DETECTION].write(tuple(box), Style.DIRECT)
+    read = read_answer("detection", text).values
+    x0, y0, x1, y1 = np.rint(box_px_from_relative(read, height, width)).astype(int)
+    assert picture[y0:y1, x0:x1].sum() == 1
+    assert (x1 - x0) * (y1 - y0) == 1
+    back = point_px_from_relative([round(value, 4) for value in dot], height, width)
+    assert back == pytest.approx((20, 11), abs=0.005)
+
+
+class ChatServer(ThreadingHTTPServer):
+    """An OpenAI-compatible server that answers by a function of prompt and picture."""
+
+    daemon_threads = True
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.requests = []
+        super().__init__(("127.0.0.1", 0), ChatHandler)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class ChatHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        image, text = request["messages"][-1]["content"]
+        png = base64.b64decode(image["image_url"]["url"].split(",")[1])
+        picture = np.asarray(Image.open(io.BytesIO(png)))
+        self.server.requests.append((text["text"], picture, request))
+        status, content = self.server.answer(text["text"], picture)
+        message = {"role": "assistant", "content": content}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        reply = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+        body = json.dumps({**reply, "choices": [choice]} if status == 200 else {"error": content})
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(answer):
+        server = ChatServer(answer)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_served_model_sees_the_slice_and_is_scored(study_tables, tmp_path, serve):
+    """A server that measures the bright liver in the picture it gets, and answers with its box."""
+
+    def answer(_prompt, picture):
+        liver = (picture > np.median(picture)) if picture.ndim == 2 else picture[..., 0] > 100
+        ys, xs = np.nonzero(liver)
+        box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+        return 200, ", ".join(f"{v:.4f}" for v in relative_from_box_px(box, *picture.shape[:2]))
+
+    server = serve(answer)
+    options = {"base_url": server.url, "limit": 12, "concurrency": 3}
+    run = tmp_path / "run"
+    status = evaluate(study_tables, run, task="detection", model="openai/m", **options)
+    assert status == 0
+    assert len(server.requests) == 12
+    samples = {s.name for s in samples_from_table(read_samples(run))}
+    prompts = {prompt for prompt, _, _ in server.requests}
+    assert all(any(f"the {name} and" in prompt for prompt in prompts) for name in samples)
+    pixels = read_samples(run)
+    assert all(pixels["pixel_sha256"].to_pylist())
+    heights = {picture.shape[:2] for _, picture, _ in server.requests}
+    sizes = zip(pixels["height_px"].to_pylist(), pixels["width_px"].to_pylist(), strict=True)
+    assert heights == set(sizes)
+    again = evaluate(study_tables, run, task="detection", model="openai/m", **options)
+    assert again == 0
+    assert len(server.requests) == 12
+
+
+def test_padding_family_gets_the_padded_picture_and_boxes_come_back(study_tables, tmp_path, serve):
+    server = serve(lambda prompt, picture: (200, "no"))
+    options = {"base_url": server.url, "limit": 8, "family": "llava_onevision"}
+    run = tmp_path / "probe"
+    evaluate(study_tables, run, task="detection", model="openai/m", **options)
+    samples = samples_from_table(read_samples(run))
+    canvases = {picture.shape[:2] for _, picture, _ in server.requests}
+    assert canvases == {(384, 384)}
+    seen = {
+        s.sample_id: perceived_size("llava_onevision", s.height_px, s.width_px) for s in samples
+    }
+    assert any(size.content_hw != size.canvas_hw for size in seen.values())
+    # with one question at a time, the questions come in the order of the samples
+    replies = iter(
+        ", ".join(f"{v:.5f}" for v in box_on_sent_from_slice(s.truth, seen[s.sample_id]))
+        for s in samples
+    )
+    exact = serve(lambda prompt, picture: (200, next(replies)))
+    options |= {"base_url": exact.url, "concurrency": 1}
+    evaluate(study_tables, tmp_path / "exact", task="detection", model="openai/m", **options)
+    assert column(scores_of(tmp_path / "exact"), "iou").min() > 0.99
+
+
+def test_failed_requests_are_errors_and_only_they_are_asked_again(
+    study_tables, tmp_path, serve, capsys
+):
+    healthy = threading.Event()
+    lock = threading.Lock()
+    counter = {"n": 0}
+
+    def answer(prompt, picture):
+        with lock:
+            counter["n"] += 1
+            broken = not healthy.is_set() and counter["n"] % 4 == 0
+        return (400, "code 31.2, 18.0 went wrong") if broken else (200, "31.20, 18.00")
+
+    server = serve(answer)
+    options = {"base_url": server.url, "limit": 20, "family": "qwen2_5_vl"}
+    run = tmp_path / "run"
+    assert evaluate(study_tables, run, task="tl", model="openai/m", **options) == 1
+    out = capsys.readouterr().out
+    assert "n_error 5" in out
+    assert "withheld" in out
+    statuses = scores_of(run)["status"].to_pylist()
+    assert statuses.count("error") == 5
+    healthy.set()
+    n_before = len(server.requests)
+    assert evaluate(study_tables, run, task="tl", model="openai/m", **options) == 0
+    assert len(server.requests) == n_before + 5
+    assert set(scores_of(run)["status"].to_pylist()) == {"ok"}
+
+
+def test_prompt_states_the_size_the_model_sees(study_tables, tmp_path, serve):
+    server = serve(lambda prompt, picture: (200, "1.00, 1.00"))
+    options = {"base_url": server.url, "limit": 6, "family": "448x448"}
+    evaluate(study_tables, tmp_path / "run", task="tl", model="openai/m", **options)
+    samples = samples_from_table(read_samples(tmp_path / "run"))
+    stated = set()
+    for prompt, picture, _ in server.requests:
+        assert "448 pixels wide and 448 pixels high" in prompt
+        found = re.search(r"each pixel is ([\d.]+) mm wide and ([\d.]+) mm high", prompt)
+        stated.add(tuple(round(float(v), 4) for v in found.groups()))
+        assert picture.shape[:2] in {(s.height_px, s.width_px) for s in samples}
+    expected = {
+        (
+            round(s.spacing_x_mm * s.width_px / 448, 4),
+            round(s.spacing_y_mm * s.height_px / 448, 4),
+        )
+        for s in samples
+    }
+    assert stated == expected
+
+
+def test_millimetres_from_an_undeclared_family_are_refused(study_tables, tmp_path, capsys):
+    options = {"base_url": "http://127.0.0.1:9/v1"}
+    status = evaluate(study_tables, tmp_path / "r", task="tl", model="openai/m", **options)
+    assert status == 2
+    assert "--family" in capsys.readouterr().err
+
+
+def test_another_sample_list_on_a_run_is_refused(study_tables, tmp_path, capsys):
+    run = tmp_path / "r"
+    evaluate(study_tables, run, task="detection", model="baseline/center")
+    assert evaluate(study_tables, run, task="area", model="baseline/constant:9") == 2
+    assert "another sample list" in capsys.readouterr().err
+    assert evaluate(study_tables, run, task="detection", model="baseline/random-box") == 0
+
+
+def test_scoring_again_asks_nothing_and_changes_nothing(study_tables, tmp_path):
+    run = tmp_path / "r"
+    evaluate(study_tables, run, task="detection", model="baseline/noisy-oracle:0.2")
+    before = scores_of(run)
+    (run / "scores.parquet").unlink()
+    assert main(["score", str(run)]) == 0
+    assert scores_of(run).equals(before)
+
+
+def test_an_image_gone_is_an_error_and_not_a_wrong_answer(study_tables, tmp_path, serve, capsys):
+    server = serve(lambda prompt, picture: (200, "0.1, 0.1, 0.9, 0.9"))
+    options = {"base_url": server.url, "limit": 10}
+    hidden = study_tables.parent / "images"
+    moved = study_tables.parent / "gone"
+    hidden.rename(moved)
+    try:
+        run = tmp_path / "r"
+        assert evaluate(study_tables, run, task="detection", model="openai/m", **options) == 1
+    finally:
+        moved.rename(hidden)
+    assert server.requests == []
+    assert set(scores_of(run)["status"].to_pylist()) == {"error"}
+    assert evaluate(study_tables, run, task="detection", model="openai/m", **options) == 0
+    assert len(server.requests) == 10
