@@ -56,19 +56,28 @@ def blocks(array: VoxelArray) -> Iterator[tuple[slice, VoxelArray]]:
 def _from_floats(array: VoxelArray, *, item: str, tolerance: float) -> npt.NDArray[np.int32]:
     labels = np.empty_like(array, dtype=np.int32, subok=False)
     for place, block in blocks(array):
-        rounded = np.rint(block)
         with np.errstate(invalid="ignore"):
-            wrong = ~(np.abs(block - rounded) <= tolerance)
-        if wrong.any():
-            msg = (
-                f"{item}: expected whole numbers in a label map, found {block[wrong][0]} and "
-                f"{int(wrong.sum()) - 1} more such values; is this an image or a probability map?"
-            )
-            raise LabelValuesError(msg)
-        if rounded.size:
-            _check_range(float(rounded.min()), float(rounded.max()), item)
-        labels[..., place] = rounded
+            whole = block.astype(np.int32)
+        if not (whole == block).all():
+            whole = _rounded(block, item=item, tolerance=tolerance)
+        if whole.size:
+            _check_range(int(whole.min()), int(whole.max()), item)
+        labels[..., place] = whole
     return labels
+
+
+def _rounded(block: VoxelArray, *, item: str, tolerance: float) -> npt.NDArray[np.int32]:
+    nearest = np.rint(block)
+    with np.errstate(invalid="ignore"):
+        wrong = ~(np.abs(block - nearest) <= tolerance)
+    if wrong.any():
+        msg = (
+            f"{item}: expected whole numbers in a label map, found {block[wrong][0]} and "
+            f"{int(wrong.sum()) - 1} more such values; is this an image or a probability map?"
+        )
+        raise LabelValuesError(msg)
+    _check_range(float(nearest.min()), float(nearest.max()), item)
+    return nearest.astype(np.int32)
 
 
 def _check_range(least: float, largest: float, item: str) -> None:

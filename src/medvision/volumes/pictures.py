@@ -1,5 +1,8 @@
 """2D pictures: PNG, JPEG, TIFF and BMP, through Pillow."""
 
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
+_DECODER_ERRORS = (SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 _EXIF_ORIENTATION = 0x0112
 _TIFF_DESCRIPTION = 270
 _TIFF_X_RESOLUTION = 282
@@ -61,17 +65,25 @@ def luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L"))
 
 
-def _opened(path: Path) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An open picture; whatever its decoder raises becomes an error that names the file."""
     try:
-        return Image.open(path)
+        with Image.open(path) as picture:
+            yield picture
     except UnidentifiedImageError as error:
         msg = f"{path}: not a picture Pillow can identify"
         raise NotAnImageError(msg) from error
     except Image.DecompressionBombError as error:
         msg = f"{path}: too many pixels for one picture ({error})"
         raise DimensionsError(msg) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        msg = f"{path}: the picture's header is damaged ({error}); fetch the file again"
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:
+        msg = f"{path}: the picture ends too early or is damaged ({error}); fetch it again"
+        raise TruncatedFileError(msg) from error
+    except _DECODER_ERRORS as error:
+        msg = f"{path}: the picture is damaged ({error}); fetch it again"
         raise CorruptFileError(msg) from error
 
 
@@ -99,23 +111,16 @@ def _check_mode(path: Path, picture: Image.Image, options: ReadOptions) -> None:
 
 def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
     """Pixels [y, x]: grey as stored, a palette's indices for label maps, colour as luminance."""
-    try:
-        with _opened(path) as picture:
-            picture.load()
-            if picture.mode == "1":
-                return np.asarray(picture).astype(np.uint8)
-            keep_indices = picture.mode == "P" and options.purpose == "label_map"
-            if picture.mode == "LA":
-                return np.array(picture.getchannel("L"))
-            if picture.mode in _COLOUR_MODES and not keep_indices:
-                return luminance(np.asarray(picture.convert("RGB")))
-            pixels = np.array(picture)
-    except OSError as error:
-        msg = f"{path}: the picture ends too early or is damaged ({error}); fetch it again"
-        raise TruncatedFileError(msg) from error
-    except (SyntaxError, ValueError) as error:
-        msg = f"{path}: the picture's data is damaged ({error}); fetch it again"
-        raise CorruptFileError(msg) from error
+    with _opened(path) as picture:
+        picture.load()
+        if picture.mode == "1":
+            return np.asarray(picture).astype(np.uint8)
+        if picture.mode == "LA":
+            return np.array(picture.getchannel("L"))
+        keep_indices = picture.mode == "P" and options.purpose == "label_map"
+        if picture.mode in _COLOUR_MODES and not keep_indices:
+            return luminance(np.asarray(picture.convert("RGB")))
+        pixels = np.array(picture)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
