@@ -185,8 +185,8 @@ class _Reading:
 
 
 def _reading(truth: _Truth, answers: pa.Table, prefix: str) -> _Reading:
-    response = answers["response_status"]
-    status = effective_status(response, answers[f"{prefix}status"])
+    response = one_chunk(answers["response_status"])
+    status = effective_status(response, one_chunk(answers[f"{prefix}status"]))
     ok = pc.equal(status, AnswerStatus.OK).to_numpy(zero_copy_only=False)
     lists = NumberLists.of(answers[f"{prefix}values"])
     metrics = {name: np.full(len(ok), np.nan) for name in STRICT_METRICS}
@@ -221,7 +221,7 @@ def effective_status(response_status: pa.Array, status: pa.Array) -> pa.Array:
         raise InvalidAnswerError(msg)
     read = pc.equal(pc.fill_null(status, ""), AnswerStatus.OK)
     stopped = pc.and_not(pc.not_equal(response_status, RESPONSE_OK), read)
-    return one_chunk(pc.if_else(pc.or_(failed, stopped), response_status, status))
+    return pc.if_else(pc.or_(failed, stopped), response_status, status)
 
 
 def _valid_values(truth: _Truth, task: Task, rows: IndexArray, lists: NumberLists) -> FloatArray:
