@@ -139,6 +139,14 @@ def test_stated_spacing_of_a_2d_image_wins_and_shows(write_nifti):
     volume = read_volume(path, spacing_mm=(0.2, 0.1))
     assert volume.spacing_mm == (0.2, 0.1)
     assert volume.spacing_source == "argument"
+    assert volume.flags == ("spacing_overridden",)
+
+
+def test_unusable_spacing_of_a_2d_image_asks_for_one_and_takes_it(write_nifti):
+    path = write_nifti(np.ones((3, 2), np.uint8), sform=np.eye(4), pixdim=(0, 1))
+    with pytest.raises(InvalidSpacingError, match="--spacing-mm Y,X"):
+        read_volume(path)
+    assert read_volume(path, spacing_mm=(0.2, 0.1)).spacing_mm == (0.2, 0.1)
 
 
 def test_stated_spacing_of_a_volume_is_refused(write_nifti, voxels):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import nibabel as nib
 import numpy as np
 
+from medvision.errors import ItemError
 from medvision.volumes.errors import (
     BadHeaderError,
     DimensionsError,
@@ -95,12 +96,7 @@ def _open_2d(
     header: _Header, options: ReadOptions, unit_mm: float, flags: tuple[str, ...]
 ) -> StoredImage:
     """A 2D image: the file's first axis is x, its second y; transposed to [y, x]."""
-    found = None
-    if options.spacing_mm is None:
-        choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
-        x_mm, y_mm = np.linalg.norm(choice.affine[:3, :2], axis=0) * unit_mm
-        found = NativeSpacing(spacing_y_mm=y_mm, spacing_x_mm=x_mm, source=choice.source)
-    spacing = native_spacing(header.path, options, found)
+    spacing = native_spacing(header.path, options, _stated_spacing(header, options, unit_mm))
     return StoredImage(
         path=header.path,
         shape=header.shape[::-1],
@@ -110,6 +106,18 @@ def _open_2d(
         scaled=header.slope_and_inter is not None,
         load=lambda: _voxels(header).T,
     )
+
+
+def _stated_spacing(header: _Header, options: ReadOptions, unit_mm: float) -> NativeSpacing | None:
+    """Pixel size by the header; None where it is unusable and the caller states one."""
+    try:
+        choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
+    except ItemError:
+        if options.spacing_mm is None:
+            raise
+        return None
+    x_mm, y_mm = np.linalg.norm(choice.affine[:3, :2], axis=0) * unit_mm
+    return NativeSpacing(spacing_y_mm=float(y_mm), spacing_x_mm=float(x_mm), source=choice.source)
 
 
 def _read_header(path: Path) -> _Header:

@@ -132,10 +132,8 @@ def qform_affine(fields: AffineFields) -> FloatArray:
 def _check_pixdim(fields: AffineFields) -> None:
     pixdim = fields.pixdim[: fields.n_axes]
     if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
-        msg = (
-            f"{fields.item}: expected positive finite voxel sizes, found pixdim {pixdim}; "
-            "repair the header"
-        )
+        cure = "repair the header" + (" or pass --spacing-mm Y,X" if fields.n_axes == 2 else "")
+        msg = f"{fields.item}: expected positive finite voxel sizes, found pixdim {pixdim}; {cure}"
         raise InvalidSpacingError(msg)
 
 
