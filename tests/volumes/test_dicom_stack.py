@@ -53,6 +53,12 @@ def test_oblique_stack_follows_its_positions():
     np.testing.assert_allclose(affine[:3, 1], [0, 0.75 * cos, 0.75 * sin], atol=1e-12)
 
 
+def test_rounded_directions_leave_spacing_exact():
+    orientation = (0.999, 0.0, 0.04471, 0.0, 1.0, 0.0)
+    affine = stack_affine(slices_at([(0, 0, 0)], orientation=orientation), item="series")
+    np.testing.assert_allclose(np.linalg.norm(affine[:3, :3], axis=0), (0.5, 0.75, 2.5), rtol=1e-12)
+
+
 def test_single_slice_takes_its_stated_thickness():
     np.testing.assert_allclose(stack_affine(axial(10), item="series")[:3, 2], [0, 0, 2.5])
 

@@ -42,6 +42,12 @@ class SlicePlacement:
     slice_spacing_mm: float | None
 
     @property
+    def directions_lps(self) -> FloatArray:
+        """(2, 3): unit directions of rising column and row index; as written they are rounded."""
+        directions = np.reshape(self.orientation_lps, (2, 3))
+        return np.asarray(directions / np.linalg.norm(directions, axis=1, keepdims=True))
+
+    @property
     def normal_lps(self) -> FloatArray:
         """Unit direction across the slice, right-handed with its columns and rows."""
         normal = np.cross(self.orientation_lps[:3], self.orientation_lps[3:])
@@ -72,8 +78,9 @@ def stack_affine(slices: Sequence[SlicePlacement], *, item: str) -> FloatArray:
     across = _single_step(first, item) if len(slices) == 1 else _checked_step(slices, item)
     spacing_y_mm, spacing_x_mm = first.spacing_yx_mm
     affine = np.eye(4)
-    affine[:3, 0] = np.multiply(first.orientation_lps[:3], spacing_x_mm)
-    affine[:3, 1] = np.multiply(first.orientation_lps[3:], spacing_y_mm)
+    along_row, along_column = first.directions_lps
+    affine[:3, 0] = along_row * spacing_x_mm
+    affine[:3, 1] = along_column * spacing_y_mm
     affine[:3, 2] = across
     affine[:3, 3] = first.position_lps
     return affine
