@@ -72,11 +72,11 @@ class AnswerFormat:
         if len(self.names) == 1:
             what = f"one number, {written}"
         else:
-            what = f"the {_COUNT_WORDS[len(self.names)]} numbers {form}, separated by commas, {written}"
+            count = _COUNT_WORDS[len(self.names)]
+            what = f"the {count} numbers {form}, separated by commas, {written}"
         if style is Style.COT:
             return (
-                f"End your reply with the answer in tags, <answer>{form}</answer>: between the tags "
-                f"write only {what}."
+                f"End your reply with <answer>{form}</answer>, with only {what} between the tags."
             )
         return f"Reply with only {what}."
 

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_NOISE = r"[^\S\n\r]{0,8}[*`$\\{}~_]{0,4}[^\S\n\r]{0,4}[\[({]{0,2}[^\S\n\r]{0,2}"
+_NOISE = r"[^\S\n\r]{0,8}[*`$\\{}~_)\]]{0,4}[^\S\n\r]{0,4}[\[({]{0,2}[^\S\n\r]{0,2}"
 _UNIT_AFTER = re.compile(rf"{_NOISE}(?P<unit>{UNIT_PATTERN})")
 _POWER_OF_TEN = re.compile(r"\s{0,3}[xX×*·]\s{0,3}10\s?(?:\^|\*\*)\s?\{?\s?([+-]?[0-9]+)\s?\}?")
 _POWER = re.compile(r"(?:\s?\^\s?\{?|\*\*)([+-]?[0-9]+)\}?")

@@ -86,7 +86,7 @@ _WITHOUT_VALUES: dict[AnswerStatus, Answer] = {
 _NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
 _OPEN, _CLOSE = r"[ \t\r\n]*[\[(]?", r"[\])]?\.?[ \t\r\n]*"
 _MM = r"(?: ?mm)?"
-_ORDINARY: dict[Task, re.Pattern[str]] = {
+ORDINARY: dict[Task, re.Pattern[str]] = {
     Task.DETECTION: re.compile(_OPEN + ", {1,2}".join([_NUMBER] * 4) + _CLOSE),
     Task.TUMOR_LESION: re.compile(
         f"{_OPEN}{_NUMBER}{_MM}(?:, {{1,2}}| [x×] ){_NUMBER}{_MM}{_CLOSE}"
@@ -116,7 +116,7 @@ def read_reply(task: Task, text: str, style: Style, frame_hw: FrameHw | None = N
     if style is Style.COT:
         answer = _read_last_tags(task, text, frame_hw)
         return answer if answer is not None else _read_tagged(task, text, frame_hw)
-    ordinary = _ORDINARY[task].fullmatch(text)
+    ordinary = ORDINARY[task].fullmatch(text)
     if ordinary:
         return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
     shown = visible(text)
@@ -134,7 +134,7 @@ def _read_last_tags(task: Task, text: str, frame_hw: FrameHw | None) -> Answer |
     start = text.rfind("<answer>", 0, end)
     if start < 0:
         return None
-    ordinary = _ORDINARY[task].fullmatch(text, start + 8, end)
+    ordinary = ORDINARY[task].fullmatch(text, start + 8, end)
     if ordinary is None:
         return None
     answer = _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
@@ -163,7 +163,7 @@ def _or_refused(answer: Answer, text: str) -> Answer:
 
 def read_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
     """The values one stretch of text states, all of its numbers taken into account."""
-    ordinary = _ORDINARY[task].fullmatch(text)
+    ordinary = ORDINARY[task].fullmatch(text)
     if ordinary:
         return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
     return analyse_values(task, text, frame_hw)
@@ -174,7 +174,7 @@ def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> An
     plain = plain_text(text)
     found = find_quantities(plain, ARITY[task])
     if not found and found is not None:
-        status = AnswerStatus.NO_NUMBER if plain.strip() else AnswerStatus.EMPTY
+        status = AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY
         return _WITHOUT_VALUES[status]
     if found is None or len(found) != ARITY[task]:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
