@@ -32,6 +32,10 @@ from medvision.models.store import RequestRow, ResponseStore
 
 logger = logging.getLogger(__name__)
 
+STAGGER_S = 0.01
+"""Time between the starts of two workers. Started at once they would stay in step: each round's
+replies come together, wait for each other's handling, and leave the server idle meanwhile."""
+
 ANSWERS = (ResponseStatus.OK, ResponseStatus.TRUNCATED, ResponseStatus.REFUSED)
 
 
@@ -325,7 +329,10 @@ class _ServedRun:
         """Ask until all is answered or something ends the run; what came is in the store."""
         try:
             with self._on_signals():
-                self._workers = [asyncio.create_task(self._work()) for _ in range(self._n_workers)]
+                self._workers = [
+                    asyncio.create_task(self._work(number * STAGGER_S))
+                    for number in range(self._n_workers)
+                ]
                 await self._until_done_or_stopped()
         finally:
             self._renderers.shutdown(wait=False, cancel_futures=True)
@@ -335,8 +342,11 @@ class _ServedRun:
         if self._dead:
             self._give_up_rest(self._dead)
 
-    async def _work(self) -> None:
+    async def _work(self, start_after_s: float) -> None:
         try:
+            await asyncio.sleep(start_after_s)
+            if self._stop.is_set():
+                return
             for key, question in self._pending:
                 self._record(key, question, await self._answer(question))
                 if self._tally.spending.is_exhausted:
