@@ -1,0 +1,67 @@
+"""The documents say what the code does: their examples run, their tables are complete."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from medvision.cli import COMMANDS
+from medvision.frames import relative_from_box_px
+from medvision.prompts.answers import ANSWER_FORMATS, AnswerStatus, Style, read_answer
+from medvision.samples import Task
+from medvision.scoring import score
+from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+
+ROOT = Path(__file__).parent.parent
+CONVENTIONS = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
+
+
+def test_worked_example_gives_the_numbers_it_states():
+    (code,) = re.findall(r"```python\n(.*?)```", CONVENTIONS, flags=re.DOTALL)
+    names = {}
+    exec(code, names)  # our own document
+    axial = names["axial"]
+    box = tuple(axial[name] for name in ("x0_px", "y0_px", "x1_px", "y1_px"))
+    assert (axial["plane"], axial["slice_index"], box) == ("axial", 1, (2, 1, 5, 6))
+    assert axial["area_mm2"] == 30
+    assert axial["feret_max_mm"] == pytest.approx(5.657, abs=5e-4)
+    assert axial["moment_major_mm"] == pytest.approx(6.532, abs=5e-4)
+    assert axial["moment_minor_mm"] == pytest.approx(5.657, abs=5e-4)
+    assert axial["ellipse_major_mm"] == pytest.approx(5.48, abs=5e-3)
+    assert axial["ellipse_minor_mm"] == pytest.approx(4.67, abs=5e-3)
+    assert axial["ellipse_area_ratio"] == pytest.approx(0.67, abs=5e-3)
+    truth = tuple(relative_from_box_px(box, axial["height_px"], axial["width_px"]))
+    written = ANSWER_FORMATS[Task.DETECTION].write(truth, Style.DIRECT)
+    assert written == "0.3333, 0.2500, 0.8333, 0.8750"
+    row = score("detection", truth, read_answer("detection", "0.3333, 0.2500, 0.8333, 0.7500"))
+    assert row.iou == pytest.approx(0.8, abs=1e-3)
+
+
+def test_conventions_name_every_column_family_and_status():
+    for name in REGION_SCHEMA.names:
+        assert name in CONVENTIONS or re.match(r"(major|minor|feret)_[xy][01]_px", name), name
+    for name in ("metric_kind", "vertex_value_deg", "points"):
+        assert name in BIOMETRIC_SCHEMA.names
+        assert name in CONVENTIONS
+    for name in ("spacing_source", "obliquity_deg", "volume_fingerprint"):
+        assert name in CASE_SCHEMA.names
+        assert name in CONVENTIONS
+    assert all(f"`{status}`" in CONVENTIONS for status in AnswerStatus if status != "ok")
+
+
+def test_readme_names_only_commands_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:\s*)medvision (\w+)", text, flags=re.MULTILINE))
+    assert named
+    assert named <= set(COMMANDS)
+
+
+def test_readme_says_it_is_not_for_clinical_use():
+    assert "Not for clinical use" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_links_between_documents_lead_somewhere():
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
