@@ -1,0 +1,127 @@
+"""Labels of a whole mask: how many voxels each has, and its 3D box, in one pass over memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medvision.annotate.label_memory import (
+    AnyArray,
+    LabelArray,
+    Memory,
+    dense_labels,
+    kernel,
+    same_until,
+)
+
+_COUNT, _BOX = 0, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelExtents:
+    """Where the labels of a mask lie; arrays of length n, labels ascending, background left out."""
+
+    label_id: npt.NDArray[np.int64]
+    voxel_count: npt.NDArray[np.int64]
+    box_vox: npt.NDArray[np.int64]
+    """(n, 6): half-open i0, j0, k0, i1, j1, k1 on voxel edges."""
+
+
+def label_extents(label_map: LabelArray) -> LabelExtents:
+    """Count and box of every label.
+
+    Args:
+        label_map: (I, J, K), integers of 1, 2 or 4 bytes that are not negative, any strides.
+
+    Example:
+        A single voxel at (1, 2, 3) has the count 1 and the box 1, 2, 3, 2, 3, 4.
+    """
+    labels = dense_labels(label_map)
+    shape, strides = labels.array.shape, labels.array.strides
+    # As `dense_labels` has it: axes of one voxel first, then by falling stride.
+    order = sorted(range(3), key=lambda axis: (shape[axis] > 1, -abs(strides[axis])))
+    values, table = _scan(
+        labels.memory, labels.row_length, labels.row_extents, max(1, shape[order[1]])
+    )
+    box_vox = np.empty((len(values), 6), dtype=np.int64)
+    for place, axis in enumerate(order):
+        low, high = table[:, _BOX + 2 * place], table[:, _BOX + 2 * place + 1]
+        flipped = strides[axis] < 0
+        box_vox[:, axis] = shape[axis] - high if flipped else low
+        box_vox[:, axis + 3] = shape[axis] - low if flipped else high
+    return LabelExtents(label_id=values, voxel_count=table[:, _COUNT].copy(), box_vox=box_vox)
+
+
+@kernel
+def _scan(
+    memory: Memory, row_length: int, row_extents: AnyArray, n_middle: int
+) -> tuple[AnyArray, AnyArray]:
+    """Sorted values, and (n, 7) count and half-open bounds along each axis of memory."""
+    values = np.empty(16, dtype=np.int64)
+    table = np.empty((16, 7), dtype=np.int64)
+    n_found, slot = 0, 0
+    for row in range(len(row_extents)):
+        begin = row * row_length
+        at, end = begin + row_extents[row, 0], begin + row_extents[row, 1]
+        while at < end:
+            stop = same_until(memory, at, end)
+            value = np.int64(memory.flat[at])
+            if value != 0:
+                if slot >= n_found or values[slot] != value:
+                    slot = _slot_of(values, n_found, value)
+                    if slot == n_found or values[slot] != value:
+                        if n_found == len(values):
+                            values, table = _longer(values, table)
+                        _insert(values, table, n_found, slot, value)
+                        n_found += 1
+                table[slot, _COUNT] += stop - at
+                _widen(table, slot, 0, row // n_middle, row // n_middle + 1)
+                _widen(table, slot, 1, row % n_middle, row % n_middle + 1)
+                _widen(table, slot, 2, at - begin, stop - begin)
+            at = stop
+    return values[:n_found].copy(), table[:n_found].copy()
+
+
+@kernel
+def _slot_of(values: AnyArray, n_found: int, value: int) -> int:
+    """The first place whose value is not smaller."""
+    low, high = 0, n_found
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _longer(values: AnyArray, table: AnyArray) -> tuple[AnyArray, AnyArray]:
+    longer_values = np.empty(2 * len(values), dtype=np.int64)
+    longer_table = np.empty((2 * len(values), 7), dtype=np.int64)
+    for row in range(len(values)):
+        longer_values[row] = values[row]
+        for column in range(7):
+            longer_table[row, column] = table[row, column]
+    return longer_values, longer_table
+
+
+@kernel
+def _insert(values: AnyArray, table: AnyArray, n_found: int, slot: int, value: int) -> None:
+    """Move the rows from `slot` on by one, and start an empty box there."""
+    for row in range(n_found, slot, -1):
+        values[row] = values[row - 1]
+        for column in range(7):
+            table[row, column] = table[row - 1, column]
+    values[slot] = value
+    table[slot, _COUNT] = 0
+    for axis in range(3):
+        table[slot, _BOX + 2 * axis] = np.iinfo(np.int64).max
+        table[slot, _BOX + 2 * axis + 1] = 0
+
+
+@kernel
+def _widen(table: AnyArray, slot: int, axis: int, start: int, end: int) -> None:
+    low, high = _BOX + 2 * axis, _BOX + 2 * axis + 1
+    table[slot, low] = min(table[slot, low], start)
+    table[slot, high] = max(table[slot, high], end)
