@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from medvision.prompts.plain_text import LETTERS
-from medvision.prompts.units import UNIT_PATTERN, Unit, unit_spelled
+from medvision.prompts.units import Unit, unit_at
 
 _MAX_DIGITS = 400
 """Longest run of digits and separators taken for one value; the largest float written with two
@@ -26,8 +26,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_NOISE = r"[^\S\n\r]{0,8}[*`$\\{}~_)\]]{0,4}[^\S\n\r]{0,4}[\[({]{0,2}[^\S\n\r]{0,2}"
-_UNIT_AFTER = re.compile(rf"{_NOISE}(?P<unit>{UNIT_PATTERN})")
+_BEFORE_UNIT = re.compile(
+    r"[^\S\n\r]{0,8}[*`$\\{}~_)\]]{0,4}[^\S\n\r]{0,4}[\[({]{0,2}[^\S\n\r]{0,2}"
+)
 _POWER_OF_TEN = re.compile(r"\s{0,3}[xX×*·]\s{0,3}10\s?(?:\^|\*\*)\s?\{?\s?([+-]?[0-9]+)\s?\}?")
 _POWER = re.compile(r"(?:\s?\^\s?\{?|\*\*)([+-]?[0-9]+)\}?")
 _BY = re.compile(
@@ -36,6 +37,12 @@ _BY = re.compile(
 _REST_OF_NAME = re.compile(rf"[{_NAME}][{_NAME}0-9]*(?:\.[0-9][{_NAME}0-9]*)*")
 _LETTER = re.compile(f"[{LETTERS}]")
 
+_NOTHING_FOLLOWS = frozenset(("", ",", ";", "."))
+_PLAIN_BEFORE = frozenset(("", ",", ";", ".", ":", "=", "|"))
+_PLAIN_GAPS = frozenset((", ", ",", "; ", " ", " x "))
+"""Signs around numbers that settle a question without a search."""
+
+_PLAIN = re.compile(r"[0-9]+\.[0-9]+")
 _CHAIN = re.compile(r"[0-9]+(?:[,'\u2009][0-9]+)*(?:\.[0-9]+)?")
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}([,'\u2009])[0-9]{3}(?:\1[0-9]{3})*(?:\.[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]{1,2}")
@@ -132,17 +139,23 @@ class _Search:
         text, end, run = self._text, token.end(), token["run"]
         if len(run) > _MAX_DIGITS:
             raise _NotOneValueError
-        exponent, end = self._exponent(token["exponent"], run, end)
-        unit = None
-        if after := _UNIT_AFTER.match(text, end):
-            unit, end = unit_spelled(after["unit"]), after.end()
-        by = _BY.match(text, end)
+        if text[end : end + 1] in _NOTHING_FOLLOWS:
+            exponent, unit, by = _bounded(token["exponent"] or "0"), None, None
+        else:
+            exponent, end = self._exponent(token["exponent"], run, end)
+            unit, end = self._unit(end)
+            by = _BY.match(text, end)
         if by is None and unit is None and _LETTER.match(text, end):
             return self._skip_name(end)
         marked = unit is not None or text[end : end + 4].lstrip().startswith(";")
         self._add_run(run, exponent, unit, (token.start(), end), marked=marked)
         self._by = by is not None
         return by.end() if by else end
+
+    def _unit(self, end: int) -> tuple[Unit | None, int]:
+        """The unit after a number that ends there, and where the two end."""
+        noise = _BEFORE_UNIT.match(self._text, end)
+        return unit_at(self._text, noise.end() if noise else end) or (None, end)
 
     def _skip_name(self, end: int) -> int:
         if self._by:
@@ -224,15 +237,18 @@ class _Search:
         previous = self._found[-1] if self._found else None
         gap_start = previous.end if previous else 0
         before = self._text[max(gap_start, quantity.start - _PREFIX_LENGTH) : quantity.start]
-        if _BOUND.search(before):
-            raise _NotOneValueError
         if previous is not None:
             self._check_gap(previous, quantity)
+        if before.rstrip()[-1:] in _PLAIN_BEFORE:
+            self._between = False
+            return
+        if _BOUND.search(before):
+            raise _NotOneValueError
         self._between = _BETWEEN.search(before) is not None
 
     def _check_gap(self, previous: Quantity, quantity: Quantity) -> None:
         gap = self._text[previous.end : quantity.start]
-        if len(gap) > _LONGEST_JOINT:
+        if gap in _PLAIN_GAPS or len(gap) > _LONGEST_JOINT:
             return
         joined = _JOINED.fullmatch(gap) or (self._between and _AND.fullmatch(gap))
         two_units = None not in (quantity.unit, previous.unit) and quantity.unit != previous.unit
@@ -253,7 +269,7 @@ def _values_of_run(run: str, *, marked: bool) -> list[str]:
         run: As in `1,234.5` or `0.1,0.2`.
         marked: Whether a unit or `;` follows, so that a comma may be a decimal mark.
     """
-    if run.isdigit():
+    if run.isdigit() or _PLAIN.fullmatch(run):
         return [run]
     if marked and _DECIMAL_COMMA.fullmatch(run):
         return [run.replace(",", ".")]

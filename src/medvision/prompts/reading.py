@@ -14,7 +14,8 @@ from medvision.prompts.plain_text import plain_text
 from medvision.prompts.quantities import Quantity, find_quantities
 from medvision.prompts.refusals import refuses
 from medvision.prompts.segments import tagged_answer, visible
-from medvision.prompts.units import UNIT_PATTERN, Dimension, Unit, unit_spelled
+from medvision.prompts.stated_units import units_in_force
+from medvision.prompts.units import Dimension, Unit
 from medvision.samples import Task
 
 Values = tuple[float, ...]
@@ -181,8 +182,8 @@ def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> An
     if not states_asked_order(task, plain, [(one.start, one.end) for one in found]):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     # Prose may speak of pixels beside relative coordinates, so only larger ones heed a label.
-    heeds_labels = task is not Task.DETECTION or any(_value(one, None) > 1 for one in found)
-    units = _units_in_force(found, _unit_labels(plain, found) if heeds_labels else [])
+    relative = task is Task.DETECTION and not any(_value(one, None) > 1 for one in found)
+    units = units_in_force("" if relative else plain, found)
     if units is None:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     return _converted(task, found, units, frame_hw)
@@ -206,53 +207,6 @@ def _value(quantity: Quantity, unit: Unit | None) -> float:
     if unit is None:
         return float(f"{quantity.digits}e{quantity.exponent}")
     return unit.value(quantity.digits, quantity.exponent)
-
-
-_UNIT_LABEL = re.compile(
-    rf"(?:[(\[]\s{{0,3}}(?:in\s{{1,3}})?|_|\bin\s{{1,3}}"
-    rf"|\bunits?[\"'\s:=]{{1,6}}(?:is\s|are\s)?[\"']?)"
-    rf"(?P<stated>{UNIT_PATTERN})"
-    rf"|(?<![A-Za-z0-9_])(?P<headed>{UNIT_PATTERN.replace('(?P<', '(?P<h_')})"
-    rf"(?=[\"'*]{{0,3}}\s{{0,2}}[:=])",
-    re.IGNORECASE,
-)
-
-
-def _units_in_force(
-    found: list[Quantity], labels: list[tuple[int, Unit]]
-) -> list[Unit | None] | None:
-    """The unit of each value: its own, else one stated for it; None inside when it has none.
-
-    A value without a unit takes the last unit labelled before it ("(cm)", "in cm", `major_cm`),
-    else that of the next value that has one ("3.1 x 1.8 cm"), else one labelled after it.
-
-    Returns:
-        None when it is open whether an earlier value's unit goes on ("3.1 cm x 1.8").
-    """
-    own = [one.unit for one in found]
-    if None not in own:
-        return own
-    after = next((unit for position, unit in labels if position >= found[-1].end), None)
-    units = list(own)
-    for index in reversed(range(len(found))):
-        if units[index] is None:
-            before = [unit for position, unit in labels if position < found[index].start]
-            following = units[index + 1] if index + 1 < len(found) else after
-            units[index] = before[-1] if before else following
-        if units[index] is None and any(unit and not unit.is_asked_unit for unit in own[:index]):
-            return None
-    return units
-
-
-def _unit_labels(plain: str, found: list[Quantity]) -> list[tuple[int, Unit]]:
-    """Units stated apart from the numbers, with their places."""
-    labels = []
-    for match in _UNIT_LABEL.finditer(plain):
-        unit = unit_spelled(match["stated"] or match["headed"])
-        inside = any(one.start <= match.start() < one.end for one in found)
-        if unit.dimension is not Dimension.OTHER and not inside:
-            labels.append((match.start(), unit))
-    return labels
 
 
 def _judged(task: Task, values: Values, frame_hw: FrameHw | None) -> Answer:

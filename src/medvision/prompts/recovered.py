@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 
 from medvision.prompts.answers import known_task
-from medvision.prompts.plain_text import fold
 from medvision.prompts.reading import Answer, AnswerStatus, FrameHw, Style, read_reply, read_values
 from medvision.prompts.segments import tagged_answer, visible
 from medvision.samples import Task
@@ -18,15 +17,18 @@ _LONGEST_STATEMENT = 2000
 """Characters of one place that are looked at: a statement of an answer is short."""
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_MARKER_WORDS = (
+    *("answer", "result", "conclusion", "respuesta", "resultado", "réponse", "résultat"),
+    *("antwort", "ergebnis", "答案", "结果", "結果", "结论"),
+)
 _MARKER = re.compile(
-    r"(?:final\s+answer|answer|result|conclusion|respuesta|resultado|réponse|résultat|antwort"
-    r"|ergebnis|答案|结果|結果|结论)[*_\s\"'`]{0,6}(?:\bis\b|\bes\b|\best\b|\bist\b|是|为|:|：|=)"
-    r"[*_\s\"'`]{0,6}",
+    rf"(?:{'|'.join(reversed(_MARKER_WORDS))})[*_ \t\"'`]{{0,6}}"
+    r"(?:\bis\b|\bes\b|\best\b|\bist\b|是|为|:|：|=|\n)[*_\s\"'`]{0,6}",
     re.IGNORECASE,
 )
 _BLOCK_END = re.compile(r"\n\s*\n|</|```")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
-_HAS_DIGIT = re.compile("[0-9]")
+_SENTENCE_END = re.compile(r"[.!?]\s+|[\n。！？]")
+_DIGIT = re.compile(r"\d")
 
 
 def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None) -> Answer:
@@ -53,8 +55,8 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
         read_recovered("ad", "The line has 2 ends. Final answer: 45°").values is (45.0,).
     """
     task = known_task(task)
-    tagged = read_reply(task, text, Style.COT, frame_hw)
-    if tagged.status is AnswerStatus.OK:
+    tagged = read_reply(task, text, Style.COT, frame_hw) if "<" in text else None
+    if tagged is not None and tagged.status is AnswerStatus.OK:
         return tagged
     whole = read_reply(task, text, Style.DIRECT, frame_hw)
     if whole.status in (AnswerStatus.OK, AnswerStatus.EMPTY):
@@ -69,7 +71,8 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
             answer = read_values(task, stated[:_LONGEST_STATEMENT], frame_hw)
             if answer.status is AnswerStatus.OK:
                 return answer
-    return tagged if tagged_answer(rest, 0).content is not None else whole
+    complete = tagged is not None and tagged_answer(rest, 0).content is not None
+    return tagged if tagged is not None and complete else whole
 
 
 def _unclosed_tag(text: str) -> str | None:
@@ -92,6 +95,9 @@ def _boxed(text: str) -> str | None:
 
 def _after_marker(text: str) -> str | None:
     """The paragraph after the last "Answer:" or the like."""
+    lowered = text.lower()
+    if not any(word in lowered for word in _MARKER_WORDS):
+        return None
     markers = list(_MARKER.finditer(text))
     if not markers:
         return None
@@ -107,9 +113,7 @@ def _line_after_marker(text: str) -> str | None:
 
 def _last_sentence(text: str) -> str | None:
     tail = text[-_LONGEST_STATEMENT:]
-    sentences = [
-        part for part in _SENTENCE_END.split(tail) if part and _HAS_DIGIT.search(fold(part))
-    ]
+    sentences = [part for part in _SENTENCE_END.split(tail) if _DIGIT.search(part)]
     if not sentences or (len(sentences) == 1 and len(tail) < len(text)):
         return None
     return sentences[-1]

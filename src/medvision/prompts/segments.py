@@ -68,8 +68,9 @@ def visible(text: str) -> Visible:
         if end is None:
             return Visible(start=opening.end(), thinking_closed=False)
         start = end
-    if start == 0 and (first := _TEMPLATED.search(text)) and first[2]:
-        start = first.end()
+    if start == 0 and "think" in text.lower():
+        first = _TEMPLATED.search(text)
+        start = first.end() if first and first[2] else start
     return Visible(start=start, thinking_closed=True)
 
 

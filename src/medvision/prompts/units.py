@@ -5,9 +5,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 
-from medvision.prompts.plain_text import LETTERS
+from medvision.prompts.plain_text import LETTERS, fold
 
 
 class Dimension(StrEnum):
@@ -40,6 +39,14 @@ class Unit:
         """Whether a number in it is already in mm, degrees or mm²."""
         return self.shift == 0 and self.factor == 1.0
 
+    @property
+    def squared(self) -> "Unit":
+        """The unit of areas of this length; pixels stay pixels."""
+        if self.dimension is not Dimension.LENGTH:
+            return self if self.dimension is Dimension.PIXEL else OTHER_UNIT
+        factor = float(Decimal(repr(self.factor)) ** 2)
+        return Unit(dimension=Dimension.AREA, shift=2 * self.shift, factor=factor)
+
     def value(self, digits: str, exponent: int) -> float:
         """The number `digits`e`exponent` of this unit in mm, degrees or mm²; may overflow to inf.
 
@@ -52,78 +59,89 @@ class Unit:
         return float(Decimal(repr(number)) * Decimal(repr(self.factor)))
 
 
-_INCH_MM = 25.4
-_LENGTHS: dict[str, tuple[int, float]] = {
-    r"mms?|millimet(?:er|re)[ns]?|milimetros?|millimetr[io]|мм|毫米|公厘|ミリ(?:メートル)?": (
-        0,
-        1.0,
-    ),
-    r"cms?|centimet(?:er|re)s?|zentimetern?|centimetr[io]|centimetros?|см|厘米|公分|センチ": (
-        1,
-        1.0,
-    ),
-    r"dm": (2, 1.0),
-    r"(?-i:m)|met(?:er|re)s?|metern|metros?|米": (3, 1.0),
-    r"km": (6, 1.0),
-    r"[μu]m|microns?|micromet(?:er|re)s?|微米": (-3, 1.0),
-    r"nm": (-6, 1.0),
-    r"inch(?:es)?|zoll|pulgadas?|pouces?|英寸": (0, _INCH_MM),
-}
-_ANGLES: dict[str, float] = {
-    r"°|deg(?:ree|re)?s?|grados?|grad|度": 1.0,
-    r"rads?|radian(?:e?s|en)?|弧度": math.degrees(1.0),
-}
-_PIXEL = r"px|pix|pixel[ns]?|pixeles|vox|voxels?|像素|画素|ピクセル"
-_COUNTED = "image|picture|slice|scan|view|plane|landmark|point|line|structure|lesion|year|axis|axes"
-_OTHER = r"%|‰|per\s?cent|hu|ml|cc|cm3|mm3|[kmμ]?g|ft|feet|foot"
-_OTHER += f"|(?-i:(?:{_COUNTED})s?)"
-_SQUARE = r"(?:square|sq\.?|quadrat|平方)\s?"
-_SQUARED = r"(?:\}?\s?(?:\^|\*\*)\s?\{?2\}?|2|\s(?:squared|cuadrad[oa]s?|carres?))"
-_CUBED = r"(?:\}?\s?(?:\^|\*\*)\s?\{?3\}?|3|\scubed)"
+def _length(shift: int, factor: float = 1.0) -> Unit:
+    return Unit(dimension=Dimension.LENGTH, shift=shift, factor=factor)
 
 
-def _folded(pattern: str) -> str:
-    # Text is folded before it is matched; kana lose their voicing marks there, as must the table.
-    return pattern.replace("ピ", "ヒ")
+OTHER_UNIT = Unit(dimension=Dimension.OTHER)
+_PIXEL = Unit(dimension=Dimension.PIXEL)
+_DEGREE = Unit(dimension=Dimension.ANGLE)
+_RADIAN = Unit(dimension=Dimension.ANGLE, factor=math.degrees(1.0))
 
-
-_LENGTH = "|".join(f"(?P<length{index}>{_folded(names)})" for index, names in enumerate(_LENGTHS))
-_ANGLE = "|".join(f"(?P<angle{index}>{names})" for index, names in enumerate(_ANGLES))
-_END = rf"(?:(?<=[^{LETTERS}0-9])|(?![{LETTERS}0-9])|(?=[xX]\.?[0-9]))"
-UNIT_PATTERN = (
-    rf"(?i:(?P<square>{_SQUARE})?"
-    rf"(?:(?:{_LENGTH}|(?P<pixel>{_folded(_PIXEL)})|(?P<inch2>in(?={_SQUARED})))"
-    rf"(?:(?P<squared>{_SQUARED})|(?P<cubed>{_CUBED}))?(?P<per>/(?:{_PIXEL}))?"
-    rf"|{_ANGLE}|(?P<other>{_OTHER})){_END})"
+_SPELLINGS: tuple[tuple[Unit, str], ...] = (
+    (_length(0), "mm mms millimeter millimeters millimetre millimetres millimetern milimetro"),
+    (_length(0), "milimetros millimetro millimetri мм 毫米 公厘 ミリメートル ミリ"),
+    (_length(1), "cm cms centimeter centimeters centimetre centimetres zentimeter zentimetern"),
+    (_length(1), "centimetro centimetros centimetri см 厘米 公分 センチメートル センチ"),
+    (_length(2), "dm"),
+    (_length(3), "meter meters metre metres metern metro metros 米"),
+    (_length(6), "km"),
+    (_length(-3), "μm um micron microns micrometer micrometers micrometre micrometres 微米"),
+    (_length(-6), "nm"),
+    (_length(0, 25.4), "inch inches zoll pulgada pulgadas pouce pouces 英寸"),
+    (_DEGREE, "° deg degs degree degrees degre degres grado grados grad 度"),
+    (_RADIAN, "rad rads radian radians radianes radianen 弧度"),
+    (_PIXEL, "px pix pixel pixels pixeln pixeles vox voxel voxels 像素 画素 ピクセル"),
+    (_length(0).squared, "quadratmillimeter quadratmillimetern"),
+    (_length(1).squared, "quadratzentimeter quadratzentimetern"),
+    (_length(3).squared, "quadratmeter quadratmetern"),
+    (OTHER_UNIT, "% ‰ percent hu ml cc kg mg μg g ft feet foot"),
 )
-"""One unit, spelled any way we know; `unit_spelled` says which."""
+_ANY_CASE = {fold(name): unit for unit, names in _SPELLINGS for name in names.split()}
+_COUNTED = ("image", "picture", "slice", "scan", "view", "plane", "landmark", "point", "line")
+_AS_SPELLED = {"m": _length(3)} | dict.fromkeys(
+    [noun + ending for noun in _COUNTED for ending in ("", "s")]
+    + ["structure", "structures", "lesion", "lesions", "year", "years", "axis", "axes"],
+    OTHER_UNIT,
+)
+_SQUARED_ONLY = {"in": _length(0, 25.4)}
+"""Bare "in" is a preposition; in² is a unit."""
+
+UNIT_WORDS = frozenset(
+    name
+    for name, unit in (_ANY_CASE | _AS_SPELLED).items()
+    if unit.dimension is not Dimension.OTHER
+)
+"""Spellings, in lower case, of the units in which sizes may be stated."""
+
+UNIT_SIGNS = "|".join(
+    re.escape(name)
+    for name in sorted(_ANY_CASE, key=len, reverse=True)
+    if not re.match(f"[{LETTERS}]", name)
+)
+"""Spellings that need no word boundary, longest first, as a regex alternation."""
+
+_WORD = rf"[{LETTERS}]{{1,20}}(?![{LETTERS}])"
+_UNIT = re.compile(
+    rf"(?P<square>(?:[Ss]q(?:uare\s|\.\s?|\s)|平方))?"
+    rf"(?:(?P<word>{_WORD})|(?P<sign>{UNIT_SIGNS}|per\scent))"
+    rf"(?P<power>\}}?\s?(?:\^|\*\*)\s?\{{?[23]\}}?|(?<![xX])[23](?![{LETTERS}0-9])"
+    rf"|\s(?:squared|cubed|cuadrad[oa]s?|carres?)(?![{LETTERS}]))?"
+    rf"(?P<per>/(?:px|pixel|voxel)s?)?"
+)
+_DIGIT_NEXT = re.compile("[0-9]")
 
 
-_UNIT = re.compile(UNIT_PATTERN)
-
-
-@lru_cache(maxsize=4096)
-def unit_spelled(text: str) -> Unit:
-    """The unit that `UNIT_PATTERN` found as this text.
+def unit_at(text: str, position: int) -> tuple[Unit, int] | None:
+    """The unit that begins at a position of a plain text, and where it ends.
 
     Example:
-        unit_spelled("cm^2") has dimension area and shift 2.
+        unit_at("31.2 cm^2", 5) is the area unit of shift 2, and 9.
     """
-    match = _UNIT.fullmatch(text)
+    match = _UNIT.match(text, position)
     if match is None:
-        msg = f"expected a unit as UNIT_PATTERN matches it, found {text!r}"
-        raise ValueError(msg)
-    found = {name for name, part in match.groupdict().items() if part is not None}
-    if found & {"other", "cubed", "per"}:
-        return Unit(dimension=Dimension.OTHER)
-    if "pixel" in found:
-        return Unit(dimension=Dimension.PIXEL)
-    for index, factor in enumerate(_ANGLES.values()):
-        if f"angle{index}" in found:
-            return Unit(dimension=Dimension.ANGLE, factor=factor)
-    sizes = (size for index, size in enumerate(_LENGTHS.values()) if f"length{index}" in found)
-    shift, factor = next(sizes, (0, _INCH_MM))
-    if found & {"square", "squared"}:
-        square = float(Decimal(repr(factor)) ** 2)
-        return Unit(dimension=Dimension.AREA, shift=2 * shift, factor=square)
-    return Unit(dimension=Dimension.LENGTH, shift=shift, factor=factor)
+        return None
+    end, word = match.end(), match["word"] or match["sign"]
+    power = match["power"]
+    if power is None and word[-1] in "xX" and _DIGIT_NEXT.match(text, end):
+        word, end = word[:-1], end - 1  # "31.2mmx18.0mm"
+    elif power is None and match["word"] and _DIGIT_NEXT.match(text, end):
+        return None
+    unit = _AS_SPELLED.get(word) or _ANY_CASE.get(word.lower())
+    if unit is None and power is not None:
+        unit = _SQUARED_ONLY.get(word.lower())
+    if unit is None:
+        return (OTHER_UNIT, end) if match["sign"] else None
+    if match["per"] or (power and ("3" in power or "cubed" in power)):
+        return OTHER_UNIT, end
+    return (unit.squared if power or match["square"] else unit), end
