@@ -2,30 +2,38 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+PACKAGE := $(VENV)/.package
+DEVELOPMENT := $(VENV)/.development
 
 .PHONY: demo test lint bench clean
 
-demo: $(INSTALLED)
+demo: $(PACKAGE)
 	$(BIN)/medvision demo
 
-test: $(INSTALLED) lint
+test: $(DEVELOPMENT) lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-lint: $(INSTALLED)
+lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED)
+bench: $(DEVELOPMENT)
 	for script in benchmarks/bench_*.py; do \
 	    echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; \
 	done
 
-$(INSTALLED): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+$(VENV):
+	$(PYTHON) -m venv $(VENV)
+
+$(PACKAGE): pyproject.toml constraints.txt | $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(DEVELOPMENT): $(PACKAGE)
+	$(PIP) -e '.[dev]'
 	touch $@
 
 clean:

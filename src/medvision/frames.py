@@ -83,9 +83,7 @@ def display_view(array: npt.NDArray[np.generic], plane: Plane) -> npt.NDArray[np
     return array.transpose(order)[:, ::-1, ::-1]
 
 
-def xy_from_ijk(
-    points_ijk: npt.ArrayLike, shape_ijk: tuple[int, ...], plane: Plane
-) -> FloatArray:
+def xy_from_ijk(points_ijk: npt.ArrayLike, shape_ijk: tuple[int, ...], plane: Plane) -> FloatArray:
     """Slice coordinates of voxel coordinates: (..., 3) to (..., 2), as x, y in pixels."""
     points = np.asarray(points_ijk, dtype=np.float64)
     x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
@@ -132,14 +130,10 @@ def ras_from_lps(points_lps: npt.ArrayLike) -> FloatArray:
 def relative_from_box_px(box_xyxy_px: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
     """Relative lower-left box (x0, y0, x1, y1) of a half-open pixel box: (..., 4) to (..., 4)."""
     x0, y0, x1, y1 = np.moveaxis(np.asarray(box_xyxy_px, dtype=np.float64), -1, 0)
-    return np.stack(
-        [x0 / width_px, 1 - y1 / height_px, x1 / width_px, 1 - y0 / height_px], axis=-1
-    )
+    return np.stack([x0 / width_px, 1 - y1 / height_px, x1 / width_px, 1 - y0 / height_px], axis=-1)
 
 
-def box_px_from_relative(
-    box_relative: npt.ArrayLike, height_px: int, width_px: int
-) -> FloatArray:
+def box_px_from_relative(box_relative: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
     """Half-open pixel box (x0, y0, x1, y1) of a relative lower-left box: (..., 4) to (..., 4)."""
     x0, y0, x1, y1 = np.moveaxis(np.asarray(box_relative, dtype=np.float64), -1, 0)
     return np.stack(
