@@ -5,7 +5,7 @@ from medvision.prompts.answers import ANSWER_FORMATS, Style
 from medvision.prompts.perceived import StatedFrame
 from medvision.samples import Point, Sample, Task
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 
 _FRAME_WORDS = (
     "Relative coordinates are fractions of the image's width and height: x runs from 0 at the left "
@@ -105,8 +105,14 @@ def _ends(line: tuple[Point, Point]) -> str:
 def _size_words(frame: StatedFrame) -> str:
     return (
         f"The image is {frame.width_px} pixels wide and {frame.height_px} pixels high; each pixel "
-        f"is {frame.pixel_x_mm:.6g} mm wide and {frame.pixel_y_mm:.6g} mm high."
+        f"is {pixel_mm_text(frame.pixel_x_mm)} mm wide and {pixel_mm_text(frame.pixel_y_mm)} mm "
+        "high."
     )
+
+
+def pixel_mm_text(size_mm: float) -> str:
+    """A pixel's width or height as prompts, and targets that compute with it, state it."""
+    return f"{size_mm:.6g}"
 
 
 def _steps(sample: Sample) -> str:
@@ -131,7 +137,9 @@ STEPS = {
         "or the angle between the two directions."
     ),
     Task.AREA: (
-        "First give the relative coordinates of points along the outline. Then turn them into "
-        "millimetres with the image size and the pixel size. Then compute the enclosed area."
+        "First give the smallest axis-aligned bounding box around all parts of the structure, in "
+        "relative coordinates. Then turn its sides into millimetres with the image size and the "
+        "pixel size. Then estimate the share of the box that the structure fills, from 0 to 1. "
+        "The area is the product of the two sides and that share."
     ),
 }
