@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from medvision.models import Question
+from medvision.models.generation import Generation
 from medvision.models.limits import BreakerPolicy, RetryPolicy
-from medvision.models.openai_server import Generation, OpenAIServer, ServerSettings
+from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.store import ResponseStore
 from medvision.prompts.answers import Style
 from medvision.samples import Sample, Task

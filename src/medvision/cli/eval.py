@@ -14,8 +14,9 @@ from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.generation import Generation
 from medvision.models.limits import Budget
-from medvision.models.openai_server import Generation, OpenAIServer, ServerSettings
+from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.runner import Progress, RunSettings, RunSummary
 from medvision.prompts.answers import Style
 from medvision.samples import Sample, Task

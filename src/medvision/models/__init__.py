@@ -16,9 +16,10 @@ from medvision.models.base import (
     chat_messages,
 )
 from medvision.models.baselines import Baseline, make_baseline
+from medvision.models.generation import Generation
 from medvision.models.keys import request_key
 from medvision.models.limits import BreakerPolicy, Budget, Pace, RetryPolicy
-from medvision.models.openai_server import Generation, OpenAIServer, ServerSettings
+from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.runner import Progress, RunSettings, RunSummary, StopReason, run_questions
 from medvision.models.store import (
     DuplicateRequestError,

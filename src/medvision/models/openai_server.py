@@ -6,14 +6,12 @@ import logging
 import os
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medvision.errors import UsageError
 from medvision.models.base import (
     ALL_TASKS,
-    AccessRefusedError,
     ErrorKind,
     Json,
     Question,
@@ -22,6 +20,7 @@ from medvision.models.base import (
     error_reply,
 )
 from medvision.models.completion import MAX_BODY_BYTES, reply_from_body
+from medvision.models.generation import Generation
 from medvision.models.limits import Breaker, BreakerPolicy, Pace, Pacer, RetryPolicy
 from medvision.samples import Task
 
@@ -36,49 +35,6 @@ NO_KEY = "none"
 """Sent to a server of one's own when no key is set: the protocol wants some text there."""
 
 _RUN_ENDING_CODES = frozenset({403, 404})
-
-_RESERVED = frozenset({"messages", "model", "n", "stream"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
-    """How the model is to write: everything here is part of every request's key.
-
-    Attributes:
-        temperature: None leaves it to the server (some models accept no other value).
-        max_tokens: Most tokens of one reply, reasoning included; None leaves it to the server.
-        top_p: None leaves it to the server.
-        seed: Of the first repeat; repeat n is sent seed + n. None sends none.
-        stop: Strings at which the server stops writing.
-        extra_body: Further fields of the request, for a server's own options.
-    """
-
-    temperature: float | None = 0.0
-    max_tokens: int | None = 4096
-    top_p: float | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.max_tokens is not None and self.max_tokens < 1:
-            msg = f"expected at least 1 token, found max_tokens={self.max_tokens}"
-            raise UsageError(msg)
-        taken = sorted(_RESERVED & set(self.extra_body))
-        if taken:
-            msg = f"extra_body: expected options of the server, found {taken}, which are set by us"
-            raise UsageError(msg)
-
-    def as_key(self) -> Json:
-        """These settings as they enter a key."""
-        return {
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "top_p": self.top_p,
-            "seed": self.seed,
-            "stop": list(self.stop),
-            "extra_body": dict(self.extra_body),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +277,3 @@ def _key_from_environment(settings: ServerSettings) -> str:
         msg = f"expected plain characters in {settings.api_key_env}, found others; set it anew"
         raise UsageError(msg)
     return key or NO_KEY
-
-
-__all__ = ["AccessRefusedError", "Generation", "OpenAIServer", "ServerSettings"]
