@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from medvision.catalog.anatomy import Window
+from medvision.prompts.grey_levels import percentile_stretched
 from medvision.prompts.render import (
     SlicePictures,
-    percentile_stretched,
     pixel_sha256,
     png_bytes,
     rendered,

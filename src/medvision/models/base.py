@@ -64,6 +64,7 @@ class Question:
         pixel_sha256: Hex digest of the picture's decoded pixels, known without rendering.
         pixel_shape: Shape of the decoded pixels: (height, width) or (height, width, 3).
         style: Answer style that `prompt_text` asks for.
+        image_detail: How finely the server is to look at the picture; "" leaves it to the server.
         system_text: The system message; none when empty.
         repeat: 0 for the first of n samples of the same question.
     """
@@ -74,6 +75,7 @@ class Question:
     pixel_sha256: str
     pixel_shape: tuple[int, ...]
     style: Style
+    image_detail: str = ""
     system_text: str = ""
     repeat: int = 0
 
@@ -196,8 +198,11 @@ def chat_messages(question: Question, image_url: str) -> list[Json]:
         question: What to ask.
         image_url: The picture, as a data URI (or as a digest, in the request's key).
     """
+    image = {"url": image_url}
+    if question.image_detail:
+        image["detail"] = question.image_detail
     user = [
-        {"type": "image_url", "image_url": {"url": image_url}},
+        {"type": "image_url", "image_url": image},
         {"type": "text", "text": question.prompt_text},
     ]
     system = [{"role": "system", "content": question.system_text}] if question.system_text else []

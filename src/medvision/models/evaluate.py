@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from medvision.errors import ItemError
+from medvision.frames import SliceGeometry
 from medvision.models.base import LocalModel, Question, ServedModel
 from medvision.models.baselines import Baseline
+from medvision.models.profiles import ModelProfile
 from medvision.models.run_folder import freeze_samples, store_path, write_samples
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
 from medvision.models.store import ResponseStore
@@ -23,8 +25,16 @@ from medvision.prompts.perceived import (
     picture_to_send,
     stated_frame,
 )
-from medvision.prompts.render import RENDERER, SlicePictures, pixel_sha256, png_bytes
-from medvision.samples import Sample, sample_table
+from medvision.prompts.render import (
+    AS_STORED,
+    RENDERER,
+    PixelGrid,
+    SlicePictures,
+    pixel_sha256,
+    png_bytes,
+    shown_geometry,
+)
+from medvision.samples import Sample
 from medvision.table.manifest import content_key, package_versions, write_manifest
 
 logger = logging.getLogger(__name__)
@@ -37,14 +47,60 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFamily:
-    """How a model sees pictures: a family of `medvision.prompts.perceived`, and its caps."""
+    """How a model sees pictures.
+
+    Attributes:
+        name: A family of `medvision.prompts.perceived`.
+        limits: Its caps for this model.
+        square: Slices are resampled to square pixels first.
+        shape_hw: Slices are stretched to this height and width first.
+    """
 
     name: str
     limits: Mapping[str, int] | None = None
+    square: bool = False
+    shape_hw: Sequence[int] | None = None
+
+    @property
+    def grid(self) -> PixelGrid:
+        """The pixels on which slices are shown, before anything is done for the family."""
+        if self.shape_hw is None:
+            return PixelGrid(square=self.square)
+        height_px, width_px = self.shape_hw
+        return PixelGrid(square=self.square, shape_hw=(height_px, width_px))
+
+    @property
+    def is_sent_as_stored(self) -> bool:
+        """Whether a slice is sent on its stored pixels."""
+        unprepared = family_named(self.name).preparation is Preparation.NONE
+        return unprepared and self.grid == AS_STORED
+
+    @property
+    def image_detail(self) -> str:
+        """What to ask of an API that would else choose how finely it looks at a picture."""
+        return "high" if self.name in {"openai_patch", "openai_tile"} else ""
+
+    def shown(self, sample: Sample) -> SliceGeometry:
+        """Size and pixel spacing of a sample's slice on `grid`."""
+        stored = SliceGeometry(
+            height_px=sample.height_px,
+            width_px=sample.width_px,
+            spacing_y_mm=sample.spacing_y_mm,
+            spacing_x_mm=sample.spacing_x_mm,
+        )
+        return shown_geometry(stored, self.grid)
 
     def perceived(self, sample: Sample) -> PerceivedSize:
         """What the model sees of a sample's slice."""
-        return perceived_size(self.name, sample.height_px, sample.width_px, self.limits)
+        shown = self.shown(sample)
+        return perceived_size(self.name, shown.height_px, shown.width_px, self.limits)
+
+    def sent_hw(self, sample: Sample) -> tuple[int, int]:
+        """Height and width of the picture sent."""
+        if family_named(self.name).preparation is Preparation.NONE:
+            shown = self.shown(sample)
+            return shown.height_px, shown.width_px
+        return self.perceived(sample).canvas_hw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +110,8 @@ class EvalRequest:
     Attributes:
         samples: The questions; samples of one image should come one after another.
         family: How the model sees pictures.
+        system_text: The system message; none when empty.
+        profile: The model's profile, for the manifest.
         repeats: How often each question is asked.
         settings: How many at once, and what may be spent.
         selection: What chose the samples (suite, split, limit, counts), for the manifest.
@@ -63,6 +121,8 @@ class EvalRequest:
     model: ServedModel | LocalModel
     family: PictureFamily
     style: Style = Style.DIRECT
+    system_text: str = ""
+    profile: ModelProfile | None = None
     repeats: int = 1
     settings: RunSettings = field(default_factory=RunSettings)
     selection: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +147,7 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
     unreadable: dict[str, str] = {}
     if not isinstance(request.model, Baseline):
         digests, unreadable = _with_new_digests(asked, digests, pictures)
-        write_samples(run, sample_table(request.samples), digests)
+        write_samples(run, request.samples, digests)
     with ResponseStore(store_path(run)) as store:
         summary = run_questions(
             request.model,
@@ -132,16 +192,17 @@ class _Questions:
 
     def _question(self, sample: Sample, repeat: int) -> Question:
         request = self.request
-        seen = request.family.perceived(sample)
+        family = request.family
         rendered = self.digests.get(sample.sample_id, UNREADABLE)
-        is_sent_as_is = family_named(request.family.name).preparation is Preparation.NONE
         return Question(
             sample=sample,
-            prompt_text=sample_prompt(sample, request.style, request.family),
-            image_png=partial(_sent_png, sample, request.family, self.pictures),
-            pixel_sha256=rendered if is_sent_as_is else _sent_digest(rendered, request.family),
-            pixel_shape=(sample.height_px, sample.width_px) if is_sent_as_is else seen.canvas_hw,
+            prompt_text=sample_prompt(sample, request.style, family),
+            image_png=partial(_sent_png, sample, family, self.pictures),
+            pixel_sha256=rendered if family.is_sent_as_stored else _sent_digest(rendered, family),
+            pixel_shape=family.sent_hw(sample),
+            image_detail=family.image_detail,
             style=request.style,
+            system_text=request.system_text,
             repeat=repeat,
         )
 
@@ -152,17 +213,19 @@ def _sent_digest(rendered: str, family: PictureFamily) -> str:
 
 
 def _sent_png(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> bytes:
-    return png_bytes(picture_to_send(pictures.picture(sample), family.name, family.limits).pixels)
+    shown = pictures.image(sample, family.grid)
+    return png_bytes(picture_to_send(shown.pixels, family.name, family.limits).pixels)
 
 
 def sample_prompt(sample: Sample, style: Style, family: PictureFamily) -> str:
     """The user's message for a sample, with sizes as a model of this family sees them."""
+    shown = family.shown(sample)
     frame = stated_frame(
         family.perceived(sample),
-        sample.height_px,
-        sample.width_px,
-        sample.spacing_y_mm,
-        sample.spacing_x_mm,
+        shown.height_px,
+        shown.width_px,
+        shown.spacing_y_mm,
+        shown.spacing_x_mm,
     )
     return prompt_text(sample, style, frame)
 
@@ -176,6 +239,8 @@ def _manifest(
         "revision": request.model.revision,
         "settings": request.model.settings,
         "style": str(request.style),
+        "system_text": request.system_text,
+        "profile": request.profile,
         "repeats": request.repeats,
         "family": request.family,
         "prompt_version": PROMPT_VERSION,

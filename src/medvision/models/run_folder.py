@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
-from medvision.prompts.render import RENDERER
+from medvision.prompts.render import renderer_versions
 from medvision.samples import SAMPLE_SCHEMA, Sample, sample_table
 from medvision.table.manifest import read_manifest
 
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
     pa.field("renderer", pa.string())
 )
-"""`pixel_sha256`: of the slice as `renderer` drew it; both null until it was drawn."""
+"""`pixel_sha256`: of the slice on its stored pixels, as `renderer` drew it; both null until it was
+drawn."""
 
 
 def samples_path(run: Path) -> Path:
@@ -74,7 +75,7 @@ def freeze_samples(run: Path, samples: Sequence[Sample]) -> dict[str, str]:
     wanted = sample_table(samples)
     path = samples_path(run)
     if not path.exists():
-        write_samples(run, wanted, {})
+        write_samples(run, samples, {})
         return {}
     frozen = pq.read_table(path, partitioning=None)
     if not _same_questions(frozen, wanted):
@@ -83,7 +84,7 @@ def freeze_samples(run: Path, samples: Sequence[Sample]) -> dict[str, str]:
             "for now); use another --run folder"
         )
         raise UsageError(msg)
-    return _known_digests(frozen, wanted)
+    return _known_digests(frozen, samples)
 
 
 def _same_questions(frozen: pa.Table, wanted: pa.Table) -> bool:
@@ -91,22 +92,26 @@ def _same_questions(frozen: pa.Table, wanted: pa.Table) -> bool:
     return bool(frozen.select(columns).equals(wanted.select(columns)))
 
 
-def _known_digests(frozen: pa.Table, wanted: pa.Table) -> dict[str, str]:
-    names = ["sample_id", "pixel_sha256", "renderer", "image_sha256"]
+def _known_digests(frozen: pa.Table, samples: Sequence[Sample]) -> dict[str, str]:
+    names = ["pixel_sha256", "renderer", "image_sha256"]
     rows = zip(*(frozen[name].to_pylist() for name in names), strict=True)
-    now = wanted["image_sha256"].to_pylist()
+    now = renderer_versions(samples)
     return {
-        sample_id: digest
-        for (sample_id, digest, renderer, before), image_sha256 in zip(rows, now, strict=True)
-        if digest and renderer == RENDERER and before == image_sha256
+        sample.sample_id: digest
+        for (digest, renderer, image_sha256), sample in zip(rows, samples, strict=True)
+        if digest and renderer == now[sample.sample_id] and image_sha256 == sample.image_sha256
     }
 
 
-def write_samples(run: Path, samples: pa.Table, pixel_sha256: dict[str, str]) -> None:
+def write_samples(run: Path, samples: Sequence[Sample], pixel_sha256: dict[str, str]) -> None:
     """Write the sample list with the pixel digests known, atomically."""
-    digests = [pixel_sha256.get(sample_id) for sample_id in samples["sample_id"].to_pylist()]
-    renderers = [RENDERER if digest else None for digest in digests]
-    table = samples.select(SAMPLE_SCHEMA.names)
+    digests = [pixel_sha256.get(sample.sample_id) for sample in samples]
+    versions = renderer_versions(samples)
+    renderers = [
+        versions[sample.sample_id] if digest else None
+        for sample, digest in zip(samples, digests, strict=True)
+    ]
+    table = sample_table(samples)
     table = table.append_column("pixel_sha256", pa.array(digests, pa.string()))
     table = table.append_column("renderer", pa.array(renderers, pa.string()))
     write_parquet(samples_path(run), table.cast(RUN_SAMPLE_SCHEMA))

@@ -1,37 +1,156 @@
-"""Slices to 8-bit grey pictures, the same pixels on every machine."""
+"""Slices to 8-bit grey pictures with their pixel size, the same pixels on every machine."""
 
 import hashlib
-import io
 from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from medvision.catalog.anatomy import Window, ct_window
-from medvision.frames import Plane
+from medvision.errors import ItemError, UsageError
+from medvision.frames import Plane, SliceGeometry
+from medvision.prompts.grey_levels import Picture, percentile_stretched, stretched
+from medvision.prompts.suv import SUV_WINDOW, image_suv_per_unit
 from medvision.samples import Sample
 from medvision.volumes import Volume, read_volume, slice_pixels
 from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 
-RENDERER = "grey-1"
+RENDERER = "grey-2"
 """Version of what this module draws; change it with the pixels."""
 
-PERCENTILES = (0.5, 99.5)
+MAX_SIDE_PX = 16384
 
-Picture = npt.NDArray[np.uint8]
-"""(height, width), grey, as displayed."""
+_PNG_OPTIONS = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+)
+"""Of the levels and strategies measured, the fastest that compresses; none changes a pixel."""
 
 
-def stretched(pixels: npt.NDArray[Any], low: float, high: float) -> Picture:
-    """Grey levels 0–255 between two values, clipped beyond them; black where they are equal."""
-    if not high > low:
-        return np.zeros(pixels.shape, dtype=np.uint8)
-    fractions = (np.clip(pixels.astype(np.float64), low, high) - low) / (high - low)
-    return np.rint(255 * fractions).astype(np.uint8)
+class PictureTooLargeError(ItemError):
+    """Square pixels would make a picture of unreasonable size."""
+
+    reason = "picture_too_large"
+
+
+class PngError(ItemError):
+    """Pixels that cannot be written as PNG."""
+
+    reason = "png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedImage:
+    """A picture and the size of its pixels, which belong together.
+
+    Attributes:
+        pixels: (height, width), 8-bit grey, as displayed.
+        spacing_y_mm: Distance between rows.
+        spacing_x_mm: Distance between columns.
+    """
+
+    pixels: Picture
+    spacing_y_mm: float
+    spacing_x_mm: float
+
+    @property
+    def geometry(self) -> SliceGeometry:
+        """Its size and pixel spacing."""
+        height_px, width_px = self.pixels.shape
+        return SliceGeometry(
+            height_px=height_px,
+            width_px=width_px,
+            spacing_y_mm=self.spacing_y_mm,
+            spacing_x_mm=self.spacing_x_mm,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelGrid:
+    """On which pixels a slice is shown: as stored, square ones, or a fixed shape.
+
+    Attributes:
+        square: Pixels as wide as high, as small as the finer of the stored two.
+        shape_hw: Height and width in pixels that every slice is stretched to.
+    """
+
+    square: bool = False
+    shape_hw: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two shapes at once, and empty ones."""
+        if self.square and self.shape_hw:
+            msg = "expected square pixels or a fixed shape, found both; leave one out"
+            raise UsageError(msg)
+        if self.shape_hw and not all(1 <= side <= MAX_SIDE_PX for side in self.shape_hw):
+            msg = f"expected sides of 1 to {MAX_SIDE_PX} px, found {self.shape_hw}"
+            raise UsageError(msg)
+
+
+AS_STORED = PixelGrid()
+
+
+def shown_geometry(stored: SliceGeometry, grid: PixelGrid) -> SliceGeometry:
+    """Size and pixel spacing of a slice on a grid; its extent in mm stays what it is.
+
+    With square pixels a side is rounded to whole pixels, so the two spacings stated may differ
+    by up to half a pixel over the whole side.
+
+    Raises:
+        PictureTooLargeError: Square pixels would need more than `MAX_SIDE_PX` on a side.
+
+    Example:
+        512×40 px of 1×5 mm: 512×200 px of 1×1 mm with square pixels.
+    """
+    height_mm = stored.height_px * stored.spacing_y_mm
+    width_mm = stored.width_px * stored.spacing_x_mm
+    height_px, width_px = grid.shape_hw or (stored.height_px, stored.width_px)
+    if grid.square:
+        side_mm = min(stored.spacing_y_mm, stored.spacing_x_mm)
+        height_px, width_px = (max(1, round(mm / side_mm)) for mm in (height_mm, width_mm))
+    if max(height_px, width_px) > MAX_SIDE_PX:
+        msg = (
+            f"square pixels of {min(stored.spacing_y_mm, stored.spacing_x_mm):g} mm make "
+            f"{height_px}×{width_px} px of a slice of {stored.height_px}×{stored.width_px} px; "
+            "show it as stored, or in a fixed shape"
+        )
+        raise PictureTooLargeError(msg)
+    if (height_px, width_px) == (stored.height_px, stored.width_px):
+        return stored
+    return SliceGeometry(
+        height_px=height_px,
+        width_px=width_px,
+        spacing_y_mm=height_mm / height_px,
+        spacing_x_mm=width_mm / width_px,
+    )
+
+
+def on_grid(image: RenderedImage, grid: PixelGrid) -> RenderedImage:
+    """A picture resampled to a grid, with the spacing that goes with it.
+
+    Bicubic, antialiased where it shrinks, in Pillow's integer arithmetic.
+
+    Raises:
+        PictureTooLargeError: As `shown_geometry` does.
+    """
+    shown = shown_geometry(image.geometry, grid)
+    pixels = image.pixels
+    if pixels.shape != (shown.height_px, shown.width_px):
+        size = (shown.width_px, shown.height_px)
+        resized = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+        pixels = np.asarray(resized, dtype=np.uint8)
+    return RenderedImage(
+        pixels=pixels, spacing_y_mm=shown.spacing_y_mm, spacing_x_mm=shown.spacing_x_mm
+    )
 
 
 def windowed(pixels_hu: npt.NDArray[Any], window: Window) -> Picture:
@@ -40,19 +159,9 @@ def windowed(pixels_hu: npt.NDArray[Any], window: Window) -> Picture:
     return stretched(pixels_hu, low, low + window.width_hu)
 
 
-def percentile_stretched(pixels: npt.NDArray[Any]) -> Picture:
-    """A slice from its 0.5th to its 99.5th percentile.
-
-    A slice so empty that the two are equal is shown from its least to its greatest value; a
-    constant slice is black.
-    """
-    low, high = np.percentile(pixels, PERCENTILES)
-    if low == high:
-        low, high = pixels.min(), pixels.max()
-    return stretched(pixels, float(low), float(high))
-
-
-def rendered(pixels: npt.NDArray[Any], *, modality: str, label: str) -> Picture:
+def rendered(
+    pixels: npt.NDArray[Any], *, modality: str, label: str, suv_per_unit: float | None = None
+) -> Picture:
     """A slice as it is shown to a model.
 
     Args:
@@ -60,23 +169,68 @@ def rendered(pixels: npt.NDArray[Any], *, modality: str, label: str) -> Picture:
         modality: CT, MRI, PET, US or XR.
         label: Structure asked for: its anatomy group chooses the CT window; groups without one,
             angles and distances are stretched by percentile like every other modality.
+        suv_per_unit: Of PET, where the header says: the slice is shown from SUV 0 to 10.
     """
+    if modality == "PET" and suv_per_unit is not None:
+        low, high = (value / suv_per_unit for value in SUV_WINDOW)
+        return stretched(pixels, low, high)
     window = ct_window(label) if modality == "CT" else None
     return windowed(pixels, window) if window else percentile_stretched(pixels)
 
 
 def png_bytes(picture: Picture) -> bytes:
-    """PNG of an 8-bit grey (h, w) or RGB (h, w, 3) picture."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, format="PNG", compress_level=1)
-    return stream.getvalue()
+    """PNG of an 8-bit grey (h, w) or RGB (h, w, 3) picture.
+
+    Raises:
+        PngError: Neither of the two.
+    """
+    if picture.dtype != np.uint8 or picture.ndim not in {2, 3} or not picture.size:
+        msg = f"expected 8-bit grey or RGB pixels, found {picture.dtype} of {picture.shape}"
+        raise PngError(msg)
+    stored = np.ascontiguousarray(picture if picture.ndim == 2 else picture[..., ::-1])
+    done, encoded = cv2.imencode(".png", stored, _PNG_OPTIONS)
+    if not done:
+        msg = f"a picture of {picture.shape} could not be written as PNG"
+        raise PngError(msg)
+    return encoded.tobytes()
 
 
 def pixel_sha256(picture: Picture) -> str:
     """Digest of a picture's decoded pixels and shape."""
     digest = hashlib.sha256(f"{picture.shape} {picture.dtype}".encode())
-    digest.update(np.ascontiguousarray(picture).tobytes())
+    digest.update(np.ascontiguousarray(picture).data)
     return digest.hexdigest()
+
+
+def renderer_versions(samples: Iterable[Sample]) -> dict[str, str]:
+    """What, beside its image file, decides the pixels of each sample's slice: sample id to text.
+
+    Version of this module, and of PET the scale that the image's header allows.
+    """
+    of_pet: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    for sample in samples:
+        uri = sample.image_uri
+        if sample.modality == "PET" and uri not in of_pet:
+            of_pet[uri] = _pet_version(Path(uri))
+        versions[sample.sample_id] = of_pet.get(uri, RENDERER)
+    return versions
+
+
+def _pet_version(image: Path) -> str:
+    try:
+        scale = image_suv_per_unit(image)
+    except ItemError:
+        return f"{RENDERER} unreadable"
+    return RENDERER if scale is None else f"{RENDERER} suv {scale!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadImage:
+    """A sample's image in memory."""
+
+    volume: Volume
+    suv_per_unit: float | None
 
 
 class SlicePictures:
@@ -88,34 +242,54 @@ class SlicePictures:
     def __init__(self, *, n_volumes: int = 2) -> None:
         """Start with no volume read; keep at most `n_volumes`."""
         self._n_volumes = n_volumes
-        self._volumes: OrderedDict[str, Volume] = OrderedDict()
+        self._images: OrderedDict[str, _ReadImage] = OrderedDict()
         self._lock = Lock()
 
     def picture(self, sample: Sample) -> Picture:
-        """The sample's slice as shown to a model, (height_px, width_px)."""
-        volume = self._volume(sample)
-        taken = slice_pixels(volume, Plane(sample.plane), sample.slice_index)
-        label = "" if sample.label_id is None else sample.label
-        return rendered(taken.pixels, modality=sample.modality, label=label)
+        """The sample's slice as shown to a model, on its stored pixels: (height_px, width_px)."""
+        return self.image(sample).pixels
 
-    def _volume(self, sample: Sample) -> Volume:
+    def image(self, sample: Sample, grid: PixelGrid = AS_STORED) -> RenderedImage:
+        """The sample's slice as shown to a model, on the pixels of `grid`.
+
+        Raises:
+            ItemError: The image cannot be read, or has no such slice.
+        """
+        found = self._image(sample)
+        taken = slice_pixels(found.volume, Plane(sample.plane), sample.slice_index)
+        label = "" if sample.label_id is None else sample.label
+        pixels = rendered(
+            taken.pixels,
+            modality=sample.modality,
+            label=label,
+            suv_per_unit=found.suv_per_unit,
+        )
+        stored = RenderedImage(
+            pixels=pixels, spacing_y_mm=taken.spacing_y_mm, spacing_x_mm=taken.spacing_x_mm
+        )
+        return on_grid(stored, grid)
+
+    def _image(self, sample: Sample) -> _ReadImage:
         uri = sample.image_uri
         with self._lock:
-            if uri not in self._volumes:
-                self._volumes[uri] = _read(sample)
-            self._volumes.move_to_end(uri)
-            while len(self._volumes) > self._n_volumes:
-                self._volumes.popitem(last=False)
-            return self._volumes[uri]
+            if uri not in self._images:
+                self._images[uri] = _read(sample)
+            self._images.move_to_end(uri)
+            while len(self._images) > self._n_volumes:
+                self._images.popitem(last=False)
+            return self._images[uri]
 
 
-def _read(sample: Sample) -> Volume:
+def _read(sample: Sample) -> _ReadImage:
     """The sample's image, read as its tables were built from it."""
+    path = Path(sample.image_uri)
     is_picture = sample.image_uri.lower().endswith(PICTURE_SUFFIXES)
     spacing_mm = (sample.spacing_y_mm, sample.spacing_x_mm) if is_picture else None
     spacing_from = sample.spacing_from or None
-    return read_volume(
-        Path(sample.image_uri),
+    volume = read_volume(
+        path,
         spacing_mm=spacing_mm,
         spacing_from=cast("Literal['sform', 'qform', 'pixdim'] | None", spacing_from),
     )
+    suv_per_unit = image_suv_per_unit(path) if sample.modality == "PET" else None
+    return _ReadImage(volume=volume, suv_per_unit=suv_per_unit)

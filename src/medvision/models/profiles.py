@@ -1,0 +1,184 @@
+"""Model profiles: what is known of a model by its id. One row each, in `profiles.toml`.
+
+A profile says how the model's own preprocessing resizes pictures, so that the prompt states the
+pixel size it sees, and how it is best asked. A model without one is not guessed at.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from medvision.errors import UsageError
+from medvision.prompts.answers import Style
+from medvision.prompts.perceived import resolved_limits
+
+CoordinateHabit = Literal["canvas_px_xyxy", "per_mille_xyxy", "per_mille_yxyx", "loc_yxyx", ""]
+"""The frame in which a model writes boxes unasked: pixels of its canvas or 0–1000 (top-left
+origin), in the order given, or location tokens; "" where it is not known."""
+
+FROM_SERVER = "server"
+"""In TOML: leave this setting to the server."""
+
+_OTHER_PREPROCESSING = "gguf"
+"""Ids with this word run on engines that resize pictures by rules of their own."""
+
+
+class ProfileError(UsageError):
+    """A profile file that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelProfile:
+    """One row.
+
+    Attributes:
+        ids: Patterns of ids, `*` for any text; case does not matter. A pattern without a slash is
+            compared with what follows the id's last slash, else with the whole id.
+        family: How pictures are resized: a family of `medvision.prompts.perceived`, or "HxW".
+        limits: Caps of these models; the family's published ones where none is given.
+        coordinates: In what frame the model writes boxes unasked. Only the analysis of unread
+            replies uses it: prompts ask for the benchmark's frame and read no other.
+        style: Answer style asked for unless the user says otherwise.
+        temperature: None leaves it to the server.
+        max_tokens: Most tokens of a reply; None leaves it to the server.
+        system_text: System message; "" sends none.
+        source: Where family and limits come from.
+        note: What a user must know.
+    """
+
+    ids: tuple[str, ...]
+    family: str
+    limits: Mapping[str, int] = field(default_factory=dict)
+    coordinates: CoordinateHabit = ""
+    style: Style = Style.DIRECT
+    temperature: float | None = 0.0
+    max_tokens: int | None = 4096
+    system_text: str = ""
+    source: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown family, and limits that it does not take or that are missing."""
+        if not self.ids or not all(self.ids):
+            msg = f"expected at least one id pattern, found {self.ids}"
+            raise ProfileError(msg)
+        if self.coordinates not in get_args(CoordinateHabit):
+            known = ", ".join(get_args(CoordinateHabit))
+            msg = f"{self.ids[0]}: coordinates: expected one of {known} found {self.coordinates!r}"
+            raise ProfileError(msg)
+        resolved_limits(self.family, self.limits)
+
+    def matches(self, name: str) -> bool:
+        """Whether a model id is one of these."""
+        whole = name.casefold()
+        last = whole.rpartition("/")[2]
+        return any(
+            fnmatchcase(whole if "/" in pattern else last, pattern.casefold())
+            for pattern in self.ids
+        )
+
+
+@cache
+def built_in_profiles() -> tuple[ModelProfile, ...]:
+    """The packaged rows, in the order of their file."""
+    text = files("medvision.models").joinpath("profiles.toml").read_text("utf-8")
+    return parsed_profiles(text, where="profiles.toml")
+
+
+def read_profiles(path: Path) -> tuple[ModelProfile, ...]:
+    """A user's own rows.
+
+    Raises:
+        ProfileError: No such file, not TOML, or a row that cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: expected a TOML file with [[model]] tables, found {error}"
+        raise ProfileError(msg) from error
+    return parsed_profiles(text, where=str(path))
+
+
+def parsed_profiles(text: str, *, where: str) -> tuple[ModelProfile, ...]:
+    """Rows of a TOML text with one [[model]] table each.
+
+    Raises:
+        ProfileError: As `read_profiles` does.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{where}: expected TOML with [[model]] tables: {error}"
+        raise ProfileError(msg) from error
+    rows = content.pop("model", None)
+    if content or not isinstance(rows, list) or not rows:
+        msg = f"{where}: expected [[model]] tables only, found {', '.join(content) or 'none'}"
+        raise ProfileError(msg)
+    return tuple(_profile(row, f"{where}: model {place + 1}") for place, row in enumerate(rows))
+
+
+def profile_for(name: str, own: Sequence[ModelProfile] = ()) -> ModelProfile | None:
+    """The first row that matches a model id: the user's own, then the built-in ones.
+
+    Args:
+        name: As the server or the API knows the model, such as "Qwen/Qwen2.5-VL-7B-Instruct".
+        own: The user's rows.
+    """
+    for profile in own:
+        if profile.matches(name):
+            return profile
+    if _OTHER_PREPROCESSING in name.casefold():
+        return None
+    return next((profile for profile in built_in_profiles() if profile.matches(name)), None)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "ids": (list,),
+    "limits": (dict,),
+    "temperature": (int, float, str),
+    "max_tokens": (int, str),
+}
+"""Types of the TOML values; text for a name that is not here."""
+
+
+def _profile(row: Mapping[str, Any], where: str) -> ModelProfile:
+    known = [item.name for item in fields(ModelProfile)]
+    if unknown := sorted(set(row) - set(known)):
+        msg = f"{where}: expected some of {', '.join(known)}, found {', '.join(unknown)}"
+        raise ProfileError(msg)
+    if missing := sorted({"ids", "family"} - set(row)):
+        msg = f"{where}: {' and '.join(missing)} missing; give id patterns and the family"
+        raise ProfileError(msg)
+    for name, value in row.items():
+        _check_type(name, value, where)
+    values = dict(row)
+    values["ids"] = tuple(row["ids"])
+    for name in {"temperature", "max_tokens"} & set(row):
+        values[name] = None if row[name] == FROM_SERVER else row[name]
+    try:
+        values["style"] = Style(row.get("style", Style.DIRECT))
+        return ModelProfile(**values)
+    except (UsageError, ValueError) as error:
+        msg = f"{where}: {error}"
+        raise ProfileError(msg) from error
+
+
+def _check_type(name: str, value: object, where: str) -> None:
+    types = _TYPES.get(name, (str,))
+    words_only = name != "ids" or all(isinstance(word, str) for word in value or ())  # type: ignore[attr-defined]
+    is_setting = name in {"temperature", "max_tokens"} and isinstance(value, str)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, types)
+        or not words_only
+        or (is_setting and value != FROM_SERVER)
+    ):
+        words = " or ".join(kind.__name__ for kind in types)
+        msg = f'{where}: {name}: expected {words} (text only as "{FROM_SERVER}" for numbers), '
+        msg += f"found {value!r}"
+        raise ProfileError(msg)

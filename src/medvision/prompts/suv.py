@@ -1,0 +1,193 @@
+"""PET values as standardised uptake values (SUV), where the image's header allows it.
+
+SUV by body weight = activity concentration × body weight / injected activity, the activity taken
+at the time to which the image is decay-corrected. What is read, and nothing is guessed beyond it:
+
+- NIfTI and other volumes: a JSON file of the image's name beside it, above the folder's
+  `pet.json`, with the fields of BIDS and of common DICOM converters. `Units` is enough where it
+  says that values are SUV already; from Bq/mL the weight, the activity and both times are needed.
+- DICOM: `Units` GML (SUV by body weight). Activity and times lie in a sequence that the reader
+  used here does not give, so a DICOM series in Bq/mL is not converted.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medvision.errors import ItemError
+from medvision.volumes import require
+
+SUV_WINDOW = (0.0, 10.0)
+"""SUV shown as black and as white."""
+
+_DICOM_UNITS, _DICOM_SUV_TYPE = "0054|1001", "0054|1006"
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+_IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img")
+
+_SUV_UNITS = frozenset({"suv", "suvbw", "g/ml", "gml"})
+_CONCENTRATION_BQ_ML = {"bq/ml": 1.0, "bqml": 1.0, "kbq/ml": 1e3}
+_ACTIVITY_BQ = {"bq": 1.0, "kbq": 1e3, "mbq": 1e6, "gbq": 1e9}
+
+
+class PetHeaderError(ItemError):
+    """A PET image's sidecar file is no JSON object."""
+
+    reason = "pet_header"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PetHeader:
+    """What a PET header says of its values; None or "" where it says nothing.
+
+    Attributes:
+        units: Of the stored values, in lower case, such as "bq/ml" or "suv".
+        weight_kg: Body weight.
+        injected_bq: Activity at the time of injection.
+        since_injection_s: From the injection to the time the image is decay-corrected to.
+        half_life_s: Of the radionuclide.
+    """
+
+    units: str = ""
+    weight_kg: float | None = None
+    injected_bq: float | None = None
+    since_injection_s: float | None = None
+    half_life_s: float | None = None
+
+
+def suv_per_unit(header: PetHeader) -> float | None:
+    """SUV by body weight of one stored unit; None where the header does not allow it.
+
+    Rounded to nine digits, so that no machine's power function shows.
+
+    Example:
+        370 MBq in 74 kg, image corrected to the injection: 1 Bq/mL is 74,000 g / 370e6 Bq, so
+        5,000 Bq/mL is SUV 1.
+    """
+    if header.units in _SUV_UNITS:
+        return 1.0
+    unit_bq_ml = _CONCENTRATION_BQ_ML.get(header.units)
+    left_frac = _left_frac(header)
+    if unit_bq_ml is None or left_frac is None:
+        return None
+    if header.weight_kg is None or header.injected_bq is None:
+        return None
+    factor = unit_bq_ml * header.weight_kg * 1000 / (header.injected_bq * left_frac)
+    return float(f"{factor:.9g}")
+
+
+def _left_frac(header: PetHeader) -> float | None:
+    """Share of the injected activity that is left at the image's time."""
+    if header.since_injection_s is None:
+        return None
+    if header.since_injection_s == 0:
+        return 1.0
+    if header.half_life_s is None:
+        return None
+    return float(2.0 ** (-header.since_injection_s / header.half_life_s))
+
+
+def image_suv_per_unit(image: Path) -> float | None:
+    """SUV of one stored unit of a PET image by its own header or sidecar file.
+
+    Args:
+        image: Image file, or DICOM folder.
+
+    Raises:
+        PetHeaderError: The sidecar file is no JSON object.
+        MissingExtraError: DICOM, and its reader is not installed.
+    """
+    is_dicom = image.is_dir() or image.name.lower().endswith(_DICOM_SUFFIXES)
+    return suv_per_unit(dicom_header(image) if is_dicom else sidecar_header(image))
+
+
+def sidecar_header(image: Path) -> PetHeader:
+    """What the JSON beside an image says, over what the folder's `pet.json` says.
+
+    Raises:
+        PetHeaderError: One of them is no JSON object.
+    """
+    name = image.name
+    suffix = next((s for s in _IMAGE_SUFFIXES if name.lower().endswith(s)), image.suffix)
+    own = image.with_name(name[: len(name) - len(suffix)] + ".json")
+    return header_from_fields({**_fields(image.with_name("pet.json")), **_fields(own)})
+
+
+def header_from_fields(fields: Mapping[str, Any]) -> PetHeader:
+    """A header of the fields that BIDS and DICOM converters write."""
+    half_life_s = _positive(fields.get("RadionuclideHalfLife"))
+    since_s: float | None = None
+    if str(fields.get("DecayCorrection", "")).upper() == "ADMIN":
+        since_s = 0.0
+    elif fields.get("ImageDecayCorrected") is True:
+        corrected_s = _number(fields.get("ImageDecayCorrectionTime"))
+        injected_s = _number(fields.get("InjectionStart"))
+        if corrected_s is not None and injected_s is not None:
+            since_s = corrected_s - injected_s
+    return PetHeader(
+        units=_units(fields.get("Units"), fields.get("SUVType")),
+        weight_kg=_positive(fields.get("PatientWeight")),
+        injected_bq=_injected_bq(fields),
+        since_injection_s=since_s,
+        half_life_s=half_life_s,
+    )
+
+
+def dicom_header(image: Path) -> PetHeader:
+    """What the plain tags of a DICOM file, or of a folder's first file, say.
+
+    Raises:
+        MissingExtraError: The DICOM reader is not installed.
+    """
+    sitk = require("SimpleITK", "formats", item=str(image))
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(image)) if image.is_dir() else ()
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(names[0] if names else str(image))
+    reader.ReadImageInformation()
+    units, suv_type = (
+        reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
+        for tag in (_DICOM_UNITS, _DICOM_SUV_TYPE)
+    )
+    return PetHeader(units=_units(units, suv_type))
+
+
+def _units(units: object, suv_type: object) -> str:
+    """Units in lower case; "" for an SUV by anything but body weight."""
+    found = str(units or "").strip().lower()
+    by_weight = str(suv_type or "BW").strip().upper() == "BW"
+    return found if by_weight or found not in _SUV_UNITS else ""
+
+
+def _injected_bq(fields: Mapping[str, Any]) -> float | None:
+    activity = _positive(fields.get("InjectedRadioactivity"))
+    unit_bq = _ACTIVITY_BQ.get(str(fields.get("InjectedRadioactivityUnits", "")).strip().lower())
+    if activity is not None and unit_bq is not None:
+        return activity * unit_bq
+    return _positive(fields.get("RadionuclideTotalDose"))
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path}: expected a JSON object that describes the PET image, found {error}; mend it"
+        raise PetHeaderError(msg) from error
+    if not isinstance(found, dict):
+        msg = f"{path}: expected a JSON object, found {type(found).__name__}; mend it"
+        raise PetHeaderError(msg)
+    return found
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _positive(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
