@@ -357,3 +357,10 @@ def test_one_subject_has_no_interval(make_scores):
     row = aggregate(make_scores(boxes_with_iou(0.5, 1.0))).to_pylist()[0]
     assert row["iou_mean_parsed"] == 0.75
     assert (row["iou_mean_parsed_low"], row["iou_mean_parsed_high"]) == (None, None)
+
+
+def test_tolerated_errors_are_not_counted_as_not_below(make_scores):
+    scores = make_scores([*lengths_with_error(0.05, 0.25), (AD, {"response": "error"})])
+    row = one_row(scores, max_error_rate=0.5)
+    assert (row["mre_below_0.1_frac"], row["mre_below_1.0_frac"]) == (0.5, 1.0)
+    assert row["mae_mean_parsed"] == pytest.approx(1.5)

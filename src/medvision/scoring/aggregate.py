@@ -126,6 +126,7 @@ def group_average(
     keys = _key_columns(scores, [*by, "label", "anatomy_group"])
     group_keys = [name for name in keys if name in {*by, *ALWAYS_BY}]
     cell_keys = [*group_keys, *([] if "label" in group_keys else ["label"])]
+    scores = scores.select(list(dict.fromkeys([*keys, *_READ_COLUMNS])))
     scores = scores.filter(pa.array(_is_averaged(scores)))
     labels = grouped(scores, cell_keys)
     n_of_label = np.bincount(labels.code, minlength=len(labels))

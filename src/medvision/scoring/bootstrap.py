@@ -19,10 +19,11 @@ from medvision.scoring.metrics import FloatArray
 LEVEL_FRAC = 0.95
 """Probability an interval is meant to cover: percentiles 2.5 and 97.5 of the resamples."""
 
-_DRAWS_AT_ONCE = 1 << 20
+_DRAWS_AT_ONCE = 1 << 22
 _GROUPS_AT_ONCE = 128
 _DRAW_BITS = 32
 _PRODUCTS_AT_ONCE = 250_000
+_RESAMPLES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,16 +168,20 @@ def _reduced(group: SubjectGroup, ratios: RatioTerms) -> _Reduced:
 def _resampled_sums(counts: FloatArray, cell: Cell) -> FloatArray:
     """(resamples, terms) sums of a cell; subjects are ascending, so all of them are in order.
 
-    In blocks that the matrix library multiplies on one thread: handing products this small to
-    several threads costs many times the product on a busy machine.
+    In blocks that stay in the cache and that the matrix library multiplies on one thread: handing
+    products this small to several threads costs many times the product on a busy machine.
     """
-    n_terms = cell.sums.shape[1]
-    sums = np.empty((len(counts), n_terms))
-    at_once = max(1, _PRODUCTS_AT_ONCE // max(1, cell.sums.size))
-    for start in range(0, len(counts), at_once):
-        block = counts[start : start + at_once]
-        of_cell = block if len(cell.subject) == counts.shape[1] else block[:, cell.subject]
-        np.matmul(of_cell, cell.sums, out=sums[start : start + at_once])
+    n_subjects, n_terms = cell.sums.shape
+    is_whole = n_subjects == counts.shape[1]
+    sums = np.zeros((len(counts), n_terms))
+    n_rows = max(_RESAMPLES_AT_ONCE, _PRODUCTS_AT_ONCE // max(1, cell.sums.size))
+    n_columns = max(1, _PRODUCTS_AT_ONCE // (n_rows * max(1, n_terms)))
+    for start in range(0, n_subjects, n_columns):
+        columns = slice(start, start + n_columns)
+        of_cell = counts[:, columns] if is_whole else counts[:, cell.subject[columns]]
+        for row in range(0, len(counts), n_rows):
+            rows = slice(row, row + n_rows)
+            sums[rows] += of_cell[rows] @ cell.sums[columns]
     return sums
 
 
