@@ -31,7 +31,9 @@ def test_every_task_and_baseline_is_in_the_report(demo):
     html = result.report.read_text(encoding="utf-8")
     assert all(f"baseline/{name}" in html for name in BASELINES)
     assert "not for clinical use" in html.lower()
-    assert not re.search(r'(src|href)="https?://', html)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert "default-src 'none'" in policy[1].replace("&#39;", "'")
+    assert not re.search(r'<(script|img|link)[^>]*(src|href)="http', html)
 
 
 def test_no_case_of_the_phantoms_is_lost(demo):

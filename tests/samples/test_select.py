@@ -27,7 +27,8 @@ def test_detection_asks_for_single_components_with_sides_of_ten_pixels(study_tab
     assert len(found.samples) == pc.sum(pc.and_(single, large)).as_py()
     n_left_out = rows.num_rows - len(found.samples)
     assert sum(found.dropped.values()) == n_left_out
-    assert set(found.dropped) == {"several_components", "box_side_below_10_px"}
+    reasons = ("several_components", "box_side_below_10_px")
+    assert set(found.dropped) == {f"detection: {reason}" for reason in reasons}
 
 
 def test_detection_truth_is_the_relative_box_from_the_lower_left(study_tables):

@@ -40,7 +40,7 @@ class Selection:
 
     Attributes:
         samples: In order of config, case, plane and slice.
-        dropped: Number of candidate rows left out, by reason.
+        dropped: Number of candidate rows left out, by "task: reason".
     """
 
     samples: list[Sample]
@@ -70,7 +70,9 @@ def select_samples(
     for config in suite.configs:
         names = [config.dataset] if config.dataset else sorted(tables)
         for name in filter(tables.__contains__, names):
-            candidates = list(_candidates(config, tables[name], split, root, dropped))
+            left_out: Counter[str] = Counter()
+            candidates = list(_candidates(config, tables[name], split, root, left_out))
+            dropped.update({f"{config.task}: {why}": n for why, n in left_out.items() if n})
             samples += _drawn(candidates, suite.cap_per_config, suite.seed)
     return Selection(samples=_drawn(samples, limit, suite.seed), dropped=dict(dropped))
 
@@ -160,8 +162,6 @@ def _without_suspect_spacing(
 def _keep(rows: pa.Table, mask: pa.Array, reason: str, dropped: Counter[str]) -> pa.Table:
     kept = rows.filter(mask)
     dropped[reason] += rows.num_rows - kept.num_rows
-    if not dropped[reason]:
-        del dropped[reason]
     return kept
 
 
