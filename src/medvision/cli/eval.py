@@ -2,11 +2,14 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
+from medvision.cli.pixel_grid import add_grid, grid_from
+from medvision.cli.profiles import add_profiles, model_profile
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root, root_from
 from medvision.cli.summary import print_scores
@@ -17,8 +20,10 @@ from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
 from medvision.models.generation import Generation
 from medvision.models.limits import Budget
 from medvision.models.openai_server import OpenAIServer, ServerSettings
+from medvision.models.profiles import ModelProfile
 from medvision.models.runner import Progress, RunSettings, RunSummary
 from medvision.prompts.answers import Style
+from medvision.prompts.perceived import resolved_limits
 from medvision.samples import Sample, Task
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
@@ -36,15 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--task", choices=[str(task) for task in Task])
     what.add_argument("--split", choices=("test", "train", "all"), default="test")
     what.add_argument("--limit", type=int, metavar="N", help="at most N samples, drawn by seed")
-    what.add_argument("--style", choices=[str(style) for style in Style], default="direct")
+    what.add_argument("--style", choices=[str(style) for style in Style])
     add_root(parser)
     who = parser.add_argument_group("model")
     who.add_argument("--model", required=True, metavar="M", help="baseline/NAME or openai/NAME")
     who.add_argument("--base-url", help="address of an OpenAI-compatible server")
     who.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="VAR")
     who.add_argument("--family", metavar="F", help="how the model sees pictures: a family or HxW")
-    who.add_argument("--temperature", type=float, default=0.0, metavar="T")
-    who.add_argument("--max-tokens", type=int, default=4096, metavar="N")
+    add_profiles(who)
+    add_grid(who)
+    who.add_argument("--temperature", type=float, metavar="T", help="else the profile's, or 0")
+    who.add_argument("--max-tokens", type=int, metavar="N", help="else the profile's, or 4096")
     how = parser.add_argument_group("run")
     how.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
     how.add_argument("--concurrency", type=int, default=32, metavar="N")
@@ -62,12 +69,15 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(msg)
     suite, tables = suite_and_tables(args)
     selection = select_samples(suite, tables, split=args.split, limit=args.limit, root=args.root)
-    model = make_model(args, suite, tables)
+    profile = model_profile(args)
+    model = make_model(args, suite, tables, profile)
     request = EvalRequest(
         samples=selection.samples,
         model=model,
-        family=picture_family(args, selection.samples),
-        style=Style(args.style),
+        family=picture_family(args, selection.samples, profile),
+        style=Style(args.style or (profile.style if profile else Style.DIRECT)),
+        system_text=profile.system_text if profile else "",
+        profile=profile,
         settings=RunSettings(concurrency=args.concurrency, budget=_budget(args.budget)),
         selection=_selection_record(args, suite, selection),
     )
@@ -119,9 +129,12 @@ def _suite_folders(suite: Suite, root: Path) -> list[Path]:
 
 
 def make_model(
-    args: argparse.Namespace, suite: Suite, tables: dict[str, Path]
+    args: argparse.Namespace,
+    suite: Suite,
+    tables: dict[str, Path],
+    profile: ModelProfile | None = None,
 ) -> ServedModel | LocalModel:
-    """The model that `--model` names.
+    """The model that `--model` names; what the command line leaves open is its profile's.
 
     Raises:
         UsageError: An unknown kind or name, or `openai/` without `--base-url`.
@@ -138,7 +151,7 @@ def make_model(
                 name=name,
                 base_url=args.base_url,
                 api_key_env=args.api_key_env,
-                generation=Generation(temperature=args.temperature, max_tokens=args.max_tokens),
+                generation=_generation(args, profile),
                 max_in_flight=args.concurrency,
             )
         )
@@ -149,23 +162,51 @@ def make_model(
     raise UsageError(msg)
 
 
-def picture_family(args: argparse.Namespace, samples: list[Sample]) -> PictureFamily:
-    """How the model sees pictures.
+def _generation(args: argparse.Namespace, profile: ModelProfile | None) -> Generation:
+    """Generation settings: the command line's, else the profile's, else the usual ones."""
+    usual = Generation()
+    temperature = profile.temperature if profile else usual.temperature
+    max_tokens = profile.max_tokens if profile else usual.max_tokens
+    return Generation(
+        temperature=temperature if args.temperature is None else args.temperature,
+        max_tokens=max_tokens if args.max_tokens is None else args.max_tokens,
+    )
+
+
+def picture_family(
+    args: argparse.Namespace, samples: list[Sample], profile: ModelProfile | None
+) -> PictureFamily:
+    """How the model sees pictures: as `--family` says, else as its profile does.
 
     Raises:
-        UsageError: A served model without a declared family is asked for millimetres: the prompt
+        UsageError: A served model without family or profile is asked for millimetres: the prompt
             could not state the pixel size it sees.
     """
-    if args.family:
-        return PictureFamily(name=args.family)
+    grid = grid_from(args)
+    if args.family or profile:
+        family = declared_family(args.family, profile)
+        return replace(family, square=grid.square, shape_hw=grid.shape_hw)
     measured = sorted({str(sample.task) for sample in samples} - {str(Task.DETECTION)})
     if measured and not args.model.startswith("baseline/"):
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "
-            "on how it resizes pictures; declare it with --family NAME or --family HxW"
+            f"on how it resizes pictures, and no profile knows {args.model!r}; declare it with "
+            "--family NAME, --family HxW, or a profile of your own in --profiles FILE"
         )
         raise UsageError(msg)
-    return PictureFamily(name="as_sent")
+    return PictureFamily(name="as_sent", square=grid.square, shape_hw=grid.shape_hw)
+
+
+def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:
+    """The family of `--family`, else the profile's; its limits are the profile's where it fits.
+
+    Raises:
+        UsageError: No such family, or its limits are not known.
+    """
+    limits = profile.limits if profile and name in {None, profile.family} else {}
+    declared = name or (profile.family if profile else "as_sent")
+    resolved_limits(declared, limits)
+    return PictureFamily(name=declared, limits=dict(limits) or None)
 
 
 def _selection_record(
