@@ -142,6 +142,16 @@ class CutShort:
 
 
 @dataclass
+class Flood:
+    """Send a body without end with an HTTP status, until the client has enough."""
+
+    code: int
+    content_type: str = "application/json"
+    most_bytes: int = 300_000_000
+    n_bytes: int = 0
+
+
+@dataclass
 class Request:
     body: dict
     headers: dict[str, str]
@@ -239,11 +249,22 @@ class FlakyServer:
             )
             await writer.drain()
             return False
+        elif isinstance(action, Flood):
+            await self._flood(action, writer)
+            return False
         else:
             await asyncio.sleep(action.delay_s)
             writer.write(action.encoded())
             await writer.drain()
         return True
+
+    async def _flood(self, flood, writer) -> None:
+        head = f"HTTP/1.1 {flood.code} X\r\nContent-Type: {flood.content_type}\r\n\r\n"
+        writer.write(head.encode())
+        while flood.n_bytes < flood.most_bytes:
+            writer.write(b"25, " * 25_000)
+            flood.n_bytes += 100_000
+            await writer.drain()
 
 
 @pytest.fixture
@@ -304,4 +325,5 @@ class Actions:
     Hang = Hang
     Reset = Reset
     CutShort = CutShort
+    Flood = Flood
     completion = staticmethod(completion)

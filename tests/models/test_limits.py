@@ -69,6 +69,31 @@ def test_breaker_stays_closed_while_something_comes_through():
     assert breaker.is_open is False
 
 
+def test_breaker_opens_after_many_attempts_without_one_answer():
+    breaker = Breaker(BreakerPolicy(n_fruitless=4, fruitless_for_at_least_s=0.05))
+    for _ in range(20):
+        breaker.fruitless()
+        breaker.reached()
+    breaker.check()
+    time.sleep(0.06)
+    breaker.fruitless()
+    with pytest.raises(ServerDeadError, match=r"found none in 21 attempts over 0 s in a row"):
+        breaker.check()
+
+
+def test_answers_and_rate_limits_keep_the_breaker_closed():
+    breaker = Breaker(BreakerPolicy(n_fruitless=4, fruitless_for_at_least_s=0.0))
+    for _ in range(20):
+        for _ in range(3):
+            breaker.fruitless()
+        breaker.answered()
+    for _ in range(20):
+        breaker.fruitless(is_throttled=True)
+    assert breaker.is_open is False
+    breaker.fruitless()
+    assert breaker.is_open is True
+
+
 def test_opening_breaker_ends_waits():
     async def scenario() -> float:
         breaker = Breaker(BreakerPolicy(n_failures=1, for_at_least_s=0.0))

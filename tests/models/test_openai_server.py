@@ -136,6 +136,16 @@ def test_unusable_success_is_an_error(body, content_type, kind, serve, served_mo
     assert (reply.status, reply.error_kind, reply.text) == ("error", kind, "")
 
 
+@pytest.mark.parametrize(("code", "kind"), [(500, "server"), (422, "rejected"), (200, "oversized")])
+def test_body_without_end_is_cut_off(code, kind, serve, served_model, ask, actions):
+    flood = actions.Flood(code=code)
+    server = serve(lambda *_: flood)
+    retry = RetryPolicy(max_attempts=1)
+    reply = ask(served_model(server.base_url, retry=retry))
+    assert (reply.error_kind, reply.http_code) == (kind, code)
+    assert flood.n_bytes < 30_000_000
+
+
 def test_hanging_server_is_a_timeout(serve, served_model, ask, actions, quick_retry):
     server = serve(lambda *_: actions.Hang())
     retry = RetryPolicy(max_attempts=2, request_timeout_s=0.2, first_delay_s=0.01)

@@ -1,5 +1,6 @@
 """A run asks what is missing, keeps what comes, and ends in order."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from medvision.errors import ItemError, UsageError
 from medvision.models import (
     AccessRefusedError,
+    BreakerPolicy,
     Budget,
     DuplicateRequestError,
     ErrorKind,
@@ -177,6 +179,73 @@ def test_address_without_server_ends_by_itself(served_model, questions, store):
     summary = run_questions(served_model(url, retry=retry), questions(10), store=store)
     assert summary.stopped is StopReason.BREAKER_OPEN
     assert summary.errors == {ErrorKind.BREAKER_OPEN: 10}
+
+
+@pytest.mark.parametrize("name", ["server_errors", "hung"])
+def test_server_that_never_answers_ends_the_run(
+    name, serve, served_model, questions, store, actions
+):
+    behaviour = {"server_errors": actions.Respond(code=500, body={}), "hung": actions.Hang()}[name]
+    server = serve(lambda *_: behaviour)
+    summary = run_questions(
+        served_model(
+            server.base_url,
+            retry=RetryPolicy(request_timeout_s=0.1, first_delay_s=0.02, max_delay_s=0.05),
+            breaker=BreakerPolicy(n_fruitless=20, fruitless_for_at_least_s=0.5),
+        ),
+        questions(3000),
+        store=store,
+        settings=RunSettings(concurrency=8, grace_s=0.5),
+    )
+    assert summary.stopped is StopReason.BREAKER_OPEN
+    assert summary.n_errors == 3000
+    assert summary.errors[ErrorKind.BREAKER_OPEN] > 1000
+    assert len(server.requests) < 1500
+
+
+def test_outage_between_answers_is_survived(serve, served_model, questions, store, actions):
+    def flaky(_request, index):
+        return actions.Respond() if index % 10 == 0 else actions.Respond(code=503, body={})
+
+    server = serve(flaky)
+    model = served_model(
+        server.base_url,
+        retry=RetryPolicy(max_attempts=200, first_delay_s=0.001, max_delay_s=0.002),
+        breaker=BreakerPolicy(n_fruitless=30, fruitless_for_at_least_s=0.0),
+    )
+    summary = run_questions(model, questions(20), store=store, settings=RunSettings(concurrency=2))
+    assert (summary.n_ok, summary.stopped) == (20, None)
+
+
+def test_run_goes_inside_a_running_event_loop(serve, served_model, questions, store, actions):
+    server = serve(lambda *_: actions.Respond())
+
+    async def notebook_cell():
+        return run_questions(served_model(server.base_url), questions(20), store=store)
+
+    summary = asyncio.run(notebook_cell())
+    assert summary.n_ok == len(list(store.current_replies())) == 20
+
+
+def test_interrupt_inside_a_running_event_loop_is_orderly(
+    serve, served_model, questions, store, actions
+):
+    server = serve(lambda *_: actions.Respond(delay_s=0.02))
+
+    def interrupt(progress):
+        if progress.n_done == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def notebook_cell():
+        return run_questions(
+            served_model(server.base_url), questions(300), store=store, on_progress=interrupt
+        )
+
+    loop = asyncio.new_event_loop()
+    summary = loop.run_until_complete(notebook_cell())
+    loop.close()
+    assert summary.interrupted
+    assert 8 <= summary.n_ok == len(server.requests) < 150
 
 
 def test_refused_key_stops_the_run_and_keeps_what_came(

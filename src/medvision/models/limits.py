@@ -56,27 +56,54 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When a server counts as dead.
+    """When a server counts as dead: number and time must both be reached.
 
-    Both must hold, so that a restart that cuts every open connection at once is survived.
+    A restart that cuts every open connection at once is survived, and so are minutes of errors.
 
     Attributes:
         n_failures: Connection failures in a row, over all questions, nothing coming through.
         for_at_least_s: Time from the first of them to the last.
+        n_fruitless: Failed attempts of any kind in a row, without one answer among them.
+        fruitless_for_at_least_s: Time from the first of them to the last.
+        throttled_for_at_least_s: The same, where the last was one of "too many requests".
     """
 
     n_failures: int = 10
     for_at_least_s: float = 5.0
+    n_fruitless: int = 50
+    fruitless_for_at_least_s: float = 300.0
+    throttled_for_at_least_s: float = 3600.0
+
+
+@dataclass(slots=True)
+class _Streak:
+    """Failures in a row, and when the first of them was."""
+
+    n: int = 0
+    first_s: float = 0.0
+
+    def add(self) -> None:
+        if not self.n:
+            self.first_s = time.monotonic()
+        self.n += 1
+
+    def reaches(self, n: int, for_at_least_s: float) -> bool:
+        return self.n >= n and self.lasted_s >= for_at_least_s
+
+    @property
+    def lasted_s(self) -> float:
+        return time.monotonic() - self.first_s if self.n else 0.0
 
 
 class Breaker:
-    """Opens, for good, when the server stops being reachable."""
+    """Opens, for good, when the server stops being reachable or stops answering."""
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self._policy = policy
-        self._n_failures = 0
-        self._first_failure_s = 0.0
+        self._unreachable = _Streak()
+        self._fruitless = _Streak()
         self._opened = asyncio.Event()
+        self._found = ""
 
     @property
     def is_open(self) -> bool:
@@ -84,18 +111,33 @@ class Breaker:
         return self._opened.is_set()
 
     def reached(self) -> None:
-        """The server answered something: it lives."""
-        self._n_failures = 0
+        """The server said something: it can be reached."""
+        self._unreachable = _Streak()
+
+    def answered(self) -> None:
+        """The server gave an answer: it lives."""
+        self._unreachable, self._fruitless = _Streak(), _Streak()
 
     def unreachable(self) -> None:
         """One more connection failed."""
-        now_s = time.monotonic()
-        if not self._n_failures:
-            self._first_failure_s = now_s
-        self._n_failures += 1
-        enough = self._n_failures >= self._policy.n_failures
-        if enough and now_s - self._first_failure_s >= self._policy.for_at_least_s:
-            self._opened.set()
+        self._unreachable.add()
+        if self._unreachable.reaches(self._policy.n_failures, self._policy.for_at_least_s):
+            self._open(f"expected a server, found none in {self._unreachable.n} connections")
+
+    def fruitless(self, *, is_throttled: bool = False) -> None:
+        """One more attempt failed that another might have answered."""
+        self._fruitless.add()
+        policy = self._policy
+        least_s = policy.fruitless_for_at_least_s
+        if is_throttled:
+            least_s = policy.throttled_for_at_least_s
+        if self._fruitless.reaches(policy.n_fruitless, least_s):
+            n, lasted_s = self._fruitless.n, self._fruitless.lasted_s
+            self._open(f"expected answers, found none in {n} attempts over {lasted_s:.0f} s")
+
+    def _open(self, found: str) -> None:
+        self._found = self._found or found
+        self._opened.set()
 
     def check(self) -> None:
         """Pass while closed.
@@ -105,8 +147,8 @@ class Breaker:
         """
         if self.is_open:
             msg = (
-                f"expected a server, found none in {self._n_failures} connections in a row; "
-                "check that it runs and that --base-url names it, then repeat the same command"
+                f"{self._found} in a row; check that the server runs, what its log says and that "
+                "--base-url names it, then repeat the same command"
             )
             raise ServerDeadError(msg)
 

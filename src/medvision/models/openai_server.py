@@ -219,6 +219,8 @@ class OpenAIServer:
         if self._client is None:
             import openai
 
+            from medvision.models.http_client import http_client
+
             retry = self._settings.retry
             seconds = openai.Timeout(retry.request_timeout_s, connect=retry.connect_timeout_s)
             self._client = openai.AsyncOpenAI(
@@ -226,6 +228,7 @@ class OpenAIServer:
                 base_url=self._settings.base_url or "https://api.openai.com/v1",
                 max_retries=0,
                 timeout=seconds,
+                http_client=http_client(),
             )
         return self._client
 
@@ -238,8 +241,11 @@ class OpenAIServer:
         )
 
     def _note_answer(self, reply: Reply) -> None:
-        self._breaker.reached()
-        self._any_answer = self._any_answer or reply.is_answer
+        if reply.is_answer:
+            self._breaker.answered()
+            self._any_answer = True
+        else:
+            self._breaker.reached()
         self._pacer.answered((reply.prompt_tokens or 0) + (reply.completion_tokens or 0))
 
     def _note_failure(self, failure: "Failure") -> None:
@@ -247,6 +253,8 @@ class OpenAIServer:
             self._breaker.unreachable()
         elif failure.http_code is not None:
             self._breaker.reached()
+        if failure.is_retried:
+            self._breaker.fruitless(is_throttled=failure.kind is ErrorKind.RATE_LIMITED)
         self._log_once(failure)
         if failure.http_code in _RUN_ENDING_CODES and not self._any_answer:
             from medvision.models import failures

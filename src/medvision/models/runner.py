@@ -213,7 +213,8 @@ def run_questions(
         questions: In the order to ask them; pictures are made only for those asked.
         store: Where replies go, each as soon as it came.
         settings: How many at once, and what may be spent.
-        on_progress: Called after every reply, in the thread of the caller.
+        on_progress: Called after every reply, in the thread of the caller, or in one of its
+            own where the caller's runs an event loop (a notebook).
 
     Raises:
         AccessRefusedError: The server accepts nothing from this user; what came before is kept.
@@ -232,7 +233,7 @@ def run_questions(
     if isinstance(model, LocalModel):
         _run_local(model, plan, store, tally)
     else:
-        asyncio.run(_ServedRun(model, plan, store, settings=settings, tally=tally).run())
+        _run_served(_ServedRun(model, plan, store, settings=settings, tally=tally))
     return _summary(plan, tally, store)
 
 
@@ -298,6 +299,22 @@ def _run_local(model: LocalModel, plan: _Plan, store: ResponseStore, tally: _Tal
         tally.stopped = StopReason.INTERRUPTED
 
 
+def _run_served(run: "_ServedRun") -> None:
+    """Run in an event loop of its own; beside the caller's, where that is in one (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(run.run())
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="run") as beside:
+        ended = beside.submit(asyncio.run, run.run())
+        try:
+            ended.result()
+        except KeyboardInterrupt:
+            run.interrupt_from_another_thread()
+            ended.result()
+
+
 class _ServedRun:
     """A run under way against a served model: workers that share one stream of questions."""
 
@@ -324,9 +341,11 @@ class _ServedRun:
         self._dead: ServerDeadError | None = None
         self._failed: set[str] = set()
         self._n_signals = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
         """Ask until all is answered or something ends the run; what came is in the store."""
+        self._loop = asyncio.get_running_loop()
         try:
             with self._on_signals():
                 self._workers = [
@@ -419,6 +438,11 @@ class _ServedRun:
             for name in names:
                 loop.remove_signal_handler(name)
                 signal.signal(name, former[name])
+
+    def interrupt_from_another_thread(self) -> None:
+        """What the first Ctrl-C does."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._interrupted)
 
     def _interrupted(self) -> None:
         self._n_signals += 1

@@ -110,7 +110,7 @@ class StatusCount:
 
 
 class ResponseStore:
-    """An open store, to be used as a context manager and from one thread.
+    """An open store, to be used as a context manager and from one thread at a time.
 
     Args:
         path: The SQLite file, made when absent.
@@ -127,7 +127,9 @@ class ResponseStore:
             msg = f"{self.path}: expected stored replies, found no file; run `medvision eval` first"
             raise StoreUnreadableError(msg)
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+            self._db = sqlite3.connect(
+                self.path, isolation_level=None, timeout=30, check_same_thread=False
+            )
         except sqlite3.OperationalError as error:
             msg = f"{self.path}: cannot be opened ({error}); check that its folder exists"
             raise StoreUnreadableError(msg) from error
