@@ -61,6 +61,12 @@ FROM requests LEFT JOIN responses ON responses.key = requests.key
 ORDER BY requests.sample_id, requests.repeat
 """
 
+_CURRENT_TEXTS = """
+SELECT requests.sample_id, requests.repeat, coalesce(responses.status, 'error'),
+    coalesce(responses.text, '')
+FROM requests LEFT JOIN responses ON responses.key = requests.key
+"""
+
 _COUNTS = """
 SELECT coalesce(responses.status, 'error') AS status,
     CASE WHEN responses.key IS NULL THEN 'not_asked' ELSE responses.error_kind END AS kind, count(*)
@@ -240,6 +246,10 @@ class ResponseStore:
     def current_replies(self) -> Iterator[StoredReply]:
         """Every current request with its reply, sorted by sample id and repeat."""
         return (_stored_reply(row) for row in self._db.execute(_CURRENT))
+
+    def current_texts(self) -> Iterator[tuple[str, int, str, str]]:
+        """(sample_id, repeat, status, reply text) of every current request, in no order."""
+        return iter(self._db.execute(_CURRENT_TEXTS))
 
     def status_counts(self) -> list[StatusCount]:
         """How the current requests stand."""
