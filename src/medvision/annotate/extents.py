@@ -65,7 +65,7 @@ def _scan(
         at, end = begin + row_extents[row, 0], begin + row_extents[row, 1]
         while at < end:
             stop = same_until(memory, at, end)
-            value = np.int64(memory.flat[at])
+            value = int(memory.flat[at])
             if value != 0:
                 if slot >= n_found or values[slot] != value:
                     slot = _slot_of(values, n_found, value)

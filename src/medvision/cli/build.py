@@ -145,7 +145,7 @@ def _print_summary(summary: BuildSummary, out: Path) -> None:
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped().items())
     state = "already up to date" if summary.up_to_date else "written"
     print(
-        f"{out}: {state}; {summary.n_built} of {summary.n_cases} cases, {summary.n_regions} "
-        f"regions, {summary.n_biometrics} measurements"
-        + (f"; problems: {dropped}" if dropped else "")
+        f"{out}: {state}; {summary.n_built} of {summary.n_cases} cases, "
+        f"{summary.n_structures} structures, {summary.n_regions} regions, "
+        f"{summary.n_biometrics} measurements" + (f"; problems: {dropped}" if dropped else "")
     )

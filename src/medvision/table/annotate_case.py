@@ -1,41 +1,34 @@
 """One case to its rows: read, check, measure. Pure of any output."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from medvision.annotate.biometrics import BiometricsSpec, biometric_rows
 from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmarks
 from medvision.annotate.regions import native_region_table, region_table
-from medvision.errors import ItemError
 from medvision.frames import Plane
-from medvision.table.cases import CaseSource, Structure
-from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA, TEXT
+from medvision.table.cases import CaseSource
+from medvision.table.mask_layers import MaskLayer, mask_layers
+from medvision.table.schema import (
+    BIOMETRIC_SCHEMA,
+    CASE_SCHEMA,
+    REGION_SCHEMA,
+    STRUCTURE_SCHEMA,
+    TEXT,
+)
+from medvision.table.structures import structure_rows, voxel_volume_mm3
 from medvision.volumes import (
     Volume,
     check_same_grid,
-    read_label_map,
     read_volume,
     spacing_suspect,
     volume_fingerprint,
 )
-
-
-class UnknownLabelError(ItemError):
-    """A mask holds a value that the label file does not name."""
-
-    reason = "unknown_label"
-
-
-class EmptyMaskError(ItemError):
-    """A mask holds background only."""
-
-    reason = "empty_mask"
+from medvision.volumes.stored import ReadOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +64,7 @@ class AnnotatedCase:
     """Rows of one case, without `split`, which depends on all subjects of the dataset."""
 
     record: dict[str, Any]
+    structures: pa.Table
     regions: pa.Table
     biometrics: pa.Table
     problems: tuple[Problem, ...]
@@ -98,16 +92,11 @@ def annotate_case(
     reference = volumes[0]
     for volume, image in zip(volumes[1:], case.images[1:], strict=True):
         check_same_grid(reference, volume, item=f"{case.case_id}: image {image.path.name}")
-    regions = REGION_SCHEMA.empty_table()
-    if case.mask is not None:
-        label_map = read_label_map(
-            case.mask, spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from
-        )
-        check_same_grid(reference, label_map, item=f"{case.case_id}: mask {case.mask.name}")
-        regions = _region_rows(case, options, label_map)
+    structures, regions = _mask_rows(case, options, reference)
     biometrics, problems = _biometric_rows(case, options, reference)
     return AnnotatedCase(
         record=_record(case, options, reference, digests),
+        structures=structures,
         regions=regions,
         biometrics=biometrics,
         problems=problems,
@@ -151,62 +140,53 @@ def _record(
     return {name: record[name] for name in CASE_SCHEMA.names}
 
 
-def _region_rows(case: CaseSource, options: AnnotateOptions, label_map: Volume) -> pa.Table:
-    _check_labels(case, label_map.array)
-    name_of = {structure.label_id: structure.name for structure in case.structures}
-    measured = pa.concat_tables(
-        _measured(array, label_map, case.target_labels, options)
-        for array in _label_arrays(label_map.array, case.structures)
+def _mask_rows(
+    case: CaseSource, options: AnnotateOptions, image: Volume
+) -> tuple[pa.Table, pa.Table]:
+    """Rows of `structures` and of `regions`."""
+    structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
+    reading = ReadOptions(spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
+    for layer in mask_layers(case, image, reading):
+        whole = _structure_rows(layer, image)
+        structures.append(_with_case(whole, case, options, STRUCTURE_SCHEMA))
+        measured = _region_rows(layer, case.target_labels, options)
+        regions.append(_with_case(measured, case, options, REGION_SCHEMA))
+    return pa.concat_tables(structures), pa.concat_tables(regions)
+
+
+def _structure_rows(layer: MaskLayer, image: Volume) -> pa.Table:
+    shape = layer.labels.shape
+    return structure_rows(
+        layer.extents,
+        layer.structures,
+        shape_ijk=(shape[1], shape[0], 1) if image.is_native else shape,
+        voxel_mm3=None if image.is_native else voxel_volume_mm3(image.affine),
     )
-    names = pa.array([name_of[label_id] for label_id in measured["label_id"].to_pylist()], TEXT)
-    return _with_case(measured.append_column("label", names), case, options)
 
 
-def _label_arrays(
-    array: npt.NDArray[Any], structures: tuple[Structure, ...]
-) -> Iterator[npt.NDArray[Any]]:
-    """The mask as it is, where each of its values is one structure; else one array for each."""
-    if all(structure.values == (structure.label_id,) for structure in structures):
-        yield array
-        return
-    for structure in structures:
-        yield np.where(np.isin(array, structure.values), np.int32(structure.label_id), np.int32(0))
-
-
-def _measured(
-    array: npt.NDArray[Any],
-    label_map: Volume,
-    target_labels: tuple[int, ...],
-    options: AnnotateOptions,
+def _region_rows(
+    layer: MaskLayer, target_labels: tuple[int, ...], options: AnnotateOptions
 ) -> pa.Table:
-    """Region rows of structures that do not overlap."""
-    if label_map.is_native:
-        spacing_y_mm, spacing_x_mm = label_map.spacing_mm
-        return native_region_table(
-            array, (spacing_y_mm, spacing_x_mm), options.native_plane, target_labels
+    """Region rows of structures that do not overlap, with their names."""
+    labels = layer.labels
+    if labels.is_native:
+        spacing_y_mm, spacing_x_mm = labels.spacing_mm
+        measured = native_region_table(
+            labels.array, (spacing_y_mm, spacing_x_mm), options.native_plane, target_labels
         )
-    return region_table(array, label_map.spacing_mm, target_labels)
-
-
-def _check_labels(case: CaseSource, array: npt.NDArray[Any]) -> None:
-    known = {value for structure in case.structures for value in structure.values}
-    found = {int(value) for value in np.unique(array)} - {0}
-    if not found:
-        msg = f"{case.mask}: expected labelled voxels, found background only; check the mask"
-        raise EmptyMaskError(msg)
-    if found - known:
-        msg = (
-            f"{case.mask}: expected only label values {sorted(known)}, found also "
-            f"{sorted(found - known)}; name them in the label file"
-        )
-        raise UnknownLabelError(msg)
+    else:
+        measured = region_table(labels.array, labels.spacing_mm, target_labels)
+    name_of = {structure.label_id: structure.name for structure in layer.structures}
+    names = pa.array([name_of[label_id] for label_id in measured["label_id"].to_pylist()], TEXT)
+    return measured.append_column("label", names)
 
 
 _CASE_CONSTANTS = ("dataset", "cohort", "case_id", "subject_id", "split", "image_id")
 
 
-def _with_case(rows: pa.Table, case: CaseSource, options: AnnotateOptions) -> pa.Table:
-    schema = REGION_SCHEMA if "label_id" in rows.column_names else BIOMETRIC_SCHEMA
+def _with_case(
+    rows: pa.Table, case: CaseSource, options: AnnotateOptions, schema: pa.Schema
+) -> pa.Table:
     values = [options.dataset, case.cohort, case.case_id, case.subject_id]
     values += [AnnotatedCase.NO_SPLIT, case.images[0].image_id]
     constants = dict(zip(_CASE_CONSTANTS, values, strict=True))
@@ -250,4 +230,4 @@ def _biometric_rows(
         )
         for problem in measured.problems
     )
-    return _with_case(rows, case, options), problems
+    return _with_case(rows, case, options, BIOMETRIC_SCHEMA), problems

@@ -1,4 +1,4 @@
-"""Cases to tables: `regions/`, `biometrics/`, `cases.parquet`, and the manifest last.
+"""Cases to tables: regions, biometrics, structures, cases, and the manifest last.
 
 Each case's rows are staged as soon as they are measured, so an interrupted build goes on where
 it stopped; the staged cases are then merged into Hive partitions, one row group at a time.
@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medvision.errors import ItemError, UsageError
-from medvision.fetch import sha256_file
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
 from medvision.table.cases import CaseSource, Unpaired
+from medvision.table.inputs import case_inputs, input_digests
 from medvision.table.manifest import (
     content_key,
     jsonable,
@@ -28,19 +27,31 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
-from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+from medvision.table.schema import (
+    BIOMETRIC_SCHEMA,
+    CASE_SCHEMA,
+    REGION_SCHEMA,
+    STRUCTURE_SCHEMA,
+)
 from medvision.table.split import SPLIT_SEED, subject_splits
+from medvision.table.writer import TableWriter
 
 logger = logging.getLogger(__name__)
 
 STAGING = ".build"
-ROWS_PER_GROUP = 500_000
-PARTITION_COLUMNS = ("plane", "split")
+TABLES_FORMAT = 2
+"""Counts what tables hold: those of another format are built anew."""
+
 SORT_KEYS = {
+    "structures": ("label_id",),
     "regions": ("label_id", "slice_index", "component"),
     "biometrics": ("slice_index", "metric_kind", "metric_key"),
 }
-SCHEMAS = {"regions": REGION_SCHEMA, "biometrics": BIOMETRIC_SCHEMA}
+SCHEMAS = {
+    "structures": STRUCTURE_SCHEMA,
+    "regions": REGION_SCHEMA,
+    "biometrics": BIOMETRIC_SCHEMA,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,7 @@ class BuildSummary:
 
     n_cases: int
     n_built: int
+    n_structures: int
     n_regions: int
     n_biometrics: int
     problems: tuple[Problem, ...]
@@ -104,16 +116,16 @@ def build_tables(
             "give each dataset an --out of its own"
         )
         raise UsageError(msg)
-    digests, missing = _digests(request.cases)
+    digests, unreadable = input_digests(request.cases)
     key = _build_key(request, digests)
     if done and done["key"] == key:
         return _summary(done, up_to_date=True)
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
-    staged, problems = [], [*_unpaired_problems(request.unpaired), *missing]
+    staged, problems = [], _listing_problems(request, unreadable)
     for rank, case in enumerate(request.cases):
         on_progress(rank, len(request.cases), case.case_id)
-        if all(path in digests for path in _files(case)):
+        if all(path in digests for path in case_inputs(case)):
             folder = staging / _case_key(case, request, digests)
             problems += _stage(case, request.options, digests, folder)
             staged += [folder] if folder.exists() else []
@@ -124,33 +136,12 @@ def build_tables(
     return _summary(jsonable(manifest), up_to_date=False)
 
 
-def _files(case: CaseSource) -> list[Path]:
-    return [
-        *(image.path for image in case.images),
-        *(path for path in (case.mask, case.landmarks) if path is not None),
-    ]
-
-
-def _digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], list[Problem]]:
-    """SHA-256 of every file of the cases, and a problem for each case with a missing file."""
-    digests, problems = {}, []
-    for case in cases:
-        for path in _files(case):
-            try:
-                digests[path] = sha256_file(path)
-            except OSError as error:
-                message = f"{path}: expected a readable file, found: {error.strerror}"
-                problems.append(
-                    Problem(case_id=case.case_id, reason="missing_file", message=message)
-                )
-    return digests, problems
-
-
 def _case_key(case: CaseSource, request: BuildRequest, digests: dict[Path, str]) -> str:
     content = {
         "case": case,
         "options": request.options,
-        "files": {path: digests[path] for path in _files(case)},
+        "files": {path: digests[path] for path in case_inputs(case)},
+        "format": TABLES_FORMAT,
         "versions": package_versions(),
     }
     return content_key(content)
@@ -163,15 +154,27 @@ def _build_key(request: BuildRequest, digests: dict[Path, str]) -> str:
         "options": request.options,
         "description": request.description,
         "files": digests,
+        "format": TABLES_FORMAT,
         "versions": package_versions(),
     }
     return content_key(content)
 
 
-def _unpaired_problems(unpaired: Iterable[Unpaired]) -> list[Problem]:
-    return [
-        Problem(case_id=case.case_id, reason="unpaired", message=case.message) for case in unpaired
+def _listing_problems(request: BuildRequest, unreadable: dict[Path, OSError]) -> list[Problem]:
+    """Cases that cannot be started: one file of two, or a file that cannot be read."""
+    problems = [
+        Problem(case_id=case.case_id, reason="unpaired", message=case.message)
+        for case in request.unpaired
     ]
+    for case in request.cases:
+        for path in case_inputs(case):
+            if path in unreadable:
+                found = unreadable[path].strerror
+                message = f"{path}: expected a readable file, found: {found}"
+                problems.append(
+                    Problem(case_id=case.case_id, reason="missing_file", message=message)
+                )
+    return problems
 
 
 def _stage(
@@ -187,8 +190,8 @@ def _stage(
         draft = folder.with_name(f"draft-{folder.name}")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        pq.write_table(annotated.regions, draft / "regions.parquet")
-        pq.write_table(annotated.biometrics, draft / "biometrics.parquet")
+        for name in SORT_KEYS:
+            pq.write_table(getattr(annotated, name), draft / f"{name}.parquet")
         staged = {
             "record": annotated.record,
             "problems": [asdict(problem) for problem in annotated.problems],
@@ -225,7 +228,7 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
     pq.write_table(pa.Table.from_pylist(records, CASE_SCHEMA), merged / "cases.parquet")
     counts = {"cases": len(records)}
     for name, keys in SORT_KEYS.items():
-        with _PartitionedWriter(merged / name, SCHEMAS[name]) as writer:
+        with TableWriter(merged, name, SCHEMAS[name]) as writer:
             for record, folder in by_case:
                 rows = pq.read_table(folder / f"{name}.parquet", partitioning=None)
                 ordered = rows.sort_by([(key, "ascending") for key in keys])
@@ -245,57 +248,6 @@ def _relative_uris(record: dict[str, Any], out: Path) -> dict[str, Any]:
         "images": [{**image, "uri": relative(image["uri"])} for image in record["images"]],
         "mask_uri": relative(record["mask_uri"]),
     }
-
-
-class _PartitionedWriter:
-    """Writes rows to `plane=…/split=…/part-0.parquet` in bounded memory.
-
-    As Hive has it, the partition columns stand in the path and not in the files.
-    """
-
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
-        self.folder = folder
-        self.n_rows = 0
-        self._schema = pa.schema([f for f in schema if f.name not in PARTITION_COLUMNS])
-        self._writers: dict[tuple[str, str], pq.ParquetWriter] = {}
-        self._waiting: dict[tuple[str, str], list[pa.Table]] = {}
-        folder.mkdir()
-
-    def __enter__(self) -> "_PartitionedWriter":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for partition, writer in self._writers.items():
-            if error[0] is None:
-                self._flush(partition)
-            writer.close()
-
-    def write(self, rows: pa.Table, split: str) -> None:
-        """Add one case's rows."""
-        for plane in rows["plane"].unique().to_pylist():
-            mask = pc.equal(rows["plane"], plane)
-            part = rows.filter(mask).select(self._schema.names)
-            self.n_rows += part.num_rows
-            waiting = self._waiting_for((plane, split))
-            waiting.append(part)
-            if sum(table.num_rows for table in waiting) >= ROWS_PER_GROUP:
-                self._flush((plane, split))
-
-    def _waiting_for(self, partition: tuple[str, str]) -> list[pa.Table]:
-        if partition not in self._writers:
-            plane, split = partition
-            path = self.folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
-            path.parent.mkdir(parents=True)
-            self._writers[partition] = pq.ParquetWriter(path, self._schema, compression="zstd")
-            self._waiting[partition] = []
-        return self._waiting[partition]
-
-    def _flush(self, partition: tuple[str, str]) -> None:
-        waiting = self._waiting[partition]
-        if waiting:
-            rows = pa.concat_tables(waiting)
-            self._writers[partition].write_table(rows, row_group_size=2 * ROWS_PER_GROUP)
-            waiting.clear()
 
 
 def _manifest(
@@ -319,6 +271,7 @@ def _manifest(
         "counts": {
             "cases_in": len(request.cases) + len(request.unpaired),
             "cases_out": counts["cases"],
+            "structures": counts["structures"],
             "regions": counts["regions"],
             "biometrics": counts["biometrics"],
             "dropped": dict(Counter(problem.reason for problem in problems)),
@@ -345,6 +298,7 @@ def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
     return BuildSummary(
         n_cases=counts["cases_in"],
         n_built=counts["cases_out"],
+        n_structures=counts["structures"],
         n_regions=counts["regions"],
         n_biometrics=counts["biometrics"],
         problems=tuple(Problem(**entry) for entry in manifest["problems"]),

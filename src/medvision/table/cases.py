@@ -66,7 +66,7 @@ class CaseSource:
 
     Attributes:
         images: The case's images, which share one mask; the first is the reference.
-        mask: Label map, or None.
+        mask: Label map, DICOM segmentation, folder with one file per structure, or None.
         landmarks: Landmark file, or None.
         structures: What the mask's values are called.
         target_labels: Label ids that get axis lengths.
@@ -160,19 +160,27 @@ def target_ids(words: str, structures: tuple[Structure, ...]) -> tuple[int, ...]
     return tuple(ids)
 
 
-def _stem(path: Path, suffixes: tuple[str, ...]) -> str | None:
+def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:
+    """A file's name without its suffix; None of hidden files and of other suffixes."""
     for suffix in suffixes:
         if path.name.lower().endswith(suffix) and not path.name.startswith("."):
             return path.name[: -len(suffix)]
     return None
 
 
-def _listed(folder: Path, suffixes: tuple[str, ...], option: str) -> dict[Path, str]:
-    """Files of a folder with one of the suffixes, and their stems."""
+def _listed(
+    folder: Path, suffixes: tuple[str, ...], option: str, *, folders: bool = False
+) -> dict[Path, str]:
+    """Files of a folder with one of the suffixes, and their stems; its folders too if wanted."""
     if not folder.is_dir():
         msg = f"{option}: expected a folder, found none at {folder}"
         raise UsageError(msg)
-    stems = {path: _stem(path, suffixes) for path in sorted(folder.iterdir())}
+    stems = {
+        path: path.name
+        if folders and path.is_dir() and not path.name.startswith(".")
+        else file_stem(path, suffixes)
+        for path in sorted(folder.iterdir())
+    }
     found = {path: stem for path, stem in stems.items() if stem is not None}
     if not found:
         msg = f"{option}: no file in {folder} ends in one of {', '.join(suffixes)}"
@@ -182,7 +190,7 @@ def _listed(folder: Path, suffixes: tuple[str, ...], option: str) -> dict[Path, 
 
 def _images_by_case(folder: Path, modality: str) -> dict[str, tuple[ImageSource, ...]]:
     channels: dict[str, list[tuple[str, Path]]] = {}
-    for path, stem in _listed(folder, IMAGE_SUFFIXES, "--images").items():
+    for path, stem in _listed(folder, IMAGE_SUFFIXES, "--images", folders=True).items():
         match = _CHANNEL.search(stem)
         case_id = stem[: match.start()] if match else _IMAGE_WORD.sub("", stem)
         channels.setdefault(case_id, []).append((match.group(1) if match else "image", path))
@@ -200,9 +208,10 @@ def _images_by_case(folder: Path, modality: str) -> dict[str, tuple[ImageSource,
 def _by_case(
     folder: Path, *, suffixes: tuple[str, ...], word: re.Pattern[str], option: str
 ) -> dict[str, Path]:
-    """Case id to file. A stem's last word (such as `_seg`) is dropped."""
+    """Case id to file, or to a folder of masks. A stem's last word (such as `_seg`) is dropped."""
     by_case: dict[str, Path] = {}
-    for path, stem in _listed(folder, suffixes, option).items():
+    folders = suffixes is IMAGE_SUFFIXES
+    for path, stem in _listed(folder, suffixes, option, folders=folders).items():
         case_id = word.sub("", stem)
         if case_id in by_case:
             msg = f"{option}: {path.name} and {by_case[case_id].name} both name case {case_id!r}"
@@ -231,7 +240,8 @@ def find_cases(
     """Pair the files of a user's folders by case name.
 
     Understood: nnU-Net's `_0000` channels, `_image` on images, `-seg`, `_gtv`, `_mask`, `_label`
-    and the like on masks.
+    and the like on masks. Below the image folder a folder is a DICOM series; below the mask folder
+    it is a case with one file per structure, or with one DICOM segmentation.
 
     Args:
         folders: Where the files are.

@@ -9,7 +9,12 @@ import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
 from medvision.table.manifest import read_manifest
-from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+from medvision.table.schema import (
+    BIOMETRIC_SCHEMA,
+    CASE_SCHEMA,
+    REGION_SCHEMA,
+    STRUCTURE_SCHEMA,
+)
 
 
 def tables_manifest(tables: Path) -> dict[str, Any]:
@@ -29,6 +34,12 @@ def read_cases(tables: Path) -> pa.Table:
     """One row per case, with columns as in `CASE_SCHEMA`."""
     tables_manifest(tables)
     return pq.read_table(tables / "cases.parquet", partitioning=None).cast(CASE_SCHEMA)
+
+
+def read_structures(tables: Path) -> pa.Table:
+    """One row per case and label, with columns as in `STRUCTURE_SCHEMA`."""
+    tables_manifest(tables)
+    return pq.read_table(tables / "structures.parquet", partitioning=None).cast(STRUCTURE_SCHEMA)
 
 
 def read_regions(tables: Path, where: pads.Expression | None = None) -> pa.Table:

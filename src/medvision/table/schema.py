@@ -29,6 +29,26 @@ CASE_SCHEMA = pa.schema(
 )
 """One row per case. `affine` has 16 values, row by row; a 2D image's axes are x, then y."""
 
+STRUCTURE_SCHEMA = pa.schema(
+    [
+        *CASE_KEYS,
+        ("split", TEXT),
+        ("label_id", INT),
+        ("label", TEXT),
+        ("i0_vox", INT),
+        ("j0_vox", INT),
+        ("k0_vox", INT),
+        ("i1_vox", INT),
+        ("j1_vox", INT),
+        ("k1_vox", INT),
+        ("voxel_count", INT),
+        ("volume_mm3", REAL),
+        ("touches_border", pa.bool_()),
+    ]
+)
+"""One row per case and label. Boxes are half-open on voxel edges of the RAS+ array; of a 2D image
+i is x, j is y, k is 0 to 1, and the volume is null."""
+
 REGION_SCHEMA = pa.schema(
     [
         *CASE_KEYS,

@@ -1,0 +1,205 @@
+"""A case's mask as label maps in which no two structures overlap: layers.
+
+A label map file is one layer, or one for each structure where declared structures share values. A
+folder with one file per structure, and a DICOM segmentation, have one layer per structure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medvision.annotate.extents import LabelExtents, label_extents
+from medvision.errors import ItemError
+from medvision.table.cases import IMAGE_SUFFIXES, CaseSource, Structure, file_stem
+from medvision.volumes import Volume, check_same_grid, read_label_map
+from medvision.volumes.dicom_seg import read_segments, segmentation_file
+from medvision.volumes.stored import ReadOptions
+
+
+class UnknownLabelError(ItemError):
+    """A mask holds a value that the label file does not name."""
+
+    reason = "unknown_label"
+
+
+class EmptyMaskError(ItemError):
+    """A mask holds background only."""
+
+    reason = "empty_mask"
+
+
+class StructureFileError(ItemError):
+    """A mask folder has no file, or several, for the structures that the label file names."""
+
+    reason = "structure_file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskLayer:
+    """Structures that do not overlap.
+
+    Attributes:
+        labels: On the image's grid, label ids as values.
+        structures: Each with its label id as its only value.
+        extents: Of the values of `labels`.
+    """
+
+    labels: Volume
+    structures: tuple[Structure, ...]
+    extents: LabelExtents
+
+
+def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterator[MaskLayer]:
+    """Layers of a case's mask, on the grid of its image, structures in declared order.
+
+    Args:
+        case: With a mask: a label map, a DICOM segmentation (also alone in a folder), or a folder
+            of files `<structure>.nii.gz` that are zero outside their structure.
+        image: The case's first image.
+        options: How to read NIfTI headers and 2D pictures.
+
+    Raises:
+        ItemError: The mask cannot be read, lies elsewhere, holds nothing, or holds something that
+            the label file does not name.
+    """
+    if case.mask is None:
+        return
+    segmentation = segmentation_file(case.mask)
+    if segmentation is not None:
+        yield from _layers_of_segments(case, segmentation, image)
+    elif case.mask.is_dir():
+        yield from _layers_of_files(case, case.mask, image, options)
+    else:
+        yield from _layers_of_label_map(case, case.mask, image, options)
+
+
+def mask_extents(labels: Volume) -> LabelExtents:
+    """Counts and boxes of a label map; of a 2D one i is x and j is y."""
+    array = labels.array.T[:, :, np.newaxis] if labels.is_native else labels.array
+    return label_extents(array)
+
+
+def _layers_of_label_map(
+    case: CaseSource, path: Path, image: Volume, options: ReadOptions
+) -> Iterator[MaskLayer]:
+    labels = _label_map(case, path, image, options)
+    extents = mask_extents(labels)
+    known = {value for structure in case.structures for value in structure.values}
+    _check_values(extents.label_id.tolist(), known, path)
+    if all(structure.values == (structure.label_id,) for structure in case.structures):
+        yield MaskLayer(labels=labels, structures=case.structures, extents=extents)
+        return
+    for structure in case.structures:
+        yield _layer_of(structure, np.isin(labels.array, structure.values), image=labels)
+
+
+def _layers_of_files(
+    case: CaseSource, folder: Path, image: Volume, options: ReadOptions
+) -> Iterator[MaskLayer]:
+    files = structure_files(folder, case.structures)
+    n_voxels = 0
+    for structure in case.structures:
+        if structure.label_id not in files:
+            continue
+        path = files[structure.label_id]
+        labels = _label_map(case, path, image, options)
+        extents = mask_extents(labels)
+        if len(extents.label_id) > 1:
+            msg = (
+                f"{path}: expected one structure, found the values {extents.label_id.tolist()}; "
+                "give each structure a file of its own"
+            )
+            raise UnknownLabelError(msg)
+        n_voxels += int(extents.voxel_count.sum())
+        yield _layer_of(structure, labels.array != 0, image=labels)
+    if not n_voxels:
+        msg = f"{folder}: expected labelled voxels, found background only; check the masks"
+        raise EmptyMaskError(msg)
+
+
+def _layers_of_segments(case: CaseSource, path: Path, image: Volume) -> Iterator[MaskLayer]:
+    segments = {segment.number: segment for segment in read_segments(path, image)}
+    known = {value for structure in case.structures for value in structure.values}
+    _check_values([number for number, found in segments.items() if found.mask.any()], known, path)
+    name_of = {s.values[0]: s.name for s in case.structures if len(s.values) == 1}
+    for number, segment in segments.items():
+        others = {name.casefold() for other, name in name_of.items() if other != number}
+        if segment.label.casefold() in others - {name_of.get(number, "").casefold()}:
+            msg = (
+                f"{path}: segment {number} calls itself {segment.label!r}, which the label file "
+                "gives another number; segments of all cases must be numbered alike"
+            )
+            raise UnknownLabelError(msg)
+    for structure in case.structures:
+        found = [segments[value].mask for value in structure.values if value in segments]
+        if found:
+            yield _layer_of(structure, np.logical_or.reduce(found), image=image)
+
+
+def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, Path]:
+    """Label id to file of a mask folder, `<structure>.nii.gz`; spaces may be written as `_`.
+
+    Structures without a file are left out; files that no structure is named after are not read.
+
+    Raises:
+        StructureFileError: No structure has a file, or one has several.
+    """
+    label_of = {_plain(structure.name): structure.label_id for structure in structures}
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        stem = file_stem(path, IMAGE_SUFFIXES)
+        label_id = None if stem is None else label_of.get(_plain(stem))
+        if label_id is None:
+            continue
+        if label_id in found:
+            msg = f"{folder}: {path.name} and {found[label_id].name} both hold one structure"
+            raise StructureFileError(msg)
+        found[label_id] = path
+    if not found:
+        msg = (
+            f"{folder}: expected files named after structures, such as "
+            f"{structures[0].name.replace(' ', '_')}.nii.gz, or one DICOM segmentation; found none"
+        )
+        raise StructureFileError(msg)
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_")
+
+
+def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions) -> Volume:
+    spacing = options.spacing_mm
+    labels = read_label_map(
+        path,
+        spacing_mm=(spacing[0], spacing[1]) if spacing else None,
+        spacing_from=options.spacing_from,
+    )
+    check_same_grid(image, labels, item=f"{case.case_id}: mask {path.name}")
+    return labels
+
+
+def _layer_of(structure: Structure, inside: npt.NDArray[np.bool_], *, image: Volume) -> MaskLayer:
+    """A layer of one structure."""
+    kind: type[Any] = np.uint8 if structure.label_id < 256 else np.int32
+    array = inside.astype(kind)
+    array *= kind(structure.label_id)
+    labels = replace(image, array=array)
+    alone = replace(structure, values=(structure.label_id,))
+    return MaskLayer(labels=labels, structures=(alone,), extents=mask_extents(labels))
+
+
+def _check_values(found: list[int], known: set[int], path: Path) -> None:
+    if not found:
+        msg = f"{path}: expected labelled voxels, found background only; check the mask"
+        raise EmptyMaskError(msg)
+    if set(found) - known:
+        msg = (
+            f"{path}: expected only label values {sorted(known)}, found also "
+            f"{sorted(set(found) - known)}; name them in the label file"
+        )
+        raise UnknownLabelError(msg)

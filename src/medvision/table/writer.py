@@ -1,0 +1,84 @@
+"""Writers of table files in bounded memory."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+ROWS_PER_GROUP = 500_000
+PARTITION_COLUMNS = ("plane", "split")
+
+
+class GroupedWriter:
+    """Writes rows to one Parquet file, in row groups of `ROWS_PER_GROUP` to twice as many."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """Start the file; its folder is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._waiting: list[pa.Table] = []
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows of the schema."""
+        self._waiting.append(rows)
+        if sum(table.num_rows for table in self._waiting) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def close(self, *, complete: bool = True) -> None:
+        """Write what is waiting, unless the file is to be thrown away, and end the file."""
+        if complete:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            rows = pa.concat_tables(self._waiting)
+            self._writer.write_table(rows, row_group_size=2 * ROWS_PER_GROUP)
+            self._waiting.clear()
+
+
+class TableWriter:
+    """Writes cases' rows to `<name>.parquet`, or by plane and split to `<name>/plane=…/split=…`.
+
+    As Hive has it, partition columns stand in the path and not in the files.
+    """
+
+    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+        """Write below `folder`; tables with a plane are partitioned."""
+        self.n_rows = 0
+        self._is_partitioned = "plane" in schema.names
+        left_out = PARTITION_COLUMNS if self._is_partitioned else ()
+        self._schema = pa.schema([field for field in schema if field.name not in left_out])
+        self._folder = folder / name
+        self._writers: dict[tuple[str, str], GroupedWriter] = {}
+        if self._is_partitioned:
+            self._folder.mkdir()
+        else:
+            whole = GroupedWriter(folder / f"{name}.parquet", self._schema)
+            self._writers[("", "")] = whole
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for writer in self._writers.values():
+            writer.close(complete=error[0] is None)
+
+    def write(self, rows: pa.Table, split: str) -> None:
+        """Add one case's rows, which take this split."""
+        self.n_rows += rows.num_rows
+        if not self._is_partitioned:
+            place = rows.schema.get_field_index("split")
+            splits = pa.repeat(pa.scalar(split), rows.num_rows)
+            self._writers[("", "")].write(rows.set_column(place, rows.field(place), splits))
+            return
+        for plane in rows["plane"].unique().to_pylist():
+            part = rows.filter(pc.equal(rows["plane"], plane)).select(self._schema.names)
+            self._partition(plane, split).write(part)
+
+    def _partition(self, plane: str, split: str) -> GroupedWriter:
+        if (plane, split) not in self._writers:
+            path = self._folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
+            self._writers[(plane, split)] = GroupedWriter(path, self._schema)
+        return self._writers[(plane, split)]
