@@ -108,12 +108,6 @@ def ours(image: Path, kind: Kind, count: int) -> float:
 def bare(image: Path, kind: Kind, count: int) -> float:
     """Seconds for as many slices with nothing but NumPy and OpenCV."""
     array = read_volume(image).array
-    fastest = [
-        cv2.IMWRITE_PNG_COMPRESSION,
-        1,
-        cv2.IMWRITE_PNG_STRATEGY,
-        cv2.IMWRITE_PNG_STRATEGY_RLE,
-    ]
     start_s = time.perf_counter()
     for number in range(count):
         values = array[::-1, ::-1, number % N_SLICES].T

@@ -6,10 +6,21 @@ import platform
 import shutil
 
 from medvision import __version__
+from medvision.cli.pixel_grid import add_grid, grid_from, size_hw
+from medvision.cli.profiles import PROFILES_VARIABLE, add_profiles, model_profile, own_profiles
 from medvision.cli.spacing import spacing_yx_mm
 from medvision.cli.summary import print_rows
 from medvision.errors import UsageError
-from medvision.prompts.perceived import FAMILIES, perceived_size, picture_to_send, stated_frame
+from medvision.frames import SliceGeometry
+from medvision.models.evaluate import PictureFamily, declared_family
+from medvision.models.profiles import ModelProfile, built_in_profiles
+from medvision.prompts.perceived import (
+    perceived_size,
+    picture_to_send,
+    resolved_limits,
+    stated_frame,
+)
+from medvision.prompts.render import shown_geometry
 from medvision.table.manifest import package_versions
 
 OPTIONAL_MODULES = {
@@ -19,24 +30,61 @@ PROGRAMS = {
     "apt-get": "fetching datasets that are Debian packages (colin27-aal)",
     "dpkg-deb": "unpacking them",
 }
+HABITS = {
+    "canvas_px_xyxy": "boxes in pixels of its canvas, top-left origin: x0, y0, x1, y1",
+    "per_mille_xyxy": "boxes in 0-1000, top-left origin: x0, y0, x1, y1",
+    "per_mille_yxyx": "boxes in 0-1000, top-left origin: y0, x0, y1, x1",
+    "loc_yxyx": "boxes as location tokens: y0, x0, y1, x1",
+    "": "not known",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `medvision doctor`."""
+    parser.add_argument("--model", metavar="ID", help="show what this model sees of a slice")
     parser.add_argument("--family", metavar="F", help="show what a model of this family sees")
-    parser.add_argument("--model", metavar="ID", help=argparse.SUPPRESS)
+    add_profiles(parser)
+    parser.add_argument("--list-models", action="store_true", help="print the model profiles")
     parser.add_argument("--size", default="512x512", metavar="HxW", help="size of the slice, px")
     parser.add_argument("--spacing-mm", default="1,1", metavar="Y,X", help="its pixel spacing")
+    add_grid(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the state of the installation, or a family's view of a slice."""
-    if args.model:
-        msg = "--model is not built yet; use --family: " + ", ".join(FAMILIES)
+    """Print the state of the installation, the model profiles, or a model's view of a slice."""
+    if args.list_models:
+        _print_profiles(args)
+    elif args.model or args.family:
+        profile = _profile(args)
+        if profile:
+            _print_profile(args, profile)
+        _print_view(args, declared_family(args.family, profile))
+    else:
+        _print_installation()
+    return 0
+
+
+def _profile(args: argparse.Namespace) -> ModelProfile | None:
+    """The profile asked for.
+
+    Raises:
+        UsageError: No profile knows the model, and no family is declared.
+    """
+    if not args.model:
+        return None
+    profile = model_profile(args)
+    if profile is None and not args.family:
+        msg = (
+            f"--model: no profile knows {args.model!r}, and how it resizes pictures is not guessed "
+            "at. `medvision doctor --list-models` prints those known; for another, declare "
+            "--family NAME or --family HxW, or write a profile of your own: --profiles FILE or "
+            f"${PROFILES_VARIABLE}"
+        )
         raise UsageError(msg)
-    if args.family:
-        _print_view(args)
-        return 0
+    return profile
+
+
+def _print_installation() -> None:
     print_rows({"medvision": __version__, "python": platform.python_version()} | package_versions())
     print()
     for module, enables in OPTIONAL_MODULES.items():
@@ -44,32 +92,66 @@ def run(args: argparse.Namespace) -> int:
         print_rows({module: f"{found:<9}{enables}"})
     for program, enables in PROGRAMS.items():
         print_rows({program: f"{'yes' if shutil.which(program) else 'missing':<9}{enables}"})
-    return 0
 
 
-def _print_view(args: argparse.Namespace) -> None:
+def _print_profiles(args: argparse.Namespace) -> None:
+    own = own_profiles(args)
+    for profile in (*own, *built_in_profiles()):
+        words = profile.family + "".join(f" {key}={n}" for key, n in profile.limits.items())
+        print(f"{words}{' (your own)' if profile in own else ''}")
+        print(f"    {', '.join(profile.ids)}")
+
+
+def _print_profile(args: argparse.Namespace, profile: ModelProfile) -> None:
+    rows = {
+        "model": args.model,
+        "profile": ", ".join(profile.ids),
+        "from": profile.source or "your own file",
+        "note": profile.note,
+        "writes unasked": HABITS[profile.coordinates],
+        "asked for": f"{profile.style} answers, temperature {_setting(profile.temperature)}, "
+        f"at most {_setting(profile.max_tokens)} tokens",
+        "system message": profile.system_text,
+    }
+    print_rows({name: words for name, words in rows.items() if words})
+
+
+def _setting(value: float | None) -> str:
+    return "as the server sets it" if value is None else f"{value:g}"
+
+
+def _print_view(args: argparse.Namespace, family: PictureFamily) -> None:
     import numpy as np
 
-    height_px, width_px = _size(args.size)
+    height_px, width_px = size_hw(args.size, "--size")
     spacing_y_mm, spacing_x_mm = spacing_yx_mm(args.spacing_mm)
-    seen = perceived_size(args.family, height_px, width_px)
-    frame = stated_frame(seen, height_px, width_px, spacing_y_mm, spacing_x_mm)
-    sent = picture_to_send(np.zeros((height_px, width_px), np.uint8), args.family)
-    sizes = {
-        "slice": f"{height_px}x{width_px} px (height x width)",
-        "sent": "{}x{} px".format(*sent.pixels.shape[:2]),
+    stored = SliceGeometry(
+        height_px=height_px,
+        width_px=width_px,
+        spacing_y_mm=spacing_y_mm,
+        spacing_x_mm=spacing_x_mm,
+    )
+    shown = shown_geometry(stored, grid_from(args))
+    seen = perceived_size(family.name, shown.height_px, shown.width_px, family.limits)
+    frame = stated_frame(
+        seen, shown.height_px, shown.width_px, shown.spacing_y_mm, shown.spacing_x_mm
+    )
+    blank = np.zeros((shown.height_px, shown.width_px), np.uint8)
+    sent = picture_to_send(blank, family.name, family.limits).pixels
+    limits = resolved_limits(family.name, family.limits)
+    y0, x0 = seen.content_origin_yx
+    rows = {
+        "family": family.name,
+        "limits": ", ".join(f"{key} {value}" for key, value in limits.items()) or "none",
+        "slice": f"{height_px}x{width_px} px (height x width) of "
+        f"{spacing_y_mm:g}x{spacing_x_mm:g} mm",
+        "shown": f"{shown.height_px}x{shown.width_px} px of "
+        f"{shown.spacing_y_mm:.6g}x{shown.spacing_x_mm:.6g} mm",
+        "sent": "{}x{} px".format(*sent.shape[:2]),
         "canvas": "{}x{} px: the grid the model sees".format(*seen.canvas_hw),
-        "content": "{}x{} px: the slice on it".format(*seen.content_hw),
+        "content": "{}x{} px: the slice on it".format(*seen.content_hw)
+        + (f", {y0} px from the top and {x0} px from the left" if y0 or x0 else ""),
         "stated size": f"{frame.width_px} pixels wide, {frame.height_px} pixels high",
         "stated pixel": f"{frame.pixel_x_mm:.6g} mm wide, {frame.pixel_y_mm:.6g} mm high",
     }
-    print_rows(sizes)
-
-
-def _size(words: str) -> tuple[int, int]:
-    try:
-        height_px, width_px = (int(word) for word in words.split("x"))
-    except ValueError as error:
-        msg = f"--size: expected HxW in pixels such as 160x384, found {words!r}"
-        raise UsageError(msg) from error
-    return height_px, width_px
+    print_rows(rows)

@@ -1,33 +1,36 @@
 """Ask a model the questions of a suite or of tables, store every reply, and score them."""
 
 import argparse
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
+from medvision.cli.asking import (
+    add_generation,
+    add_spending,
+    budget_from,
+    generation_from,
+    pace_from,
+)
+from medvision.cli.live import live_progress
 from medvision.cli.pixel_grid import add_grid, grid_from
 from medvision.cli.profiles import add_profiles, model_profile
-from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root, root_from
 from medvision.cli.summary import print_scores
 from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
-from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
-from medvision.models.generation import Generation
-from medvision.models.limits import Budget
+from medvision.models.evaluate import EvalRequest, PictureFamily, declared_family, evaluate
 from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.profiles import ModelProfile
-from medvision.models.runner import Progress, RunSettings, RunSummary
+from medvision.models.runner import RunSettings, RunSummary, StopReason
 from medvision.prompts.answers import Style
-from medvision.prompts.perceived import resolved_limits
 from medvision.samples import Sample, Task
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
-from medvision.scoring.score_run import score_run
+from medvision.scoring.running_score import RunningScore
+from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.table.catalogue import tables_folder
 
 NOT_BUILT = ("refine", "scale_spacing")
@@ -50,13 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--family", metavar="F", help="how the model sees pictures: a family or HxW")
     add_profiles(who)
     add_grid(who)
-    who.add_argument("--temperature", type=float, metavar="T", help="else the profile's, or 0")
-    who.add_argument("--max-tokens", type=int, metavar="N", help="else the profile's, or 4096")
+    add_generation(who)
     how = parser.add_argument_group("run")
     how.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
     how.add_argument("--concurrency", type=int, default=32, metavar="N")
     how.add_argument("--max-error-rate", type=float, default=0.0, metavar="F")
-    how.add_argument("--budget", type=int, metavar="B", help="stop after so many tokens")
+    how.add_argument("--repeats", type=int, default=1, metavar="N", help="times each question")
+    add_spending(how)
     how.add_argument("--refine", action="store_true", help=argparse.SUPPRESS)
     how.add_argument("--scale-spacing", help=argparse.SUPPRESS)
 
@@ -78,24 +81,18 @@ def run(args: argparse.Namespace) -> int:
         style=Style(args.style or (profile.style if profile else Style.DIRECT)),
         system_text=profile.system_text if profile else "",
         profile=profile,
-        settings=RunSettings(concurrency=args.concurrency, budget=_budget(args.budget)),
+        repeats=args.repeats,
+        settings=RunSettings(concurrency=args.concurrency, budget=budget_from(args)),
         selection=_selection_record(args, suite, selection),
     )
-    with progress_bar(args.model, "questions") as move:
-        summary = evaluate(request, args.run, partial(_show, move))
+    reader = ReplyReader(style=request.style, family=request.family)
+    with live_progress(args.model, RunningScore(reader=reader)) as on_progress:
+        summary = evaluate(request, args.run, on_progress)
     scores = score_run(args.run)
     _print_selection(selection)
+    _print_spending(summary)
     print_scores(scores, max_error_rate=args.max_error_rate)
     return _status(summary, scores, args.max_error_rate)
-
-
-def _budget(tokens: int | None) -> Budget:
-    return Budget(max_tokens=tokens) if tokens is not None else Budget()
-
-
-def _show(move: Callable[[int, int, str], None], progress: Progress) -> None:
-    words = f"{progress.n_errors} errors" if progress.n_errors else ""
-    move(progress.n_done, progress.n_total, words)
 
 
 def suite_and_tables(args: argparse.Namespace) -> tuple[Suite, dict[str, Path]]:
@@ -151,8 +148,9 @@ def make_model(
                 name=name,
                 base_url=args.base_url,
                 api_key_env=args.api_key_env,
-                generation=_generation(args, profile),
+                generation=generation_from(args, profile),
                 max_in_flight=args.concurrency,
+                pace=pace_from(args),
             )
         )
     if kind == "hf" and name:
@@ -160,17 +158,6 @@ def make_model(
         raise UsageError(msg)
     msg = f"--model: expected baseline/NAME or openai/NAME, found {args.model!r}"
     raise UsageError(msg)
-
-
-def _generation(args: argparse.Namespace, profile: ModelProfile | None) -> Generation:
-    """Generation settings: the command line's, else the profile's, else the usual ones."""
-    usual = Generation()
-    temperature = profile.temperature if profile else usual.temperature
-    max_tokens = profile.max_tokens if profile else usual.max_tokens
-    return Generation(
-        temperature=temperature if args.temperature is None else args.temperature,
-        max_tokens=max_tokens if args.max_tokens is None else args.max_tokens,
-    )
 
 
 def picture_family(
@@ -197,18 +184,6 @@ def picture_family(
     return PictureFamily(name="as_sent", square=grid.square, shape_hw=grid.shape_hw)
 
 
-def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:
-    """The family of `--family`, else the profile's; its limits are the profile's where it fits.
-
-    Raises:
-        UsageError: No such family, or its limits are not known.
-    """
-    limits = profile.limits if profile and name in {None, profile.family} else {}
-    declared = name or (profile.family if profile else "as_sent")
-    resolved_limits(declared, limits)
-    return PictureFamily(name=declared, limits=dict(limits) or None)
-
-
 def _selection_record(
     args: argparse.Namespace, suite: Suite, selection: Selection
 ) -> dict[str, object]:
@@ -227,10 +202,26 @@ def _print_selection(selection: Selection) -> None:
     print(f"{len(selection.samples)} samples" + (f" (left out: {dropped})" if dropped else ""))
 
 
+def _print_spending(summary: RunSummary) -> None:
+    if summary.prompt_tokens or summary.completion_tokens:
+        money = "" if summary.money is None else f", {summary.money:.4f} spent"
+        print(f"{summary.prompt_tokens} + {summary.completion_tokens} tokens in and out{money}")
+
+
+STOPPED = {
+    StopReason.INTERRUPTED: "interrupted; run it again to ask the rest",
+    StopReason.BUDGET: "the budget is spent; run it again with another to ask the rest",
+    StopReason.BUDGET_UNKNOWN: "stopped: the server states no token counts, so the budget cannot "
+    "be kept; run it again without --budget",
+    StopReason.BREAKER_OPEN: "gave up: the server does not answer; run it again to ask the rest",
+}
+
+
 def _status(summary: RunSummary, scores: pa.Table, max_error_rate: float) -> int:
     n_errors = scores["status"].to_pylist().count("error")
+    if summary.stopped:
+        print(STOPPED[summary.stopped])
     if summary.interrupted:
-        print("interrupted; run it again to ask the rest")
         return 1
     if scores.num_rows and n_errors / scores.num_rows > max_error_rate:
         print(f"{n_errors} of {scores.num_rows} questions have no answer; run it again to ask them")

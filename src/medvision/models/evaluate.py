@@ -20,11 +20,14 @@ from medvision.prompts.messages import PROMPT_VERSION, prompt_text
 from medvision.prompts.perceived import (
     PerceivedSize,
     Preparation,
+    StatedFrame,
     family_named,
     perceived_size,
     picture_to_send,
+    resolved_limits,
     stated_frame,
 )
+from medvision.prompts.perceived.sending import Pixels
 from medvision.prompts.render import (
     AS_STORED,
     RENDERER,
@@ -95,12 +98,35 @@ class PictureFamily:
         shown = self.shown(sample)
         return perceived_size(self.name, shown.height_px, shown.width_px, self.limits)
 
+    def stated(self, sample: Sample) -> StatedFrame:
+        """Image size and pixel size as the prompt states them."""
+        shown = self.shown(sample)
+        return stated_frame(
+            self.perceived(sample),
+            shown.height_px,
+            shown.width_px,
+            shown.spacing_y_mm,
+            shown.spacing_x_mm,
+        )
+
     def sent_hw(self, sample: Sample) -> tuple[int, int]:
         """Height and width of the picture sent."""
         if family_named(self.name).preparation is Preparation.NONE:
             shown = self.shown(sample)
             return shown.height_px, shown.width_px
         return self.perceived(sample).canvas_hw
+
+
+def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:
+    """The family a user declares, else the profile's; the profile's limits go with its family.
+
+    Raises:
+        UsageError: No such family, or its limits are not known.
+    """
+    limits = profile.limits if profile and name in {None, profile.family} else {}
+    declared = name or (profile.family if profile else "as_sent")
+    resolved_limits(declared, limits)
+    return PictureFamily(name=declared, limits=dict(limits) or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,21 +239,18 @@ def _sent_digest(rendered: str, family: PictureFamily) -> str:
 
 
 def _sent_png(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> bytes:
+    return png_bytes(sent_pixels(sample, family, pictures))
+
+
+def sent_pixels(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> Pixels:
+    """The picture a model of this family gets: (H, W) grey or (H, W, 3) RGB, 8-bit."""
     shown = pictures.image(sample, family.grid)
-    return png_bytes(picture_to_send(shown.pixels, family.name, family.limits).pixels)
+    return picture_to_send(shown.pixels, family.name, family.limits).pixels
 
 
 def sample_prompt(sample: Sample, style: Style, family: PictureFamily) -> str:
     """The user's message for a sample, with sizes as a model of this family sees them."""
-    shown = family.shown(sample)
-    frame = stated_frame(
-        family.perceived(sample),
-        shown.height_px,
-        shown.width_px,
-        shown.spacing_y_mm,
-        shown.spacing_x_mm,
-    )
-    return prompt_text(sample, style, frame)
+    return prompt_text(sample, style, family.stated(sample))
 
 
 def _manifest(
