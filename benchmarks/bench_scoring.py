@@ -1,4 +1,4 @@
-"""Seconds and memory to score and aggregate one million answers.
+"""Seconds and memory to read, score and aggregate one million stored replies.
 
 Run: python benchmarks/bench_scoring.py [rows] [subjects]
 
@@ -20,16 +20,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.catalog.anatomy import anatomy_facts
+from medvision.models import Reply, RequestRow, ResponseStatus, ResponseStore
+from medvision.models.run_folder import store_path
 from medvision.samples import SAMPLE_SCHEMA
-from medvision.scoring import ANSWER_SCHEMA, GROUPINGS, aggregate, group_average, score_table
+from medvision.scoring import GROUPINGS, aggregate, group_average
+from medvision.scoring.score_run import score_run
+from medvision.table.manifest import write_manifest
 
 N_DATASETS = 22
 TASKS = np.array(["detection", "tl", "ad", "area"])
 UNITS = np.array(["relative", "mm", "deg", "mm2"])
 N_VALUES = np.array([4, 2, 1, 1])
 TASK_SHARES = (0.6, 0.2, 0.1, 0.1)
-STATUSES = np.array(["ok", "no_number", "wrong_count", "refused", "truncated"])
-STATUS_SHARES = (0.9, 0.04, 0.03, 0.02, 0.01)
 
 
 def labels_of_datasets(rng, dataset, n_rows):
@@ -92,12 +94,44 @@ def write_inputs(folder, n_rows, n_subjects):
         columns.setdefault(field.name, default)
     samples = pa.table([columns[f.name] for f in SAMPLE_SCHEMA], schema=SAMPLE_SCHEMA)
     pq.write_table(samples, folder / "samples.parquet")
-    values = number_lists(rng, task, spread=0.9)
-    status = chosen(rng, STATUSES, n_rows, STATUS_SHARES)
-    response = pa.array(["ok"]).take(pa.array(np.zeros(n_rows, dtype=np.int64)))
-    repeat = pa.array(np.zeros(n_rows, dtype=np.int32))
-    answers = [ids, repeat, response, status, values, status, values]
-    pq.write_table(pa.table(answers, schema=ANSWER_SCHEMA), folder / "answers.parquet")
+    values = number_lists(rng, task, spread=0.9).to_pylist()
+    forms = rng.choice(len(FORMS), size=n_rows, p=FORM_SHARES)
+    rows = zip(ids.to_pylist(), forms.tolist(), task.tolist(), values, strict=True)
+    with ResponseStore(store_path(folder)) as store:
+        replies = ((name, reply_text(form, TASKS[kind], v)) for name, form, kind, v in rows)
+        write_replies(store, replies)
+    family = {"name": "as_sent", "limits": None}
+    write_manifest(folder, {"stage": "eval", "model": "m", "style": "direct", "family": family})
+
+
+FORMS = ("asked", "sentence", "prose", "refusal")
+FORM_SHARES = (0.9, 0.05, 0.03, 0.02)
+WORDS = {
+    "detection": "The structure lies in the box x0={}, y0={}, x1={}, y1={}.",
+    "tl": "The major axis is {} mm and the minor axis is {} mm.",
+    "ad": "I measure {}.",
+    "area": "It covers {} mm².",
+}
+
+
+def reply_text(form, task, values):
+    numbers = [f"{v:.4f}" if task == "detection" else f"{v:.2f}" for v in values]
+    if FORMS[form] == "asked":
+        return ", ".join(numbers)
+    if FORMS[form] == "sentence":
+        return WORDS[task].format(*numbers)
+    if FORMS[form] == "prose":
+        return "It is hard to tell from one slice; the structure looks enlarged to me."
+    return "I'm sorry, but I cannot measure structures in medical images."
+
+
+def write_replies(store, replies):
+    requests, answers = [], []
+    for sample_id, text in replies:
+        requests.append(RequestRow(sample_id=sample_id, repeat=0, key=sample_id, prompt=""))
+        answers.append((sample_id, Reply(status=ResponseStatus.OK, text=text)))
+    store.set_requests(requests)
+    store.put_many(answers, model="m")
 
 
 def peak_gib():
@@ -117,12 +151,9 @@ def print_row(what, start, cpu_start, note):
 
 
 def measure(folder):
-    """Read, score and aggregate by every grouping, 1000 resamples each."""
+    """Read and score the replies, then aggregate by every grouping, 1000 resamples each."""
     start, cpu_start = time.perf_counter(), time.process_time()
-    samples = timed("read samples", pq.read_table, folder / "samples.parquet")
-    answers = timed("read answers", pq.read_table, folder / "answers.parquet")
-    scores = timed("score", score_table, samples, answers)
-    del samples, answers
+    scores = timed("read replies and score", score_run, folder)
     for name, by in GROUPINGS.items():
         timed(f"aggregate {name}", aggregate, scores, by)
     timed("group average", group_average, scores)

@@ -1,8 +1,8 @@
 """Stored replies to scores: read each reply, map its frame to the slice, score. Asks no model."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,13 @@ from medvision.models.run_folder import (
     write_parquet,
 )
 from medvision.models.store import ResponseStore
-from medvision.prompts.answers import Answer, AnswerStatus, Style, read_answer
+from medvision.prompts.answers import ANSWER_FORMATS, Answer, AnswerStatus, Style
 from medvision.prompts.perceived import PerceivedSize, box_on_slice_from_sent, perceived_size
 from medvision.prompts.recovered import read_recovered
 from medvision.samples import Task
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+
+_BATCH = 50_000
 
 
 def score_run(run: Path) -> pa.Table:
@@ -60,28 +62,26 @@ class ReplyReader:
     style: Style
     family: PictureFamily
 
+    def readings(self, task: Task, text: str, seen: PerceivedSize) -> tuple[Answer, Answer]:
+        """The answer that is scored, and the lenient reading that is reported beside it."""
+        strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw)
+        if strict.status is AnswerStatus.OK:
+            strict = _on_slice(strict, task, seen)
+            return strict, strict
+        recovered = read_recovered(task, text, frame_hw=seen.canvas_hw)
+        return strict, _on_slice(recovered, task, seen)
+
     def strict(self, task: Task, text: str, height_px: int, width_px: int) -> Answer:
-        """The answer that is scored."""
-        seen = self._seen(height_px, width_px)
-        answer = read_answer(task, text, self.style, frame_hw=seen.canvas_hw)
-        return _on_slice(answer, task, seen)
+        """The answer that is scored, of one reply about a slice of this size."""
+        seen = perceived_size(self.family.name, height_px, width_px, self.family.limits)
+        return self.readings(task, text, seen)[0]
 
-    def recovered(self, task: Task, text: str, height_px: int, width_px: int) -> Answer:
-        """The lenient reading, reported beside it."""
-        seen = self._seen(height_px, width_px)
-        answer = read_recovered(task, text, frame_hw=seen.canvas_hw)
-        return _on_slice(answer, task, seen)
-
-    def _seen(self, height_px: int, width_px: int) -> PerceivedSize:
-        limits = tuple(sorted((self.family.limits or {}).items()))
-        return _perceived(self.family.name, height_px, width_px, limits)
-
-
-@lru_cache(maxsize=65536)
-def _perceived(
-    family: str, height_px: int, width_px: int, limits: tuple[tuple[str, int], ...]
-) -> PerceivedSize:
-    return perceived_size(family, height_px, width_px, dict(limits) or None)
+    def perceived(self, heights: list[int], widths: list[int]) -> list[PerceivedSize]:
+        """What the model saw of slices of these sizes; each size is worked out once."""
+        sizes = list(zip(heights, widths, strict=True))
+        name, limits = self.family.name, self.family.limits
+        seen = {size: perceived_size(name, *size, limits) for size in set(sizes)}
+        return [seen[size] for size in sizes]
 
 
 def _on_slice(answer: Answer, task: Task, seen: PerceivedSize) -> Answer:
@@ -92,23 +92,13 @@ def _on_slice(answer: Answer, task: Task, seen: PerceivedSize) -> Answer:
     return Answer(status=answer.status, values=tuple(box.tolist()))
 
 
-@dataclass(slots=True)
-class _Readings:
-    """One kind of reading of many replies, column by column."""
-
-    statuses: list[str] = field(default_factory=list)
-    flat_values: list[float] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=lambda: [0])
-
-    def add(self, answer: Answer) -> None:
-        self.statuses.append(str(answer.status))
-        self.flat_values.extend(answer.values)
-        self.offsets.append(len(self.flat_values))
-
-    def columns(self) -> tuple[pa.Array, pa.Array]:
-        values = pa.array(np.array(self.flat_values, dtype=np.float64))
-        offsets = pa.array(np.array(self.offsets, dtype=np.int32))
-        return pa.array(self.statuses, pa.string()), pa.ListArray.from_arrays(offsets, values)
+def _columns(answers: list[Answer]) -> list[pa.Array]:
+    """Status and values of answers, as two columns."""
+    lengths = [len(answer.values) for answer in answers]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    flat = np.fromiter(chain.from_iterable(a.values for a in answers), dtype=np.float64)
+    values = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return [pa.array([answer.status.value for answer in answers], pa.string()), values]
 
 
 def read_replies(
@@ -124,25 +114,23 @@ def read_replies(
     Returns:
         `ANSWER_SCHEMA`, in the order of the replies.
     """
-    rows = {sample_id: row for row, sample_id in enumerate(samples["sample_id"].to_pylist())}
     tasks = [Task(task) for task in samples["task"].to_pylist()]
-    heights, widths = (samples[name].to_pylist() for name in ("height_px", "width_px"))
-    ids: list[str] = []
-    repeats: list[int] = []
-    statuses: list[str] = []
-    strict, recovered = _Readings(), _Readings()
-    for sample_id, repeat, status, text in replies:
-        row = rows[sample_id]
-        question = (tasks[row], text, heights[row], widths[row])
-        answer = reader.strict(*question)
-        strict.add(answer)
-        is_read = answer.status is AnswerStatus.OK
-        recovered.add(answer if is_read else reader.recovered(*question))
-        ids.append(sample_id)
-        repeats.append(repeat)
-        statuses.append(status)
-    columns = [pa.array(ids, pa.string()), pa.array(repeats, pa.int32())]
-    columns += [pa.array(statuses, pa.string()), *strict.columns(), *recovered.columns()]
-    names = ["sample_id", "repeat", "response_status", "status", "values"]
-    names += ["recovered_status", "recovered_values"]
-    return pa.Table.from_arrays(columns, names=names).cast(ANSWER_SCHEMA)
+    seen = reader.perceived(samples["height_px"].to_pylist(), samples["width_px"].to_pylist())
+    questions = dict(
+        zip(samples["sample_id"].to_pylist(), zip(tasks, seen, strict=True), strict=True)
+    )
+    parts = []
+    replies = iter(replies)
+    while batch := list(islice(replies, _BATCH)):
+        ids, repeats, statuses, texts = zip(*batch, strict=True)
+        asked = (questions[sample_id] for sample_id in ids)
+        pairs = [
+            reader.readings(task, text, size)
+            for (task, size), text in zip(asked, texts, strict=True)
+        ]
+        columns = [pa.array(ids, pa.string()), pa.array(repeats, pa.int32())]
+        columns += [pa.array(statuses, pa.string())]
+        columns += _columns([strict for strict, _ in pairs])
+        columns += _columns([recovered for _, recovered in pairs])
+        parts.append(pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA))
+    return pa.concat_tables(parts) if parts else ANSWER_SCHEMA.empty_table()
