@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvision.geometry import acute_angle_deg, vertex_angle_deg
+from medvision.prompts import targets
 from medvision.prompts.answers import AnswerStatus, Style, read_answer
 from medvision.prompts.messages import prompt_text
 from medvision.prompts.perceived import (
@@ -17,7 +18,7 @@ from medvision.prompts.perceived import (
     point_on_slice_from_sent,
     stated_frame,
 )
-from medvision.prompts.targets import UnwritableTargetError, target_text
+from medvision.prompts.targets import UnwritableTargetError
 from medvision.samples import Point, Sample, Task
 
 FAMILIES = ("qwen2_5_vl", "gemma3", "llava_onevision", "clip336_pad", "as_sent")
@@ -66,6 +67,10 @@ def frame_of(one, family):
     return stated_frame(
         seen(one, family), one.height_px, one.width_px, one.spacing_y_mm, one.spacing_x_mm
     )
+
+
+def target_text(one, style, family):
+    return targets.target_text(one, style, perceived=seen(one, family), frame=frame_of(one, family))
 
 
 def extent_mm(one, family):
@@ -148,7 +153,7 @@ families = st.sampled_from(FAMILIES)
 def test_axis_lengths_follow_from_the_written_end_points(coordinates, family):
     points = points_of(coordinates)
     one = sample(Task.TUMOR_LESION, points=points)
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     ways = checked_ways(text, one, family)
     values = answer_of(text, Task.TUMOR_LESION)
     for name, value in zip(("Major axis", "Minor axis"), values, strict=True):
@@ -174,7 +179,7 @@ def test_axis_lengths_follow_from_the_written_end_points(coordinates, family):
 def test_distance_follows_from_the_written_landmarks(coordinates, family):
     points = points_of(coordinates, "ab")
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind="distance", unit="mm")
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     dx, dy, (x, y) = checked_ways(text, one, family)["Distance"]
     (value,) = answer_of(text, Task.ANGLE_DISTANCE)
     assert root_of_squares(dx, dy) == f"{value:.2f}"
@@ -218,7 +223,7 @@ def test_acute_angle_follows_from_the_written_landmarks(coordinates, family):
     lengths = math.dist(*corners[:2]), math.dist(*corners[2:])
     if min(lengths) < 1:
         return
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     value, dot, along = checked_angle(text, one, family)
     assert along == abs(dot)
     assert value <= 90
@@ -240,7 +245,7 @@ def test_angle_at_a_shared_landmark_is_not_folded(coordinates, keys, family):
     lengths = math.dist(*corners[:2]), math.dist(*corners[2:])
     if min(lengths) < 1:
         return
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     value, dot, along = checked_angle(text, one, family)
     assert along == dot
     shared = (keys[:2].index("a"), keys[2:].index("a"))
@@ -263,7 +268,7 @@ def box_sample(task, box, **changes):
 @settings(max_examples=60, deadline=None)
 def test_box_is_what_the_extreme_points_say(box, family):
     one = box_sample(Task.DETECTION, box)
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     values = answer_of(text, Task.DETECTION)
     across, down = (re.findall(rf"point(?: is)? at {axis} = (\d\.\d{{4}})", text) for axis in "xy")
     (x0, x1), (y0, y1) = across, down
@@ -272,7 +277,7 @@ def test_box_is_what_the_extreme_points_say(box, family):
     row = ("lower", "middle", "upper")[min(2, math.floor((values[1] + values[3]) * 1.5 + 1e-12))]
     assert f"in the {column} third" in text
     assert f"in the {row} third" in text
-    direct = target_text(one, Style.DIRECT, seen(one, family))
+    direct = target_text(one, Style.DIRECT, family)
     assert read_answer("detection", direct).values == values
     on_slice = box_on_slice_from_sent(values, seen(one, family))
     content = seen(one, family)
@@ -288,7 +293,7 @@ def test_area_is_the_written_share_of_the_written_box(box, share, family):
     _, _, width, height = box
     truth = width * height * share * 1.25 * 0.7
     one = box_sample(Task.AREA, box, truth=(truth,))
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     dx, dy, coordinates = checked_ways(text, one, family)["Sides of the box"]
     assert written_points(text) == [
         (coordinates[0][0], coordinates[1][0]),
@@ -310,7 +315,7 @@ def test_steps_use_the_sizes_that_the_prompt_states(family):
     points = points_of([(10, 20), (100, 90), (30, 80), (70, 30)])
     one = sample(Task.TUMOR_LESION, points=points)
     prompt = prompt_text(one, Style.COT, frame_of(one, family))
-    text = target_text(one, Style.COT, seen(one, family))
+    text = target_text(one, Style.COT, family)
     wide, high, across, down = re.search(
         r"is (\d+) pixels wide and (\d+) pixels high; each pixel is (\S+) mm wide and (\S+) mm",
         prompt,
@@ -321,14 +326,14 @@ def test_steps_use_the_sizes_that_the_prompt_states(family):
 
 def test_direct_target_is_the_truth_in_the_answer_form():
     one = sample(Task.TUMOR_LESION, truth=(31.2, 18.0))
-    assert target_text(one, Style.DIRECT, seen(one, "qwen2_5_vl")) == "31.20, 18.00"
+    assert target_text(one, Style.DIRECT, "qwen2_5_vl") == "31.20, 18.00"
 
 
 def test_nearly_equal_axes_are_named_as_the_steps_order_them():
     # as written, the second pair is longer by a hair although the first was measured longer
     points = points_of([(100.0, 80.0), (119.2, 80.0), (110.0, 70.0), (110.0, 80.75)])
     one = sample(Task.TUMOR_LESION, points=points)
-    values = answer_of(target_text(one, Style.COT, seen(one, "as_sent")), Task.TUMOR_LESION)
+    values = answer_of(target_text(one, Style.COT, "as_sent"), Task.TUMOR_LESION)
     assert values[0] >= values[1]
 
 
@@ -337,19 +342,19 @@ def test_a_line_too_short_for_four_decimals_is_refused(kind):
     points = points_of([(10, 20), (10.001, 20), (10, 20), (90, 30)], "abac")
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind=kind)
     with pytest.raises(UnwritableTargetError, match="expected lines of a length"):
-        target_text(one, Style.COT, seen(one, "as_sent"))
+        target_text(one, Style.COT, "as_sent")
 
 
 def test_a_vertex_angle_without_a_shared_landmark_is_refused():
     points = points_of([(10, 20), (50, 20), (10, 50), (90, 30)])
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind="vertex_angle")
     with pytest.raises(UnwritableTargetError, match="shared landmark"):
-        target_text(one, Style.COT, seen(one, "as_sent"))
+        target_text(one, Style.COT, "as_sent")
 
 
 def test_a_perturbed_step_would_be_noticed():
     one = box_sample(Task.AREA, (10, 10, 30, 20), truth=(400.0,))
-    text = target_text(one, Style.COT, seen(one, "as_sent"))
+    text = target_text(one, Style.COT, "as_sent")
     dx = re.search(r"dx = .* = ([\d.]+) mm, dy", text)[1]
     broken = text.replace(f"= {dx} mm, dy", f"= {float(dx) + 0.01:.3f} mm, dy")
     assert broken != text
@@ -360,6 +365,4 @@ def test_a_perturbed_step_would_be_noticed():
 def test_targets_do_not_depend_on_where_the_file_lies():
     one = box_sample(Task.DETECTION, (10, 10, 30, 20))
     moved = dataclasses.replace(one, image_uri="/elsewhere")
-    assert target_text(one, Style.COT, seen(one, "gemma3")) == target_text(
-        moved, Style.COT, seen(moved, "gemma3")
-    )
+    assert target_text(one, Style.COT, "gemma3") == target_text(moved, Style.COT, "gemma3")

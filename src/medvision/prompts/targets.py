@@ -21,7 +21,6 @@ from medvision.prompts.perceived import (
     StatedFrame,
     box_on_sent_from_slice,
     point_on_sent_from_slice,
-    stated_frame,
 )
 from medvision.samples import Point, Sample, Task
 
@@ -40,13 +39,16 @@ class UnwritableTargetError(ItemError):
     reason = "unwritable_target"
 
 
-def target_text(sample: Sample, style: Style, perceived: PerceivedSize) -> str:
+def target_text(
+    sample: Sample, style: Style, *, perceived: PerceivedSize, frame: StatedFrame
+) -> str:
     """The reply to train on, which reads back as a valid answer.
 
     Args:
         sample: What is asked.
         style: Direct: the answer alone. Chain of thought: the steps, then the answer in tags.
         perceived: What the model sees of the sample's slice.
+        frame: Image size and pixel size that the prompt states.
 
     Returns:
         Text in the frame of the picture sent: boxes and points include its padding.
@@ -57,9 +59,6 @@ def target_text(sample: Sample, style: Style, perceived: PerceivedSize) -> str:
     """
     if style is Style.DIRECT:
         return ANSWER_FORMATS[sample.task].write(_truth_on_sent(sample, perceived))
-    frame = stated_frame(
-        perceived, sample.height_px, sample.width_px, sample.spacing_y_mm, sample.spacing_x_mm
-    )
     steps = _STEPS[sample.task](_Asked(sample=sample, perceived=perceived, frame=frame))
     answer = ANSWER_FORMATS[sample.task].write([float(value) for value in steps.values], style)
     return "\n".join([*steps.lines, answer])

@@ -1,0 +1,284 @@
+"""Configuration of supervised fine-tuning: every value, its default and its meaning."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from medvision.frames import Plane
+from medvision.prompts.answers import Style
+from medvision.samples import Task
+from medvision.train.errors import ConfigError
+from medvision.train.toml_config import config_from_table
+
+
+class Tuning(StrEnum):
+    """Which weights change, and how the others are held."""
+
+    LORA = "lora"
+    QLORA = "qlora"
+    """As LoRA, over a base in 4-bit NF4."""
+    FULL = "full"
+
+
+class Precision(StrEnum):
+    """Number format of the computation."""
+
+    AUTO = "auto"
+    """bf16 where the device supports it, else fp32."""
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+DEFAULT_LEARNING_RATE = {Tuning.LORA: 2e-4, Tuning.QLORA: 2e-4, Tuning.FULL: 1e-5}
+
+
+def _refuse(condition: bool, message: str) -> None:  # noqa: FBT001
+    if condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The base model.
+
+    Attributes:
+        base: Hugging Face id or folder.
+        family: How it sees pictures: a family of `medvision.prompts.perceived`, or "HxW". Its
+            stated sizes stand in every prompt, as in evaluation.
+        revision: Commit, tag or branch of the base; "" for the newest.
+        limits: Caps of this model within its family (as `max_pixels`). They are set on the image
+            processor too, so that the model sees what the prompt states.
+        tuning: LoRA, QLoRA or all weights.
+        precision: bf16 where supported, by default.
+        attention: Attention kernel of transformers.
+    """
+
+    base: str
+    family: str
+    revision: str = ""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    tuning: Tuning = Tuning.LORA
+    precision: Precision = Precision.AUTO
+    attention: str = "sdpa"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterConfig:
+    """LoRA, as the paper sets it.
+
+    Attributes:
+        r: Rank.
+        alpha: Scale.
+        dropout: Of the adapter's input.
+        embeddings_and_head: Whether embedding layer and LM head are trained and saved whole.
+        vision_tower: Whether the vision tower's linear projections get adapters too.
+        projector: Whether the projector between the two does; one without linear layers is
+            trained and saved whole.
+    """
+
+    r: int = 16
+    alpha: int = 16
+    dropout: float = 0.05
+    embeddings_and_head: bool = True
+    vision_tower: bool = False
+    projector: bool = False
+
+    def __post_init__(self) -> None:
+        _refuse(self.r < 1, f"adapter: r must be at least 1, found {self.r}")
+        _refuse(self.alpha < 1, f"adapter: alpha must be at least 1, found {self.alpha}")
+        _refuse(not 0 <= self.dropout < 1, f"adapter: dropout must be in [0, 1): {self.dropout}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMix:
+    """One entry of the mixture.
+
+    Attributes:
+        task: What is asked.
+        dataset: Of this dataset only; "" for all tables.
+        labels: These labels only; empty for all.
+        planes: These planes; empty for those of `DataConfig`.
+        cap: At most so many samples, drawn by seed; 0 for all.
+        vertex_angles: Angles at a shared landmark, [0, 180] degrees, instead of acute ones.
+    """
+
+    task: Task
+    dataset: str = ""
+    labels: tuple[str, ...] = ()
+    planes: tuple[Plane, ...] = ()
+    cap: int = 0
+    vertex_angles: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        tables: Table folders; only their train split is used.
+        tasks: The mixture.
+        style: Direct answers, or steps before the answer.
+        planes: Axial only, as in the paper, or more; empty for all. 2D images are always in.
+        temperature: T of p ∝ n^(1/T) over the mixture's entries: 1 keeps their sizes, larger
+            values even them out.
+        samples_per_epoch: Examples in one epoch; 0 for as many as there are samples.
+        seed: Of caps, mixing and order.
+        volumes_in_flight: Volumes whose slices are mixed at any time; each worker process keeps
+            as many in memory, so that no volume is read more than once per pass and worker.
+    """
+
+    tables: tuple[str, ...]
+    tasks: tuple[TaskMix, ...]
+    style: Style = Style.DIRECT
+    planes: tuple[Plane, ...] = (Plane.AXIAL,)
+    temperature: float = 1.0
+    samples_per_epoch: int = 0
+    seed: int = 1024
+    volumes_in_flight: int = 8
+
+    def __post_init__(self) -> None:
+        _refuse(not self.tables, "data: tables must name at least one folder")
+        _refuse(not self.tasks, "data: tasks must have at least one entry")
+        _refuse(self.temperature <= 0, f"data: temperature must be positive: {self.temperature}")
+        _refuse(self.volumes_in_flight < 1, "data: volumes_in_flight must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutConfig:
+    """What must not be trained on, beside the test split of the training tables.
+
+    Attributes:
+        tables: Folders whose test subjects and volumes stay out.
+        suites: Suites to be evaluated later; the tables of their datasets must be among those
+            named here or in `data`, else nothing could be checked.
+    """
+
+    tables: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserConfig:
+    """AdamW and its schedule. What the paper leaves unstated has its default here.
+
+    Attributes:
+        learning_rate: Peak; 0 for the default: 2e-4 with adapters, 1e-5 for all weights.
+        schedule: Of transformers; linear decay to 0.
+        warmup_frac: Share of the steps over which the rate rises from 0.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are scaled down to this norm.
+        epochs: Passes; ignored where `max_steps` is set.
+        max_steps: Optimiser steps; 0 to go by epochs.
+        batch_size: Examples per process and forward pass.
+        accumulation: Forward passes per optimiser step.
+    """
+
+    learning_rate: float = 0.0
+    schedule: str = "linear"
+    warmup_frac: float = 0.03
+    weight_decay: float = 0.0
+    max_grad_norm: float = 0.3
+    epochs: int = 1
+    max_steps: int = 0
+    batch_size: int = 4
+    accumulation: int = 4
+
+    def __post_init__(self) -> None:
+        _refuse(self.batch_size < 1 or self.accumulation < 1, "optimiser: sizes must be ≥ 1")
+        _refuse(self.epochs < 1, f"optimiser: epochs must be at least 1, found {self.epochs}")
+        _refuse(not 0 <= self.warmup_frac <= 1, "optimiser: warmup_frac must be in [0, 1]")
+        _refuse(self.max_grad_norm <= 0, "optimiser: max_grad_norm must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationConfig:
+    """The benchmark's own metrics on subjects held out of the train split.
+
+    Attributes:
+        subject_frac: Share of each dataset's training subjects that is held out; at least one
+            subject where it is positive. 0 trains on all and validates on none.
+        samples: At most so many questions, drawn by seed over the mixture's entries.
+        every_steps: Steps between validations, which are also the checkpoints.
+        max_new_tokens: Of a reply.
+        batch_size: Replies generated at a time.
+    """
+
+    subject_frac: float = 0.1
+    samples: int = 200
+    every_steps: int = 200
+    max_new_tokens: int = 512
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        _refuse(not 0 <= self.subject_frac < 1, "validation: subject_frac must be in [0, 1)")
+        _refuse(self.every_steps < 1, "validation: every_steps must be at least 1")
+        _refuse(self.samples < 1 or self.batch_size < 1, "validation: sizes must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """How the run goes; only `seed` changes the result.
+
+    Attributes:
+        seed: Of initial adapter weights and dropout.
+        max_length: Most tokens of a sequence, image tokens included; 0 for the model's own
+            limit. A longer one is an error: nothing is cut.
+        gradient_checkpointing: Trade time for memory.
+        workers: Processes that render pictures and tokenize, for each training process.
+        log_every_steps: Steps between lines of the log.
+        keep_checkpoints: The newest ones; the best by validation is always among them.
+        log_to: "tensorboard", "wandb" (extra), or nothing.
+    """
+
+    seed: int = 1024
+    max_length: int = 0
+    gradient_checkpointing: bool = True
+    workers: int = 2
+    log_every_steps: int = 10
+    keep_checkpoints: int = 2
+    log_to: tuple[str, ...] = ("tensorboard",)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.log_to) - {"tensorboard", "wandb"})
+        _refuse(bool(unknown), f"run: log_to takes tensorboard and wandb, found {unknown}")
+        _refuse(self.keep_checkpoints < 1, "run: keep_checkpoints must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftConfig:
+    """A supervised fine-tuning run.
+
+    Attributes:
+        output: Folder for checkpoints, the trained model, its card and the resolved config.
+    """
+
+    output: str
+    model: ModelConfig
+    data: DataConfig
+    adapter: AdapterConfig = AdapterConfig()
+    held_out: HeldOutConfig = HeldOutConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    validation: ValidationConfig = ValidationConfig()
+    run: RunConfig = RunConfig()
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate in force."""
+        return self.optimiser.learning_rate or DEFAULT_LEARNING_RATE[self.model.tuning]
+
+
+def load_sft_config(path: Path) -> SftConfig:
+    """The configuration in a TOML file.
+
+    Raises:
+        ConfigError: The file is missing or no TOML, a key is unknown or missing, or a value is
+            not one that can be used.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path}: expected a TOML file, found: {error}"
+        raise ConfigError(msg) from error
+    return config_from_table(SftConfig, values, str(path))
