@@ -1,4 +1,4 @@
-"""Scans used more than once, between table folders or in one, and test cases trained on elsewhere."""
+"""Scans used more than once, between tables or in one, and test cases trained on elsewhere."""
 
 import argparse
 import json
