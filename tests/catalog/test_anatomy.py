@@ -39,8 +39,8 @@ PUBLISHED_SIZES = {
     "Miscellaneous Tumor/Lesion": 3, "Jawbone": 4, "Tooth": 32, "Others": 15,
 }  # fmt: skip
 ADDED_SIZES = {
-    "Artery": 2, "Brain Tumor/Lesion": 9, "Head-Neck Tumor/Lesion": 2, "Liver": 1,
-    "Liver Tumor/Lesion": 1,
+    "Artery": 2, "Brain Tumor/Lesion": 14, "Colon Tumor/Lesion": 1, "Head-Neck Tumor/Lesion": 3,
+    "Liver": 1, "Liver Tumor/Lesion": 1, "Miscellaneous Tumor/Lesion": 1,
 }  # fmt: skip
 
 
@@ -134,6 +134,7 @@ def test_only_others_has_no_window():
         ("anterior hippocampus", "anterior hippocampus"),
         ("peripheral zone of prostate", "peripheral zone of prostate"),
         ("deep grey matter", "deep grey matter"),
+        ("external cerebrospinal fluid", "external cerebrospinal fluid"),
     ],
 )
 def test_canonical_name(label, name):
@@ -149,8 +150,7 @@ def test_canonical_names_stay_in_their_group():
     groups = RAW["groups"]
     known = {label: group for group, labels in groups.items() for label in labels}
     for label, name in RAW["canonical_labels"].items():
-        if name in known:
-            assert known[name] == known[label], label
+        assert known[name] == known[label], label
 
 
 def test_tumor_lesion_groups():

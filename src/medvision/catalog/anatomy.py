@@ -31,6 +31,7 @@ class AnatomyFacts:
     canonical_of_label: Mapping[str, str]
     window_of_label: Mapping[str, Window]
     window_of_group: Mapping[str, Window]
+    groups: frozenset[str]
     tumor_lesion_groups: frozenset[str]
     excluded_from_averages: frozenset[str]
 
@@ -56,6 +57,7 @@ def anatomy_facts() -> AnatomyFacts:
             label_key(label): windows[name] for label, name in raw["label_windows"].items()
         },
         window_of_group={group: windows[name] for group, name in raw["group_windows"].items()},
+        groups=frozenset(raw["groups"]),
         tumor_lesion_groups=frozenset(raw["tumor_lesion_groups"]),
         excluded_from_averages=frozenset(raw["excluded_from_averages"]),
     )

@@ -1,15 +1,30 @@
-"""Declarations of datasets: where the files come from, what they hold, how cases are found.
+"""Declarations of datasets: what they hold, where the files come from, how cases are found.
 
-One TOML file per dataset in `catalog/datasets/`; reading one does no other I/O.
+One TOML file per dataset in `catalog/datasets/`; reading one does no other I/O. A dataset either
+lists its cases one by one (small samples) or says, cohort by cohort, how the files of a case are
+named below its raw folder.
 """
 
+import re
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal, get_args
 
+from medvision.catalog.decode import decoded
 from medvision.errors import UsageError
+from medvision.frames import Plane
+
+Modality = Literal["CT", "MRI", "US", "XR", "PET"]
+Access = Literal["open", "registration", "token"]
+TaskKind = Literal["detection", "tl", "ad", "area"]
+Role = Literal["original", "copy", "private"]
+SplitRule = Literal["subject-70-30"]
+
+CASE = "{case}"
+"""Stands for the case id in file patterns."""
 
 
 class SourceKind(StrEnum):
@@ -19,33 +34,74 @@ class SourceKind(StrEnum):
     """A file of the Python package index, through the user's own pip."""
     APT = "apt"
     """A Debian package, through the user's own apt-get."""
+    HUGGINGFACE = "huggingface"
+    ZENODO = "zenodo"
+    SYNAPSE = "synapse"
+    GOOGLE_DRIVE = "google-drive"
+    GRAND_CHALLENGE = "grand-challenge"
+    DIRECT = "direct"
+    """A file behind a plain address."""
+    OTHER = "other"
+    """A page or tool of the data's owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One pinned archive and the files wanted from it.
+    """One place to get files from, pinned as far as it can be.
 
     Attributes:
-        package: Package name, as its registry spells it.
-        version: Exact version.
-        sha256: Digest of the archive.
-        files: Paths inside the archive; each is unpacked under its last component.
+        package: Package name, as its registry spells it (pip, apt).
+        version: Exact version (pip, apt).
+        sha256: Digest of the archive (pip, apt).
+        files: Paths inside the archive, each unpacked under its last component (pip, apt); else
+            names of the files to download.
         sdist: Take the source archive, not the wheel (pip).
         build_requires: What pip needs beside it to read a source archive's metadata.
+        id: Record or repository, as the host names it.
+        url: Address of a page or file.
+        revision: Commit of a repository; "" where none is known.
+        role: Whether these are the owner's files, a copy of them, or a copy users make themselves.
+        access: What it takes to download from here.
+        note: Which part it is, and what to mind.
     """
 
     kind: SourceKind
-    package: str
-    version: str
-    sha256: str
-    files: tuple[str, ...]
+    package: str = ""
+    version: str = ""
+    sha256: str = ""
+    files: tuple[str, ...] = ()
     sdist: bool = False
     build_requires: tuple[str, ...] = ()
+    id: str = ""
+    url: str = ""
+    revision: str = ""
+    role: Role = "original"
+    access: Access = "open"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What one value of a mask means.
+
+    Attributes:
+        name: Canonical name of the structure.
+        group: Anatomy group; "" where `anatomy_groups.json` or the dataset says it.
+        was: The name in the original benchmark, where we correct it.
+        note: Why it was corrected, or what to mind.
+        asked: Whether questions ask for it.
+    """
+
+    name: str
+    group: str = ""
+    was: str = ""
+    note: str = ""
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFiles:
-    """One case of a dataset: file names below its raw folder.
+    """One case of a dataset that lists its cases: file names below its raw folder.
 
     Attributes:
         mask_from_probabilities: Label id to probability map: a voxel takes the label of its
@@ -53,14 +109,89 @@ class CaseFiles:
     """
 
     case_id: str
-    modality: str
+    modality: Modality
     image: str
     cohort: str = ""
     mask: str = ""
     landmarks: str = ""
     mask_from_probabilities: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
     target_labels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One kind of image of a cohort's cases.
+
+    Attributes:
+        id: Name of the sequence or modality; "image" where there is only one.
+        description: What it shows, as prompts say it (follows "Kind of image:").
+        files: Path below the raw folder, with `{case}` for the case id.
+        ct_window: Whether values are Hounsfield units, so that CT windows apply. Not so for
+            cone-beam CT; off for angiography, whose vessels a window would saturate.
+        was: The original description, where we correct it.
+    """
+
+    id: str
+    modality: Modality
+    description: str
+    files: str
+    ct_window: bool = True
+    was: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """Cases of a dataset that share images, a mask's labels and measurements.
+
+    Attributes:
+        name: "" where a dataset has only one.
+        images: The images of a case; they share one grid. The first is the reference.
+        mask: Path of the label map, with `{case}`; "" for none.
+        landmarks: Path of the landmark file, with `{case}`; "" for none.
+        labels: Label id to label, where they differ from the dataset's.
+        planes: Planes that may be measured; empty for all. A plane that mixes space with time
+            is left out here.
+        excluded: Case ids left out, each with the reason.
+        placeholder_spacing: Case ids whose headers are known to carry a made-up spacing.
+    """
+
+    name: str = ""
+    images: tuple[Image, ...]
+    mask: str = ""
+    landmarks: str = ""
+    labels: dict[str, Label] = field(default_factory=dict)
+    planes: tuple[Plane, ...] = ()
+    excluded: dict[str, str] = field(default_factory=dict)
+    placeholder_spacing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetTask:
+    """A question that can be asked of every case of a cohort.
+
+    Attributes:
+        id: Number within its kinds, as the original benchmark counts.
+        asks: Kinds of question.
+        image: Image that is shown.
+        label: The one label asked for ("tl"); None for all labels that are asked.
+        was: How the original differs.
+    """
+
+    id: str
+    asks: tuple[TaskKind, ...]
+    cohort: str = ""
+    image: str = "image"
+    label: int | None = None
+    was: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Another dataset that holds some of the same scans."""
+
+    dataset: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +200,24 @@ class Dataset:
 
     Attributes:
         name: Name used on the command line and in tables.
-        description: What the pictures are, as prompts say it (follows "This is a slice of a").
-        access: "open", "registration" or "token".
-        labels: Label id to name, for cases that declare none of their own.
+        description: What the pictures are, as prompts say it where an image says nothing itself.
+        licence: In words of the owner; "not stated" where the owner states none.
+        terms: What a user accepts beyond the licence.
+        citation: Whom to cite.
+        papers: Addresses of the papers.
+        access: The least it takes to get the files from any of the sources.
+        how_to_get: What a person must do to get the files; "" where `fetch` does it all.
+        size_mb: On disk as fetched, where known.
+        cases: Cases, one by one; empty where cohorts say how to find them.
+        labels: Label id to label, for cases and cohorts that declare none of their own.
+        label_group: Anatomy group of labels that state none and that the map does not list.
         biometrics: The biometrics specification (landmarks, lines, angles, measure), or empty.
+        spacing_yx_mm: Pixel spacing of pictures whose files hold none.
+        projection: Plane of 2D images.
+        subject_pattern: Regular expression whose first group is the subject in a case id.
+        subject_examples: Case id to its subject, to prove the pattern.
+        overlaps: Datasets that hold some of the same scans.
+        changes: What differs from the original benchmark and why, one sentence each.
     """
 
     name: str
@@ -81,60 +226,114 @@ class Dataset:
     licence: str
     homepage: str
     citation: str
-    access: str
-    size_mb: float
-    sources: tuple[Source, ...]
-    cases: tuple[CaseFiles, ...]
-    labels: dict[str, str] = field(default_factory=dict)
+    access: Access
+    anatomy: str = ""
+    terms: str = ""
+    papers: tuple[str, ...] = ()
+    how_to_get: str = ""
+    size_mb: float | None = None
+    split: SplitRule = "subject-70-30"
+    subject_pattern: str = "^(.+)$"
+    subject_examples: dict[str, str] = field(default_factory=dict)
+    spacing_yx_mm: tuple[float, float] | None = None
+    projection: Plane = Plane.NATIVE
+    overlaps: tuple[Overlap, ...] = ()
+    changes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    labels: dict[str, Label] = field(default_factory=dict)
+    label_group: str = ""
+    cohorts: tuple[Cohort, ...] = ()
+    cases: tuple[CaseFiles, ...] = ()
+    tasks: tuple[DatasetTask, ...] = ()
     biometrics: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modality words of all images, sorted."""
+        words = {image.modality for cohort in self.cohorts for image in cohort.images}
+        return tuple(sorted(words | {case.modality for case in self.cases}))
 
-def _checked(cls: type, values: dict[str, Any], where: str) -> dict[str, Any]:
-    """The values, when each key is a field of the class and none without default is missing."""
-    known = {entry.name for entry in fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        msg = f"{where}: unknown key {unknown}; known: {sorted(known)}"
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Kinds of question that can be asked, in the order of `TaskKind`."""
+        declared = {kind for task in self.tasks for kind in task.asks}
+        for case in self.cases:
+            declared |= {"detection", "area"} if case.mask else set()
+            declared |= {"tl"} if case.target_labels else set()
+            declared |= {"ad"} if case.landmarks else set()
+        return tuple(kind for kind in get_args(TaskKind) if kind in declared)
+
+    def subject(self, case_id: str) -> str:
+        """The subject of a case: all its sequences and time points share it.
+
+        Raises:
+            UsageError: The pattern does not fit the case id.
+        """
+        match = re.search(self.subject_pattern, case_id)
+        if match is None or not match.groups():
+            msg = (
+                f"{self.name}: subject_pattern {self.subject_pattern!r} finds no subject in case "
+                f"{case_id!r}"
+            )
+            raise UsageError(msg)
+        return match.group(1)
+
+    def label_sets(self) -> dict[str, dict[str, Label]]:
+        """Labels of the dataset, its cohorts and its cases, by where they are declared."""
+        sets = {"labels": self.labels}
+        sets |= {f"cohort {cohort.name!r}": cohort.labels for cohort in self.cohorts}
+        sets |= {f"case {case.case_id!r}": case.labels for case in self.cases}
+        return {where: labels for where, labels in sets.items() if labels}
+
+    def cohort(self, name: str) -> Cohort:
+        """The cohort of that name, with its labels filled in.
+
+        Raises:
+            UsageError: No such cohort.
+        """
+        for cohort in self.cohorts:
+            if cohort.name == name:
+                return replace(cohort, labels=cohort.labels or self.labels)
+        msg = f"{self.name}: no cohort {name!r}; known: {[c.name for c in self.cohorts]}"
         raise UsageError(msg)
-    return values
 
+    def task(self, kind: str, task_id: str) -> DatasetTask:
+        """The task of that kind and number.
 
-def _source(values: dict[str, Any], where: str) -> Source:
-    checked = dict(_checked(Source, values, where))
-    checked["kind"] = SourceKind(checked["kind"])
-    checked["files"] = tuple(checked["files"])
-    checked["build_requires"] = tuple(checked.get("build_requires", ()))
-    return Source(**checked)
-
-
-def _case(values: dict[str, Any], where: str) -> CaseFiles:
-    checked = dict(_checked(CaseFiles, values, where))
-    checked["target_labels"] = tuple(checked.get("target_labels", ()))
-    return CaseFiles(**checked)
+        Raises:
+            UsageError: No such task.
+        """
+        for task in self.tasks:
+            if task.id == task_id and kind in task.asks:
+                return task
+        known = [task.id for task in self.tasks if kind in task.asks]
+        msg = f"{self.name}: no {kind} task {task_id!r}; known: {', '.join(known) or 'none'}"
+        raise UsageError(msg)
 
 
 def parse_dataset(text: str, where: str) -> Dataset:
     """A dataset from the text of its TOML declaration.
 
     Raises:
-        UsageError: Unknown keys.
+        UsageError: Not TOML, unknown or missing keys, values of another type or outside a set.
     """
-    values = dict(_checked(Dataset, tomllib.loads(text), where))
-    values["sources"] = tuple(_source(entry, where) for entry in values["sources"])
-    values["cases"] = tuple(_case(entry, where) for entry in values["cases"])
-    return Dataset(**values)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{where}: expected TOML, found: {error}"
+        raise UsageError(msg) from error
+    return decoded(Dataset, values, where)
 
 
-def dataset_names() -> list[str]:
-    """Names of all declared datasets, sorted."""
+@cache
+def dataset_names() -> tuple[str, ...]:
+    """Names of all declared datasets, sorted without regard to case."""
     folder = resources.files("medvision.catalog") / "datasets"
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    names = [entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return tuple(sorted((name.removesuffix(".toml") for name in names), key=str.casefold))
 
 
+@cache
 def load_dataset(name: str) -> Dataset:
     """The declared dataset of that name.
 
@@ -146,3 +345,18 @@ def load_dataset(name: str) -> Dataset:
         raise UsageError(msg)
     entry = resources.files("medvision.catalog") / "datasets" / f"{name}.toml"
     return parse_dataset(entry.read_text(encoding="utf-8"), entry.name)
+
+
+def shows_hounsfield_units(dataset: str, cohort: str, image_id: str) -> bool:
+    """Whether CT windows apply to an image; true for datasets that are not in the catalogue."""
+    if dataset not in dataset_names():
+        return True
+    declared = load_dataset(dataset)
+    images = [
+        image
+        for entry in declared.cohorts
+        if entry.name == cohort
+        for image in entry.images
+        if image.id == image_id
+    ]
+    return all(image.ct_window for image in images)

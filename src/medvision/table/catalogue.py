@@ -1,13 +1,14 @@
 """Declared datasets as build requests: fetched, and laid out below the data root."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from medvision.annotate.biometrics_spec import BiometricsSpec, parse_biometrics_spec
-from medvision.catalog.dataset import Dataset, load_dataset
+from medvision.catalog.dataset import Dataset, Label, load_dataset
 from medvision.fetch import fetch
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest
-from medvision.table.cases import CaseSource, ImageSource, structures_from_labels
+from medvision.table.cases import CaseSource, ImageSource, Structure, structures_from_labels
 
 
 def tables_folder(root: Path, dataset: str) -> Path:
@@ -46,8 +47,12 @@ def catalogue_cases(dataset: Dataset, raw: Path) -> list[CaseSource]:
             images=(ImageSource(image_id="image", modality=case.modality, path=raw / case.image),),
             mask=raw / case.mask if case.mask else None,
             landmarks=raw / case.landmarks if case.landmarks else None,
-            structures=structures_from_labels(case.labels or dataset.labels, dataset.name),
+            structures=_structures(case.labels or dataset.labels, dataset.name),
             target_labels=case.target_labels,
         )
         for case in dataset.cases
     ]
+
+
+def _structures(labels: Mapping[str, Label], where: str) -> tuple[Structure, ...]:
+    return structures_from_labels({key: label.name for key, label in labels.items()}, where)

@@ -1,0 +1,51 @@
+"""All checks of the catalogue together: declarations, landmarks, suites."""
+
+from medvision.annotate.biometrics_spec import parse_biometrics_spec
+from medvision.catalog.check import Finding, Mistake, check_dataset
+from medvision.catalog.dataset import Dataset, dataset_names, load_dataset
+from medvision.errors import UsageError
+from medvision.phantoms import DEMO_DATASETS
+from medvision.samples.suite import load_suite, suite_names
+from medvision.samples.suite_check import check_suite
+
+
+def catalog_findings() -> list[Finding]:
+    """Every mistake of every declaration and built-in suite."""
+    found = []
+    for name in dataset_names():
+        try:
+            dataset = load_dataset(name)
+        except UsageError as error:
+            found.append(_finding(Mistake.INVALID_DECLARATION, name, str(error)))
+            continue
+        found += dataset_findings(dataset, name)
+    phantoms = [dataset.name for dataset in DEMO_DATASETS]
+    for name in suite_names():
+        try:
+            found += check_suite(load_suite(name), dataset_names(), phantoms)
+        except UsageError as error:
+            found.append(_finding(Mistake.SUITE, f"suite {name}", str(error)))
+    return found
+
+
+def dataset_findings(dataset: Dataset, file_name: str) -> list[Finding]:
+    """Every mistake of one declaration, its landmarks included.
+
+    Args:
+        dataset: The declaration.
+        file_name: Name of its file, without suffix.
+    """
+    found = check_dataset(dataset, dataset_names())
+    if dataset.name != file_name:
+        message = f"{file_name}.toml declares the name {dataset.name!r}"
+        found.append(_finding(Mistake.NAME_MISMATCH, file_name, message))
+    if dataset.biometrics:
+        try:
+            parse_biometrics_spec(dataset.biometrics, f"{file_name}.toml")
+        except UsageError as error:
+            found.append(_finding(Mistake.BIOMETRICS, dataset.name, str(error)))
+    return found
+
+
+def _finding(mistake: Mistake, where: str, message: str) -> Finding:
+    return Finding(mistake=mistake, where=where, message=message)
