@@ -1,6 +1,7 @@
 """How fast, how long and how much is asked: retries, pace, budget, and when to give up."""
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -291,6 +292,19 @@ class Budget:
         if self.max_money is not None and None in prices:
             msg = "a budget in money needs the price of prompt and of completion tokens"
             raise UsageError(msg)
+        amounts = (self.max_tokens, self.max_money, *prices)
+        if any(amount is not None and not 0 <= amount < math.inf for amount in amounts):
+            msg = f"expected a budget and prices of at least 0, found {amounts}"
+            raise UsageError(msg)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything is limited."""
+        return self.max_tokens is not None or self.max_money is not None
+
+
+MOST_UNCOUNTED = 10
+"""Answers without token counts, and none with, after which a budget is taken to be unkeepable."""
 
 
 class Spending:
@@ -300,9 +314,11 @@ class Spending:
         self._budget = budget
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self._n_uncounted = 0
 
     def add(self, reply: Reply) -> None:
         """Count one reply's tokens."""
+        self._n_uncounted += reply.is_answer and reply.prompt_tokens is None
         self.prompt_tokens += reply.prompt_tokens or 0
         self.completion_tokens += reply.completion_tokens or 0
 
@@ -314,6 +330,12 @@ class Spending:
         if prompt_price is None or completion_price is None:
             return None
         return (self.prompt_tokens * prompt_price + self.completion_tokens * completion_price) / 1e6
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is a limit, and the server counts no tokens to hold against it."""
+        counted = self.prompt_tokens + self.completion_tokens
+        return self._budget.is_limited and not counted and self._n_uncounted >= MOST_UNCOUNTED
 
     @property
     def is_exhausted(self) -> bool:

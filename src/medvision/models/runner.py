@@ -95,6 +95,8 @@ class StopReason(StrEnum):
     INTERRUPTED = "interrupted"
     BREAKER_OPEN = "breaker_open"
     BUDGET = "budget"
+    BUDGET_UNKNOWN = "budget_unknown"
+    """There is a budget, and the server counts no tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,11 +294,17 @@ def _run_local(model: LocalModel, plan: _Plan, store: ResponseStore, tally: _Tal
             store.put_many(keyed, model=model.model_id)
             for (_, question), reply in zip(batch, replies, strict=True):
                 tally.add(question, reply)
-            if tally.spending.is_exhausted:
-                tally.stopped = StopReason.BUDGET
+            if over := _over_budget(tally.spending):
+                tally.stopped = over
                 return
     except KeyboardInterrupt:
         tally.stopped = StopReason.INTERRUPTED
+
+
+def _over_budget(spending: Spending) -> StopReason | None:
+    if spending.is_exhausted:
+        return StopReason.BUDGET
+    return StopReason.BUDGET_UNKNOWN if spending.is_unknown else None
 
 
 def _run_served(run: "_ServedRun") -> None:
@@ -368,8 +376,8 @@ class _ServedRun:
                 return
             for key, question in self._pending:
                 self._record(key, question, await self._answer(question))
-                if self._tally.spending.is_exhausted:
-                    self._end(StopReason.BUDGET)
+                if over := _over_budget(self._tally.spending):
+                    self._end(over)
                 if self._stop.is_set():
                     return
         except AccessRefusedError as error:
