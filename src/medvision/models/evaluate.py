@@ -2,8 +2,11 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ from medvision.prompts.render import (
     shown_geometry,
 )
 from medvision.samples import Sample
-from medvision.table.manifest import content_key, package_versions, write_manifest
+from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,18 @@ SENDER = "pillow-1"
 """Version of how pictures are prepared for a family; change it with the pixels."""
 
 UNREADABLE = "unreadable"
+
+ENGINE_PACKAGES = (
+    "accelerate",
+    "bitsandbytes",
+    "openai",
+    "peft",
+    "pillow",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+"""What replies may depend on, beside the packages every manifest names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +172,7 @@ class EvalRequest:
 def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = None) -> RunSummary:
     """Ask every question that has no answer yet; the manifest is written last.
 
+    A manifest of an earlier evaluation goes first: it would not describe what is asked now.
     Baselines see no picture, so nothing is rendered for them.
 
     Args:
@@ -167,7 +183,9 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
     Raises:
         UsageError: The run holds another sample list.
     """
+    started_at = _now()
     digests = freeze_samples(run, request.samples)
+    (run / MANIFEST).unlink(missing_ok=True)
     pictures = SlicePictures()
     asked = [sample for sample in request.samples if sample.task in request.model.tasks]
     unreadable: dict[str, str] = {}
@@ -182,8 +200,13 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
             settings=request.settings,
             on_progress=on_progress,
         )
-    write_manifest(run, _manifest(request, summary, unreadable))
+    times = {"started_at": started_at, "finished_at": _now()}
+    write_manifest(run, {**_manifest(request, summary, unreadable), **times})
     return summary
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _with_new_digests(
@@ -253,6 +276,15 @@ def sample_prompt(sample: Sample, style: Style, family: PictureFamily) -> str:
     return prompt_text(sample, style, family.stated(sample))
 
 
+def _installed(packages: Sequence[str]) -> dict[str, str]:
+    """Versions of those that are installed."""
+    versions = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
+
+
 def _manifest(
     request: EvalRequest, summary: RunSummary, unreadable: dict[str, str]
 ) -> dict[str, Any]:
@@ -270,7 +302,7 @@ def _manifest(
         "renderer": RENDERER,
         "sender": SENDER,
         "selection": request.selection,
-        "versions": package_versions(),
+        "versions": {**package_versions(), **_installed(ENGINE_PACKAGES)},
         "counts": {"samples": len(request.samples), "summary": summary},
         "unreadable": unreadable,
     }
