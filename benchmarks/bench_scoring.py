@@ -158,6 +158,8 @@ def measure(folder):
         timed(f"aggregate {name}", aggregate, scores, by)
     timed("group average", group_average, scores)
     print_row("all", start, cpu_start, " " * 14)
+    child_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print(f"largest further process: {child_gib:.2f} GiB")
 
 
 def main():

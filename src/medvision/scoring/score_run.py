@@ -1,7 +1,12 @@
 """Stored replies to scores: read each reply, map its frame to the slice, score. Asks no model."""
 
-from collections.abc import Iterable
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -24,7 +29,10 @@ from medvision.prompts.recovered import read_recovered
 from medvision.samples import Task
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 
-_BATCH = 50_000
+_BATCH = 20_000
+
+_MANY = 200_000
+"""From so many samples on, reading is worth starting further processes."""
 
 
 def score_run(run: Path) -> pa.Table:
@@ -116,21 +124,63 @@ def read_replies(
     """
     tasks = [Task(task) for task in samples["task"].to_pylist()]
     seen = reader.perceived(samples["height_px"].to_pylist(), samples["width_px"].to_pylist())
-    questions = dict(
-        zip(samples["sample_id"].to_pylist(), zip(tasks, seen, strict=True), strict=True)
-    )
-    parts = []
-    replies = iter(replies)
-    while batch := list(islice(replies, _BATCH)):
-        ids, repeats, statuses, texts = zip(*batch, strict=True)
-        asked = (questions[sample_id] for sample_id in ids)
-        pairs = [
-            reader.readings(task, text, size)
-            for (task, size), text in zip(asked, texts, strict=True)
-        ]
-        columns = [pa.array(ids, pa.string()), pa.array(repeats, pa.int32())]
-        columns += [pa.array(statuses, pa.string())]
-        columns += _columns([strict for strict, _ in pairs])
-        columns += _columns([recovered for _, recovered in pairs])
-        parts.append(pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA))
+    ids = samples["sample_id"].to_pylist()
+    batches = _batches(replies, dict(zip(ids, zip(tasks, seen, strict=True), strict=True)))
+    parts = list(_mapped(partial(_read_batch, reader), batches, parallel=len(ids) >= _MANY))
     return pa.concat_tables(parts) if parts else ANSWER_SCHEMA.empty_table()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """Replies and the questions they answer, column by column."""
+
+    ids: tuple[str, ...]
+    repeats: tuple[int, ...]
+    statuses: tuple[str, ...]
+    texts: tuple[str, ...]
+    questions: list[tuple[Task, PerceivedSize]]
+
+
+def _batches(
+    replies: Iterable[tuple[str, int, str, str]],
+    questions: Mapping[str, tuple[Task, PerceivedSize]],
+) -> Iterator[_Batch]:
+    replies = iter(replies)
+    while rows := list(islice(replies, _BATCH)):
+        ids, repeats, statuses, texts = zip(*rows, strict=True)
+        yield _Batch(
+            ids=ids,
+            repeats=repeats,
+            statuses=statuses,
+            texts=texts,
+            questions=[questions[sample_id] for sample_id in ids],
+        )
+
+
+def _read_batch(reader: ReplyReader, batch: _Batch) -> pa.Table:
+    pairs = [
+        reader.readings(task, text, seen)
+        for (task, seen), text in zip(batch.questions, batch.texts, strict=True)
+    ]
+    columns = [pa.array(batch.ids, pa.string()), pa.array(batch.repeats, pa.int32())]
+    columns += [pa.array(batch.statuses, pa.string())]
+    columns += _columns([strict for strict, _ in pairs])
+    columns += _columns([recovered for _, recovered in pairs])
+    return pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA)
+
+
+def _mapped(
+    function: Callable[[_Batch], pa.Table], batches: Iterator[_Batch], *, parallel: bool
+) -> Iterator[pa.Table]:
+    """Tables of batches in their order; many are read by several processes, few in this one."""
+    n_processes = min(4, os.cpu_count() or 1)
+    if not parallel or n_processes == 1:
+        yield from map(function, batches)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_processes, mp_context=context) as pool:
+        waiting = deque(pool.submit(function, batch) for batch in islice(batches, 2 * n_processes))
+        while waiting:
+            table = waiting.popleft().result()
+            waiting.extend(pool.submit(function, batch) for batch in islice(batches, 1))
+            yield table
