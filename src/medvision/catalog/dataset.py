@@ -347,16 +347,24 @@ def load_dataset(name: str) -> Dataset:
     return parse_dataset(entry.read_text(encoding="utf-8"), entry.name)
 
 
-def shows_hounsfield_units(dataset: str, cohort: str, image_id: str) -> bool:
-    """Whether CT windows apply to an image; true for datasets that are not in the catalogue."""
-    if dataset not in dataset_names():
-        return True
-    declared = load_dataset(dataset)
-    images = [
-        image
-        for entry in declared.cohorts
-        if entry.name == cohort
-        for image in entry.images
-        if image.id == image_id
-    ]
-    return all(image.ct_window for image in images)
+def declared_image(dataset: str, cohort: str, image_id: str) -> Image | None:
+    """What the catalogue says of an image; None of images it does not declare."""
+    for entry in _declared_cohorts(dataset):
+        for image in entry.images:
+            if (entry.name, image.id) == (cohort, image_id):
+                return image
+    return None
+
+
+def measured_image(dataset: str, cohort: str, label_id: int) -> str | None:
+    """Id of the one image on which a label's axes are measured; None where none is declared."""
+    if not _declared_cohorts(dataset):
+        return None
+    for task in load_dataset(dataset).tasks:
+        if "tl" in task.asks and (task.cohort, task.label) == (cohort, label_id):
+            return task.image
+    return None
+
+
+def _declared_cohorts(dataset: str) -> tuple[Cohort, ...]:
+    return load_dataset(dataset).cohorts if dataset in dataset_names() else ()

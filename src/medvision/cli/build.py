@@ -8,6 +8,7 @@ from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root, root_from
 from medvision.cli.spacing import spacing_yx_mm
 from medvision.errors import UsageError
+from medvision.fetch import FetchError
 from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, BuildSummary, build_tables
@@ -61,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, print counts and problems; 1 when a case could not be used."""
-    request, out = _request(args)
+    try:
+        request, out = _request(args)
+    except FetchError as error:
+        print(f"{args.dataset}: {error.reason}: {error}")
+        return 1
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
     _print_summary(summary, out)

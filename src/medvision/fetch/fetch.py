@@ -12,7 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medvision.catalog.dataset import CaseFiles, Dataset, Source
-from medvision.fetch.registry import FetchError, download, sha256_file
+from medvision.fetch.registry import (
+    CLIENTS,
+    FetchError,
+    NotFetchableError,
+    download,
+    sha256_file,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +44,13 @@ def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
         The raw folder.
 
     Raises:
+        NotFetchableError: A person has to get the files; the message says how.
         FetchError: A source cannot be obtained, or an archive lacks a file.
         ChecksumError: An archive is not the pinned one.
     """
     folder = raw_folder(root, dataset.name)
+    if not dataset.sources or any(source.kind not in CLIENTS for source in dataset.sources):
+        raise NotFetchableError(_how_to_get(dataset, folder))
     folder.mkdir(parents=True, exist_ok=True)
     digests = _known_digests(folder, verify=verify)
     for source in dataset.sources:
@@ -59,6 +68,18 @@ def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
             digests[case.mask] = sha256_file(folder / case.mask)
             _write_manifest(folder, digests)
     return folder
+
+
+def _how_to_get(dataset: Dataset, folder: Path) -> str:
+    """What a person has to do, from licence to the command that goes on."""
+    terms = f"; terms: {dataset.terms}" if dataset.terms else ""
+    files = [image.files for cohort in dataset.cohorts for image in cohort.images]
+    return (
+        f"{dataset.name} is not fetched automatically. {dataset.how_to_get} Licence: "
+        f"{dataset.licence}{terms}; access: {dataset.access}. Homepage: {dataset.homepage}. Then "
+        f"place the files below {folder} as `medvision catalog show {dataset.name}` names them "
+        f"(such as {', '.join(files[:1])}) and run `medvision build {dataset.name}`."
+    )
 
 
 def _known_digests(folder: Path, *, verify: bool) -> dict[str, str]:

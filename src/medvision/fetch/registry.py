@@ -32,6 +32,12 @@ class ChecksumError(FetchError):
     reason = "checksum_mismatch"
 
 
+class NotFetchableError(FetchError):
+    """A person has to get the files: an account, terms to accept, or a host without a client."""
+
+    reason = "not_fetchable"
+
+
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from medvision.catalog.anatomy import Window, ct_window
+from medvision.catalog.dataset import declared_image
 from medvision.errors import ItemError, UsageError
 from medvision.frames import Plane, SliceGeometry
 from medvision.prompts.grey_levels import Picture, percentile_stretched, stretched
@@ -257,7 +258,7 @@ class SlicePictures:
         """
         found = self._image(sample)
         taken = slice_pixels(found.volume, Plane(sample.plane), sample.slice_index)
-        label = "" if sample.label_id is None else sample.label
+        label = _window_label(sample)
         pixels = rendered(
             taken.pixels,
             modality=sample.modality,
@@ -278,6 +279,18 @@ class SlicePictures:
             while len(self._images) > self._n_volumes:
                 self._images.popitem(last=False)
             return self._images[uri]
+
+
+def _window_label(sample: Sample) -> str:
+    """The label that chooses a CT window; "" where no window applies.
+
+    None does for angles and distances, nor for images that the catalogue declares not to be in
+    Hounsfield units, or to be angiography.
+    """
+    declared = declared_image(sample.dataset, sample.cohort, sample.image_id)
+    if sample.label_id is None or (declared is not None and not declared.ct_window):
+        return ""
+    return sample.label
 
 
 def _read(sample: Sample) -> _ReadImage:

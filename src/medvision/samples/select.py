@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.catalog.dataset import DatasetTask, declared_image, load_dataset, measured_image
 from medvision.frames import relative_from_box_px
 from medvision.samples.sample import Point, Sample, Task
 from medvision.samples.suite import Suite, TaskConfig
@@ -96,13 +97,13 @@ def _candidates(
         rows = read_biometrics(tables, where)
     else:
         rows = read_regions(tables, where)
-    cases = _Cases.read(tables, root)
+    cases = _Cases.read(config, tables, root)
     rows = _without_suspect_spacing(rows, config.task, cases, dropped)
     yield from BUILDERS[config.task](rows, config, cases, dropped)
 
 
 def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
-    terms = []
+    terms = _declared_terms(config)
     if split != "all":
         terms.append(pc.field("split") == split)
     if config.planes:
@@ -115,22 +116,41 @@ def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
     return expression
 
 
+def _declared_terms(config: TaskConfig) -> list[pc.Expression]:
+    """What a task of the catalogue leaves of the rows: its cohort, its labels."""
+    terms = []
+    if config.metric_kind and config.task is Task.ANGLE_DISTANCE:
+        terms.append(pc.field("metric_kind") == config.metric_kind)
+    if config.task_id:
+        task = _declared_task(config)
+        terms.append(pc.field("cohort") == task.cohort)
+        if task.label is not None:
+            terms.append(pc.field("label_id") == task.label)
+    return terms
+
+
+def _declared_task(config: TaskConfig) -> DatasetTask:
+    return load_dataset(config.dataset).task(config.task, config.task_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cases:
     """What samples need of `cases.parquet` and the manifest."""
 
     by_key: dict[tuple[str, str], dict[str, Any]]
+    image_id: str
     description: str
     spacing_from: str
     tables: Path
     root: Path | None
 
     @classmethod
-    def read(cls, tables: Path, root: Path | None) -> "_Cases":
+    def read(cls, config: TaskConfig, tables: Path, root: Path | None) -> "_Cases":
         rows = read_cases(tables).to_pylist()
         manifest = tables_manifest(tables)
         return cls(
             by_key={(row["cohort"], row["case_id"]): row for row in rows},
+            image_id=_declared_task(config).image if config.task_id else "",
             description=manifest["description"],
             spacing_from=manifest["options"]["spacing_from"] or "",
             tables=tables,
@@ -138,8 +158,25 @@ class _Cases:
         )
 
     def images(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """The images of a row's case; of those, the one that the config's task names, if any."""
         images: list[dict[str, Any]] = self.by_key[row["cohort"], row["case_id"]]["images"]
-        return images
+        return [image for image in images if self.image_id in ("", image["image_id"])]
+
+    def one_image(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """The one image on which a row's structure is measured; none if the case lacks it.
+
+        It is the one that the task or else the catalogue names, or the first.
+        """
+        images = self.images(row)
+        declared = measured_image(row["dataset"], row["cohort"], row["label_id"])
+        if declared is not None and not self.image_id:
+            images = [image for image in images if image["image_id"] == declared] or images
+        return images[:1]
+
+    def describe(self, row: dict[str, Any], image: dict[str, Any]) -> str:
+        """What an image is: as the catalogue says of it, else as the tables say of all."""
+        declared = declared_image(row["dataset"], row["cohort"], image["image_id"])
+        return declared.description if declared else self.description
 
     def path(self, image: dict[str, Any]) -> str:
         return str(image_path(image["uri"], self.tables, self.root))
@@ -181,7 +218,7 @@ def _base(row: dict[str, Any], image: dict[str, Any], cases: _Cases) -> dict[str
         "modality": image["modality"],
         "image_uri": cases.path(image),
         "image_sha256": image["sha256"],
-        "description": cases.description,
+        "description": cases.describe(row, image),
         "spacing_from": cases.spacing_from,
     }
 
@@ -228,7 +265,9 @@ def _detection(
 
 
 def _box(row: dict[str, Any]) -> tuple[float, ...]:
-    return tuple(float(row[name]) for name in ("x0_px", "y0_px", "x1_px", "y1_px"))
+    """The box; () of imported rows without one."""
+    edges = [row[name] for name in ("x0_px", "y0_px", "x1_px", "y1_px")]
+    return () if None in edges else tuple(map(float, edges))
 
 
 def _tumor_lesion(
@@ -242,26 +281,33 @@ def _tumor_lesion(
             other = pc.not_equal(rows["ellipse_status"], status)
             rows = _keep(rows, other, f"ellipse_{status}", dropped)
     for row in rows.to_pylist():
-        points = tuple(
-            Point(
-                key=f"{axis} {end}",
-                name=f"{axis} axis end {end}",
-                x_px=row[f"{axis}_x{end}_px"],
-                y_px=row[f"{axis}_y{end}_px"],
+        for image in cases.one_image(row):
+            yield _region_sample(
+                row,
+                image,
+                cases,
+                task=Task.TUMOR_LESION,
+                unit="mm",
+                truth=(row["ellipse_major_mm"], row["ellipse_minor_mm"]),
+                box_px=_box(row),
+                points=_axis_ends(row),
             )
-            for axis in ("major", "minor")
-            for end in (0, 1)
+
+
+def _axis_ends(row: dict[str, Any]) -> tuple[Point, ...]:
+    """End points of the axes; () of imported rows, which have lengths only."""
+    if row["major_x0_px"] is None:
+        return ()
+    return tuple(
+        Point(
+            key=f"{axis} {end}",
+            name=f"{axis} axis end {end}",
+            x_px=row[f"{axis}_x{end}_px"],
+            y_px=row[f"{axis}_y{end}_px"],
         )
-        yield _region_sample(
-            row,
-            cases.images(row)[0],
-            cases,
-            task=Task.TUMOR_LESION,
-            unit="mm",
-            truth=(row["ellipse_major_mm"], row["ellipse_minor_mm"]),
-            box_px=_box(row),
-            points=points,
-        )
+        for axis in ("major", "minor")
+        for end in (0, 1)
+    )
 
 
 def _area(
@@ -273,16 +319,17 @@ def _area(
     rows = _keep(rows.filter(whole), large.filter(whole), "label_below_200_px", dropped)
     for row in rows.to_pylist():
         area_mm2 = row["label_pixel_count"] * row["spacing_y_mm"] * row["spacing_x_mm"]
-        yield _region_sample(
-            row,
-            cases.images(row)[0],
-            cases,
-            task=Task.AREA,
-            unit="mm2",
-            truth=(area_mm2,),
-            box_px=boxes[_slice_label_key(row)],
-            points=(),
-        )
+        for image in cases.one_image(row):
+            yield _region_sample(
+                row,
+                image,
+                cases,
+                task=Task.AREA,
+                unit="mm2",
+                truth=(area_mm2,),
+                box_px=boxes[_slice_label_key(row)],
+                points=(),
+            )
 
 
 _SLICE_LABEL = ("cohort", "case_id", "plane", "slice_index", "label_id")
@@ -295,8 +342,9 @@ def _slice_label_key(row: dict[str, Any]) -> tuple[Any, ...]:
 def _boxes_around_all_components(rows: pa.Table) -> dict[tuple[Any, ...], tuple[float, ...]]:
     extremes = [("x0_px", "min"), ("y0_px", "min"), ("x1_px", "max"), ("y1_px", "max")]
     grouped = rows.group_by(list(_SLICE_LABEL)).aggregate(extremes)
+    renamed = {f"{name}_{how}": name for name, how in extremes}
     return {
-        _slice_label_key(row): tuple(float(row[f"{name}_{how}"]) for name, how in extremes)
+        _slice_label_key(row): _box({name: row[key] for key, name in renamed.items()})
         for row in grouped.to_pylist()
     }
 

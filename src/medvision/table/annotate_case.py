@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from medvision.annotate.biometrics import BiometricsSpec, biometric_rows
 from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmarks
@@ -16,6 +17,7 @@ from medvision.table.mask_layers import MaskLayer, mask_layers
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
+    INT,
     REGION_SCHEMA,
     STRUCTURE_SCHEMA,
     TEXT,
@@ -107,7 +109,7 @@ def _record(
     case: CaseSource, options: AnnotateOptions, volume: Volume, digests: Mapping[Path, str]
 ) -> dict[str, Any]:
     flags = list(volume.flags)
-    if spacing_suspect(volume, case.images[0].modality):
+    if case.placeholder_spacing or spacing_suspect(volume, case.images[0].modality):
         flags.append("spacing_suspect")
     shape, spacing = volume.array.shape, volume.spacing_mm
     if volume.is_native:
@@ -147,11 +149,21 @@ def _mask_rows(
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     reading = ReadOptions(spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
     for layer in mask_layers(case, image, reading):
-        whole = _structure_rows(layer, image)
+        whole = _asked_rows(_structure_rows(layer, image), layer, case)
         structures.append(_with_case(whole, case, options, STRUCTURE_SCHEMA))
-        measured = _region_rows(layer, case.target_labels, options)
+        measured = _asked_rows(_region_rows(layer, case.target_labels, options), layer, case)
         regions.append(_with_case(measured, case, options, REGION_SCHEMA))
     return pa.concat_tables(structures), pa.concat_tables(regions)
+
+
+def _asked_rows(rows: pa.Table, layer: MaskLayer, case: CaseSource) -> pa.Table:
+    """Rows of structures that are asked for, on planes that may be measured."""
+    unasked = [structure.label_id for structure in layer.structures if not structure.asked]
+    if unasked:
+        rows = rows.filter(pc.invert(pc.is_in(rows["label_id"], pa.array(unasked, INT))))
+    if case.planes and "plane" in rows.column_names:
+        rows = rows.filter(pc.is_in(rows["plane"], pa.array([str(p) for p in case.planes])))
+    return rows
 
 
 def _structure_rows(layer: MaskLayer, image: Volume) -> pa.Table:

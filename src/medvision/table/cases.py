@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medvision.errors import ItemError, UsageError
+from medvision.frames import Plane
 
 IMAGE_SUFFIXES = (
     ".nii.gz",
@@ -53,11 +54,16 @@ class ImageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """A named structure: the voxels of a mask that hold any of `values`."""
+    """A named structure: the voxels of a mask that hold any of `values`.
+
+    Attributes:
+        asked: Whether it gets rows; a value without a meaning may be known and left out.
+    """
 
     label_id: int
     name: str
     values: tuple[int, ...]
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,8 @@ class CaseSource:
         landmarks: Landmark file, or None.
         structures: What the mask's values are called.
         target_labels: Label ids that get axis lengths.
+        planes: The only planes to measure; empty for all.
+        placeholder_spacing: Its header is known to carry a made-up spacing.
     """
 
     case_id: str
@@ -80,6 +88,8 @@ class CaseSource:
     landmarks: Path | None
     structures: tuple[Structure, ...]
     target_labels: tuple[int, ...]
+    planes: tuple[Plane, ...] = ()
+    placeholder_spacing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
