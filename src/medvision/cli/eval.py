@@ -1,6 +1,7 @@
 """Ask a model the questions of a suite or of tables, store every reply, and score them."""
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,9 @@ from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.table.catalogue import tables_folder
+
+HTTP_LIBRARIES = ("httpx", "httpx2")
+"""Kept from logging: they would name the address of each request, which may hold a password."""
 
 NOT_BUILT = ("refine", "scale_spacing")
 
@@ -70,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, option):
             msg = f"--{option.replace('_', '-')} is not built yet"
             raise UsageError(msg)
+    for library in HTTP_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
     suite, tables = suite_and_tables(args)
     selection = select_samples(suite, tables, split=args.split, limit=args.limit, root=args.root)
     profile = model_profile(args)

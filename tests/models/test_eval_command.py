@@ -1,0 +1,213 @@
+"""The options of `medvision eval` reach the server; money, secrets and the manifest."""
+
+import json
+import logging
+from argparse import Namespace
+from datetime import UTC, datetime
+
+import openai
+import pyarrow.parquet as pq
+import pytest
+
+from medvision.cli import main
+from medvision.cli.asking import budget_from, generation_from
+from medvision.errors import UsageError
+from medvision.models import Budget
+
+BOX = "0.1000, 0.1000, 0.6000, 0.7000"
+
+
+@pytest.fixture
+def evaluate(study_tables, tmp_path):
+    """Ask 12 detection questions of a server."""
+
+    def run(base_url, *words, limit=12):
+        command = ["eval", "--tables", study_tables, "--task", "detection", "--limit", limit]
+        command += ["--model", "openai/m", "--base-url", base_url, "--run", tmp_path / "run"]
+        return main([str(word) for word in [*command, *words]])
+
+    return run
+
+
+@pytest.fixture
+def boxes(serve, actions):
+    """A server that always answers with the same box, at 10 + 5 tokens."""
+    return serve(lambda *_: actions.Respond(body=actions.completion(BOX)))
+
+
+def test_generation_options_reach_the_server(evaluate, boxes, tmp_path):
+    options = ["--temperature", "0.5", "--top-p", "0.9", "--max-tokens", "77", "--seed", "40"]
+    options += ["--stop", "END", "--stop", "\n\n", "--extra-body", '{"top_k": 7}']
+    assert evaluate(boxes.base_url, *options, "--repeats", "2") == 0
+    assert len(boxes.requests) == 24
+    assert sorted(request.body["seed"] for request in boxes.requests) == [40] * 12 + [41] * 12
+    body = boxes.requests[0].body
+    assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.5, 0.9, 77)
+    assert (body["stop"], body["top_k"]) == (["END", "\n\n"], 7)
+    scores = pq.read_table(tmp_path / "run" / "scores.parquet", partitioning=None)
+    assert sorted(scores["repeat"].to_pylist()) == [0] * 12 + [1] * 12
+    settings = json.loads((tmp_path / "run" / "manifest.json").read_text())["settings"]
+    assert settings == {
+        "temperature": 0.5,
+        "max_tokens": 77,
+        "top_p": 0.9,
+        "seed": 40,
+        "stop": ["END", "\n\n"],
+        "extra_body": {"top_k": 7},
+    }
+
+
+def test_further_repeats_keep_the_former_ones(evaluate, boxes):
+    evaluate(boxes.base_url)
+    evaluate(boxes.base_url, "--repeats", "3")
+    assert len(boxes.requests) == 36
+
+
+def test_manifest_says_what_made_the_run(evaluate, boxes, tmp_path):
+    before = datetime.now(UTC).replace(microsecond=0)
+    evaluate(boxes.base_url, "--temperature", "0.25")
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    started, finished = (
+        datetime.fromisoformat(manifest[name]) for name in ("started_at", "finished_at")
+    )
+    assert before <= started <= finished <= datetime.now(UTC)
+    assert (manifest["model"], manifest["settings"]["temperature"]) == ("openai/m", 0.25)
+    assert manifest["versions"]["openai"] == openai.__version__
+    assert {"revision", "prompt_version", "renderer", "sender", "family", "style"} <= set(manifest)
+
+
+def test_outdated_manifest_goes_when_another_run_is_refused(
+    evaluate, boxes, serve, actions, tmp_path
+):
+    assert evaluate(boxes.base_url) == 0
+    locked = serve(lambda *_: actions.Respond(code=401, body={}))
+    assert evaluate(locked.base_url, "--temperature", "1") == 2
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    assert main(["score", str(tmp_path / "run")]) == 2
+
+
+def test_secret_is_in_no_file_and_not_in_the_output(
+    evaluate, serve, actions, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setenv("MY_KEY", "sk-secret-0123456789")
+    reply = {"error": {"message": "bad request with the key sk-secret-0123456789"}}
+
+    def behave(_request, index):
+        code = 400 if index % 3 == 0 else 200
+        return actions.Respond(code=code, body=reply if code == 400 else actions.completion(BOX))
+
+    server = serve(behave)
+    assert evaluate(server.base_url, "--api-key-env", "MY_KEY", "--verbose") == 1
+    assert {request.headers["authorization"] for request in server.requests} == {
+        "bearer sk-secret-0123456789"
+    }
+    shown = capfd.readouterr()
+    assert "secret" not in shown.out + shown.err
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert {"manifest.json", "responses.sqlite", "scores.parquet"} <= {path.name for path in files}
+    for path in files:
+        assert b"secret" not in path.read_bytes()
+        assert str(server.port).encode() not in path.read_bytes()
+
+
+def test_password_in_the_address_is_not_shown(evaluate, boxes, tmp_path, caplog, capfd):
+    caplog.set_level(logging.INFO)
+    base_url = boxes.base_url.replace("http://", "http://me:secret-word@")
+    assert evaluate(base_url, "--verbose") == 0
+    assert boxes.requests[0].headers["authorization"].startswith("basic ")
+    shown = capfd.readouterr()
+    assert "secret-word" not in caplog.text + shown.out + shown.err
+    for path in (tmp_path / "run").iterdir():
+        assert b"secret-word" not in path.read_bytes()
+
+
+def test_progress_line_of_a_log_tells_counts_and_mean_score(evaluate, serve, actions, capsys):
+    texts = ["0.1, 0.2", BOX]
+    server = serve(
+        lambda _, index: (
+            actions.Respond(code=400, body={})
+            if index < 2
+            else actions.Respond(body=actions.completion(texts[index % 2]))
+        )
+    )
+    evaluate(server.base_url, "--concurrency", "1")
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("openai/m: 12/12 done, parsed 5, errors 2, ")
+    assert "mean IoU 0." in line
+    assert line.endswith(", 0:00:00 left")
+
+
+@pytest.mark.parametrize(
+    ("options", "n_least", "words"),
+    [
+        (["--budget", "150"], 10, "the budget is spent"),
+        (["--budget", "150tokens"], 10, "the budget is spent"),
+        # 10 prompt tokens at 1000 and 5 completion tokens at 2000 a million: 0.02 a question
+        (["--budget", "0.20", "--price-in", "1000", "--price-out", "2000"], 10, "0.2000 spent"),
+    ],
+)
+def test_budget_stops_the_run(options, n_least, words, evaluate, boxes, capsys):
+    status = evaluate(boxes.base_url, *options, "--concurrency", "1", limit=30)
+    assert status == 1
+    assert len(boxes.requests) == n_least
+    out = capsys.readouterr().out
+    assert words in out
+    assert "150" in out or "100 + 50 tokens" in out
+
+
+def test_budget_that_the_server_cannot_keep_stops_the_run(evaluate, serve, actions, capsys):
+    body = {name: part for name, part in actions.completion(BOX).items() if name != "usage"}
+    server = serve(lambda *_: actions.Respond(body=body))
+    assert evaluate(server.base_url, "--budget", "1000000", "--concurrency", "1", limit=30) == 1
+    assert len(server.requests) == 10
+    assert "states no token counts" in capsys.readouterr().out
+
+
+def options_of(**changes):
+    fields = {"budget": None, "price_in": None, "price_out": None}
+    fields |= {"temperature": None, "max_tokens": None, "top_p": None, "seed": None}
+    return Namespace(**{**fields, "stop": [], "extra_body": None, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        (None, Budget()),
+        ("200000", Budget(max_tokens=200000)),
+        ("200000tokens", Budget(max_tokens=200000)),
+        ("5 tokens", Budget(max_tokens=5)),
+    ],
+)
+def test_budget_forms(text, budget):
+    assert budget_from(options_of(budget=text)) == budget
+
+
+@pytest.mark.parametrize("text", ["5.00", "5.", ".5"])
+def test_budget_with_a_point_is_money(text):
+    budget = budget_from(options_of(budget=text, price_in=1.0, price_out=4.0))
+    assert (budget.max_money, budget.max_tokens) == (float(text), None)
+    with pytest.raises(UsageError, match="needs the price"):
+        budget_from(options_of(budget=text))
+
+
+@pytest.mark.parametrize("text", ["", "much", "-5", "5e3", "$5", "1,000", "5.0.0", "nan"])
+def test_other_budgets_are_refused(text):
+    with pytest.raises(UsageError, match="--budget: expected tokens"):
+        budget_from(options_of(budget=text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"extra_body": "top_k=7"}, "expected a JSON object"),
+        ({"extra_body": "[7]"}, "expected a JSON object"),
+        ({"extra_body": '{"seed": 7}'}, r"found \['seed'\]"),
+        ({"temperature": -1.0}, "temperature of at least 0"),
+        ({"temperature": float("nan")}, "temperature of at least 0"),
+        ({"top_p": 0.0}, "top_p above 0"),
+        ({"max_tokens": 0}, "at least 1 token"),
+    ],
+)
+def test_impossible_generation_options_are_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        generation_from(options_of(**changes), None)
