@@ -45,23 +45,33 @@ class ModelConfig:
 
     Attributes:
         base: Hugging Face id or folder.
-        family: How it sees pictures: a family of `medvision.prompts.perceived`, or "HxW". Its
-            stated sizes stand in every prompt, as in evaluation.
+        family: How it sees pictures: a family of `medvision.prompts.perceived`, or "HxW"; "" for
+            the one of the base's profile. Its sizes stand in every prompt, as in evaluation.
         revision: Commit, tag or branch of the base; "" for the newest.
-        limits: Caps of this model within its family (as `max_pixels`). They are set on the image
-            processor too, so that the model sees what the prompt states.
+        limits: Caps of this model within its family (as `max_pixels`); with "" as family, those
+            of the profile. They are set on the image processor too, so that the model sees what
+            the prompt states.
+        square: Slices are resampled to square pixels first.
+        shape_hw: Slices are stretched to this height and width first; empty for as they are.
+        system_text: System message; "" for the profile's.
         tuning: LoRA, QLoRA or all weights.
         precision: bf16 where supported, by default.
         attention: Attention kernel of transformers.
     """
 
     base: str
-    family: str
+    family: str = ""
     revision: str = ""
     limits: Mapping[str, int] = field(default_factory=dict)
+    square: bool = False
+    shape_hw: tuple[int, ...] = ()
+    system_text: str = ""
     tuning: Tuning = Tuning.LORA
     precision: Precision = Precision.AUTO
     attention: str = "sdpa"
+
+    def __post_init__(self) -> None:
+        _refuse(len(self.shape_hw) not in {0, 2}, f"model: shape_hw wants two: {self.shape_hw}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,139 @@
+"""The base model and its processor: loaded, and refused where it cannot see or converse."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor, ProcessorMixin
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
+from medvision.models.evaluate import PictureFamily
+from medvision.prompts.perceived import Preparation, family_named, perceived_size
+from medvision.train.config import ModelConfig, Precision, Tuning
+from medvision.train.errors import BaseModelError
+
+logger = logging.getLogger(__name__)
+
+PROBE_HW = (160, 224)
+"""Size of the blank picture that shows how a processor resizes."""
+
+
+def load_processor(config: ModelConfig) -> Any:
+    """The base model's processor, with the caps that the config sets.
+
+    Where the family's video part cannot be loaded (it needs torchvision), the processor is made
+    of image processor and tokenizer alone: nothing here is a video.
+
+    Raises:
+        BaseModelError: There is none, or it takes no pictures.
+    """
+    found = config.revision or None
+    try:
+        processor = AutoProcessor.from_pretrained(config.base, revision=found)
+    except (ImportError, OSError, ValueError, TypeError) as error:
+        processor = _image_only_processor(config, error)
+    if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "image_processor"):
+        msg = (
+            f"{config.base}: expected a processor of text and pictures, found "
+            f"{type(processor).__name__}: this model has no image support; choose a vision-"
+            "language model"
+        )
+        raise BaseModelError(msg)
+    _set_limits(processor.image_processor, config)
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    return processor
+
+
+def _image_only_processor(config: ModelConfig, cause: Exception) -> Any:
+    try:
+        settings = transformers.AutoConfig.from_pretrained(
+            config.base, revision=config.revision or None
+        )
+        whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[settings.model_type])
+        parts = {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])}
+        image_only: Any = type(whole.__name__, (whole,), parts)
+        return image_only.from_pretrained(
+            config.base, revision=config.revision or None
+        )
+    except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        msg = f"{config.base}: expected a model with a processor of text and pictures: {cause}"
+        raise BaseModelError(msg) from error
+
+
+def _set_limits(image_processor: Any, config: ModelConfig) -> None:
+    """Pixel caps that the prompt states are the processor's too."""
+    names = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
+    given = {names[name]: value for name, value in config.limits.items() if name in names}
+    if given:
+        image_processor.size = {**dict(image_processor.size), **given}
+
+
+def load_model(config: ModelConfig) -> Any:
+    """The base model's weights, in the precision of the computation.
+
+    Raises:
+        BaseModelError: No model of pictures and text is stored there.
+    """
+    options: dict[str, Any] = {
+        "dtype": compute_dtype(config),
+        "attn_implementation": config.attention,
+    }
+    if config.tuning is Tuning.QLORA:
+        options["quantization_config"] = transformers.BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute_dtype(config),
+        )
+    try:
+        return AutoModelForImageTextToText.from_pretrained(
+            config.base, revision=config.revision or None, **options
+        )
+    except (OSError, ValueError, ImportError) as error:
+        msg = f"{config.base}: expected a vision-language model that can be loaded, found: {error}"
+        raise BaseModelError(msg) from error
+
+
+def compute_dtype(config: ModelConfig) -> torch.dtype:
+    """bf16 where asked for, or by default where an accelerator supports it; else fp32."""
+    if config.precision is Precision.AUTO:
+        has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if has_bf16 else torch.float32
+    return torch.bfloat16 if config.precision is Precision.BF16 else torch.float32
+
+
+def check_stated_size(processor: Any, family: PictureFamily, base: str) -> None:
+    """Refuse a processor that shows the model another picture than prompts would state.
+
+    Only for processors whose output says its size: one array of pixels, or a grid of patches.
+
+    Raises:
+        BaseModelError: It makes another canvas than the family's rule.
+    """
+    canvas_hw = perceived_size(family.name, *PROBE_HW, family.limits).canvas_hw
+    is_sent_whole = family_named(family.name).preparation is Preparation.NONE
+    probe_hw = PROBE_HW if is_sent_whole else canvas_hw
+    picture = Image.fromarray(np.zeros((*probe_hw, 3), np.uint8))
+    made_hw = _made_hw(processor.image_processor(images=[picture], return_tensors="np"), processor)
+    if made_hw is not None and made_hw != canvas_hw:
+        msg = (
+            f"{base}: prompts of family {family.name!r} would state {canvas_hw[0]}×{canvas_hw[1]} "
+            f"px for a slice of {PROBE_HW[0]}×{PROBE_HW[1]}, but the model's processor makes "
+            f"{made_hw[0]}×{made_hw[1]}; correct model.family or model.limits"
+        )
+        raise BaseModelError(msg)
+
+
+def _made_hw(output: Any, processor: Any) -> tuple[int, int] | None:
+    if "image_grid_thw" in output:
+        _, rows, columns = (int(n) for n in output["image_grid_thw"][0])
+        patch_px = processor.image_processor.patch_size
+        return rows * patch_px, columns * patch_px
+    shape = np.shape(output["pixel_values"])
+    if len(shape) == 4 and shape[0] == 1:
+        return int(shape[2]), int(shape[3])
+    return None

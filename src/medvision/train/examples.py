@@ -1,0 +1,125 @@
+"""A sample as a training example: the evaluation's own prompt and picture, and the target."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image
+
+from medvision.models.evaluate import PictureFamily, sample_prompt, sent_pixels
+from medvision.models.profiles import profile_for
+from medvision.prompts.answers import Style
+from medvision.prompts.perceived import resolved_limits
+from medvision.prompts.render import SlicePictures
+from medvision.prompts.targets import target_text
+from medvision.samples import Sample, sample_table, samples_from_table
+from medvision.train.config import ModelConfig
+from medvision.train.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def picture_family(config: ModelConfig) -> PictureFamily:
+    """How the base model sees pictures: as configured, else by its profile.
+
+    Raises:
+        ConfigError: Neither says.
+        UsageError: No such family, or limits that are not its own.
+    """
+    profile = profile_for(config.base)
+    if not config.family and profile is None:
+        msg = (
+            f"model: no profile is known for {config.base!r}: set model.family to how it resizes "
+            "pictures (a family, or HxW), so that prompts state the pixel size it sees"
+        )
+        raise ConfigError(msg)
+    name = config.family or (profile.family if profile else "")
+    limits = dict(config.limits)
+    if profile and not limits and name == profile.family:
+        limits = dict(profile.limits)
+    resolved_limits(name, limits)
+    return PictureFamily(
+        name=name,
+        limits=limits or None,
+        square=config.square,
+        shape_hw=config.shape_hw or None,
+    )
+
+
+def system_text(config: ModelConfig) -> str:
+    """The system message: as configured, else the profile's."""
+    profile = profile_for(config.base)
+    return config.system_text or (profile.system_text if profile else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is said to and by the model about one picture."""
+
+    prompt: str
+    target: str
+
+
+def question(sample: Sample, style: Style, family: PictureFamily) -> Question:
+    """Prompt and target of a sample, as text.
+
+    Raises:
+        ItemError: The sample has no target that can be written.
+    """
+    target = target_text(
+        sample, style, perceived=family.perceived(sample), frame=family.stated(sample)
+    )
+    return Question(prompt=sample_prompt(sample, style, family), target=target)
+
+
+def picture(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> Image.Image:
+    """The RGB picture that a model of this family gets, as in evaluation."""
+    return Image.fromarray(sent_pixels(sample, family, pictures)).convert("RGB")
+
+
+class Examples:
+    """Samples by row number, rendered and written on demand; each process reads for itself.
+
+    The samples are kept as an Arrow table: it is shared by worker processes without a copy.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], style: Style, family: PictureFamily, *, n_volumes: int
+    ) -> None:
+        """Keep the samples.
+
+        Args:
+            samples: In the order of their row numbers.
+            style: Of prompt and target.
+            family: How the model sees pictures.
+            n_volumes: Volumes each process keeps.
+        """
+        self.style = style
+        self.family = family
+        self._table: pa.Table = sample_table(samples).combine_chunks()
+        self._n_volumes = n_volumes
+        self._pictures: SlicePictures | None = None
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return int(self._table.num_rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what has been read."""
+        return self.__dict__ | {"_pictures": None}
+
+    def sample(self, row: int) -> Sample:
+        """The sample of a row."""
+        return samples_from_table(self._table.slice(row, 1))[0]
+
+    def sample_id(self, row: int) -> str:
+        """Its id."""
+        return str(self._table["sample_id"][row].as_py())
+
+    def picture(self, sample: Sample) -> Image.Image:
+        """Its picture; volumes of this process are kept for the next samples."""
+        if self._pictures is None:
+            self._pictures = SlicePictures(n_volumes=self._n_volumes)
+        return picture(sample, self.family, self._pictures)
