@@ -124,7 +124,8 @@ def ijk_from_ras(points_ras: npt.ArrayLike, affine: npt.ArrayLike) -> FloatArray
 
 def ras_from_lps(points_lps: npt.ArrayLike) -> FloatArray:
     """World coordinates RAS from LPS (the map is its own inverse): (..., 3) to (..., 3)."""
-    return np.asarray(points_lps, dtype=np.float64) * np.array([-1.0, -1.0, 1.0])
+    turned: FloatArray = np.asarray(points_lps, dtype=np.float64) * (-1.0, -1.0, 1.0)
+    return turned
 
 
 def relative_from_box_px(box_xyxy_px: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
@@ -162,8 +163,9 @@ def resized_point_px(
     points_xy: npt.ArrayLike, *, from_hw: tuple[int, int], to_hw: tuple[int, int]
 ) -> FloatArray:
     """Where a pixel-centre point lands when its image is resized: (..., 2) to (..., 2)."""
-    scale_xy = np.array([to_hw[1] / from_hw[1], to_hw[0] / from_hw[0]])
-    return (np.asarray(points_xy, dtype=np.float64) + 0.5) * scale_xy - 0.5
+    scale_xy = (to_hw[1] / from_hw[1], to_hw[0] / from_hw[0])
+    resized: FloatArray = (np.asarray(points_xy, dtype=np.float64) + 0.5) * scale_xy - 0.5
+    return resized
 
 
 def drawn_from_point_px(points_xy: npt.ArrayLike) -> FloatArray:

@@ -18,7 +18,9 @@ def points_mm(
     points_xy: npt.ArrayLike, *, spacing_x_mm: float, spacing_y_mm: float
 ) -> npt.NDArray[np.float64]:
     """In-plane positions in mm of slice points in pixels: (..., 2) to (..., 2), as x, y."""
-    return np.asarray(points_xy, dtype=np.float64) * np.array([spacing_x_mm, spacing_y_mm])
+    points: npt.NDArray[np.float64] = np.asarray(points_xy, dtype=np.float64)
+    in_mm: npt.NDArray[np.float64] = points * (spacing_x_mm, spacing_y_mm)
+    return in_mm
 
 
 def distance_mm(start_mm: npt.ArrayLike, end_mm: npt.ArrayLike) -> float:
