@@ -5,17 +5,19 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 from xml.sax.saxutils import escape, quoteattr
 
+from medvision.analysis.overlay_furniture import edge_letters, furniture_shapes
 from medvision.analysis.overlay_shapes import (
     Box,
+    Canvas,
     Dot,
     Ellipse,
     Line,
+    Outline,
     Role,
     Shape,
     Text,
     answer_shapes,
     canvas_of,
-    furniture_shapes,
     truth_shapes,
 )
 from medvision.samples import Sample
@@ -41,6 +43,7 @@ def overlay_svg(
     *,
     picture_png: bytes | None = None,
     recovered_values: Sequence[float] = (),
+    below: Sequence[Shape] = (),
 ) -> str:
     """A complete SVG drawing of a sample: picture, truth, answer, directions, scale bar.
 
@@ -51,23 +54,35 @@ def overlay_svg(
         values: The answer as read, in the order and frame of `sample.truth`; empty if none.
         picture_png: The slice as PNG of any size; it fills the drawing. None leaves it out.
         recovered_values: The lenient reading, drawn apart from the answer; empty if none.
+        below: More of the truth, such as a mask's outline, drawn before it.
     """
     canvas = canvas_of(sample)
+    letters = edge_letters(sample.plane, modality=sample.modality, image_uri=sample.image_uri)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {canvas.width:.2f} '
-        f'{canvas.height:.2f}" font-family="{FONT}" role="img" '
-        f"aria-label={quoteattr(_printable(sample.name))}>"
+        svg_picture(canvas, picture_png) if picture_png is not None else "",
+        svg_group(furniture_shapes(canvas, letters), Role.FURNITURE),
+        svg_group([*below, *truth_shapes(sample)], Role.TRUTH),
+        answer_svg(sample, values, recovered_values=recovered_values),
     ]
-    if picture_png is not None:
-        data = base64.b64encode(picture_png).decode("ascii")
-        parts.append(
-            f'<image x="0" y="0" width="{canvas.width:.2f}" height="{canvas.height:.2f}" '
-            f'preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
-        )
-    parts.append(svg_group(furniture_shapes(sample), Role.FURNITURE))
-    parts.append(svg_group(truth_shapes(sample), Role.TRUTH))
-    parts.append(answer_svg(sample, values, recovered_values=recovered_values))
-    return "".join([*parts, "</svg>"])
+    return svg_document(parts, width=canvas.width, height=canvas.height, title=sample.name)
+
+
+def svg_document(parts: Iterable[str], *, width: float, height: float, title: str) -> str:
+    """Elements as one SVG drawing, sizes in drawing units."""
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.2f} {height:.2f}" '
+        f'font-family="{FONT}" role="img" aria-label={quoteattr(_printable(title))}>'
+    )
+    return "".join([opening, *parts, "</svg>"])
+
+
+def svg_picture(canvas: Canvas, picture_png: bytes) -> str:
+    """The slice's picture, stretched to its physical shape."""
+    data = base64.b64encode(picture_png).decode("ascii")
+    return (
+        f'<image x="0" y="0" width="{canvas.width:.2f}" height="{canvas.height:.2f}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
+    )
 
 
 def answer_svg(
@@ -84,9 +99,24 @@ def svg_group(shapes: Iterable[Shape], role: Role) -> str:
     return f'<g class="{role}">' + "".join(map(_svg_shape, shapes)) + "</g>"
 
 
-def line_width(shape: Line | Box | Ellipse) -> float:
-    """Width of a shape's outline in drawing units: a fitted ellipse is thinner than its axes."""
-    return 1.2 if isinstance(shape, Ellipse) else 2.0
+def line_width(shape: Line | Box | Ellipse | Outline) -> float:
+    """Width of a shape's lines in drawing units: measured lines are thicker than fitted ones."""
+    is_thin = isinstance(shape, Ellipse | Outline) or (isinstance(shape, Box) and shape.thin)
+    return 1.2 if is_thin else 2.0
+
+
+def shape_colour(shape: Shape) -> str:
+    """A shape's own colour, else its role's."""
+    return shape.colour or COLOURS[shape.role]
+
+
+def svg_text(text: str, *, x: float, y: float, size: float) -> str:
+    """Plain words on the ground beside pictures; `y` is their baseline, drawing units."""
+    colour = COLOURS[Role.FURNITURE]
+    return (
+        f'<text x="{x:.2f}" y="{y:.2f}" font-size="{size:g}" fill="{colour}">'
+        f"{escape(_printable(text))}</text>"
+    )
 
 
 def _printable(text: str) -> str:
@@ -96,16 +126,17 @@ def _printable(text: str) -> str:
 
 def _svg_shape(shape: Shape) -> str:
     """One shape as SVG, with a dark halo so that it reads on light and dark tissue."""
+    colour = shape_colour(shape)
     if isinstance(shape, Text):
         return (
             f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" text-anchor="{shape.anchor}" '
-            f'font-size="{shape.size:g}" font-weight="600" fill="{COLOURS[shape.role]}" '
+            f'font-size="{shape.size:g}" font-weight="600" fill="{colour}" '
             f'stroke="{HALO}" stroke-width="3" stroke-linejoin="round" paint-order="stroke">'
             f"{escape(_printable(shape.text))}</text>"
         )
     if isinstance(shape, Dot):
         return (
-            f'<circle cx="{shape.x:.2f}" cy="{shape.y:.2f}" r="4" fill="{COLOURS[shape.role]}" '
+            f'<circle cx="{shape.x:.2f}" cy="{shape.y:.2f}" r="4" fill="{colour}" '
             f'stroke="{HALO}" stroke-width="1.2"/>'
         )
     outline = _svg_outline(shape)
@@ -115,11 +146,11 @@ def _svg_shape(shape: Shape) -> str:
     return (
         f'<{outline} fill="none" stroke="{HALO}" stroke-opacity="0.55" '
         f'stroke-width="{width + 2:g}"/>'
-        f'<{outline} fill="none" stroke="{COLOURS[shape.role]}" stroke-width="{width:g}"{dashed}/>'
+        f'<{outline} fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/>'
     )
 
 
-def _svg_outline(shape: Line | Box | Ellipse) -> str:
+def _svg_outline(shape: Line | Box | Ellipse | Outline) -> str:
     """Element name and geometry of an outlined shape."""
     match shape:
         case Line():
@@ -138,5 +169,16 @@ def _svg_outline(shape: Line | Box | Ellipse) -> str:
                 f'ry="{shape.radius_1:.2f}" '
                 f'transform="rotate({shape.turn_deg:.3f} {shape.x:.2f} {shape.y:.2f})"'
             )
+        case Outline():
+            return f'path d="{_svg_path(shape)}" stroke-linecap="square"'
         case _:
             assert_never(shape)
+
+
+def _svg_path(shape: Outline) -> str:
+    """The stretches of an outline as SVG path commands, without needless digits."""
+    steps = []
+    for x0, y0, x1, y1 in shape.stretches:
+        to = f"H{round(x1, 2):g}" if y0 == y1 else f"V{round(y1, 2):g}"
+        steps.append(f"M{round(x0, 2):g} {round(y0, 2):g}{to}")
+    return "".join(steps)

@@ -7,24 +7,29 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from medvision.analysis.overlay import COLOURS, DASHES, HALO, line_width
+from medvision.analysis.overlay import DASHES, HALO, line_width, shape_colour
+from medvision.analysis.overlay_furniture import edge_letters, furniture_shapes
 from medvision.analysis.overlay_shapes import (
     Box,
+    Canvas,
     Dot,
     Ellipse,
     Line,
+    Outline,
     Role,
     Shape,
     Text,
     answer_shapes,
     canvas_of,
-    furniture_shapes,
     truth_shapes,
 )
 from medvision.samples import Sample
 
 LONGEST_SIDE_PX = 2048
 """A drawing keeps the resolution of its picture up to this side."""
+
+GROUND = "#14181c"
+"""What lies beside the slice."""
 
 Path = list[tuple[float, float]]
 
@@ -35,6 +40,7 @@ def overlay_png(
     *,
     picture_png: bytes,
     recovered_values: Sequence[float] = (),
+    below: Sequence[Shape] = (),
 ) -> bytes:
     """A PNG drawing of a sample: picture, truth, answer, directions, scale bar.
 
@@ -45,36 +51,61 @@ def overlay_png(
         values: The answer as read, in the order and frame of `sample.truth`; empty if none.
         picture_png: The slice as PNG of any size.
         recovered_values: The lenient reading, drawn apart from the answer; empty if none.
+        below: More of the truth, such as a mask's outline, drawn before it.
     """
     canvas = canvas_of(sample)
-    picture = Image.open(io.BytesIO(picture_png)).convert("RGB")
-    side = max(canvas.width, canvas.height)
-    scale = min(max(1.0, max(picture.size) / side), LONGEST_SIDE_PX / side)
-    size = (max(1, round(canvas.width * scale)), max(1, round(canvas.height * scale)))
-    drawing = picture.resize(size, Image.Resampling.BILINEAR)
-    pen = ImageDraw.Draw(drawing)
+    letters = edge_letters(sample.plane, modality=sample.modality, image_uri=sample.image_uri)
     shapes = [
-        *furniture_shapes(sample),
+        *furniture_shapes(canvas, letters),
+        *below,
         *truth_shapes(sample),
         *answer_shapes(sample, recovered_values, role=Role.RECOVERED),
         *answer_shapes(sample, values, role=Role.ANSWER),
     ]
+    return drawing_png(canvas, shapes, picture_png=picture_png)
+
+
+def drawing_png(
+    canvas: Canvas, shapes: Sequence[Shape], *, picture_png: bytes, panel_width: float = 0.0
+) -> bytes:
+    """A PNG of shapes over a picture that fills the canvas.
+
+    Args:
+        canvas: Of the slice.
+        shapes: In the order in which they are drawn.
+        picture_png: The slice as PNG of any size.
+        panel_width: Drawing units of plain ground right of the canvas.
+    """
+    picture = Image.open(io.BytesIO(picture_png)).convert("RGB")
+    side = max(canvas.width, canvas.height)
+    scale = min(max(1.0, max(picture.size) / side), LONGEST_SIDE_PX / side)
+    size = (max(1, round(canvas.width * scale)), max(1, round(canvas.height * scale)))
+    page = Image.new("RGB", (size[0] + round(panel_width * scale), size[1]), GROUND)
+    page.paste(picture.resize(size, Image.Resampling.BILINEAR))
+    pen = ImageDraw.Draw(page)
     for shape in shapes:
         _draw(pen, shape, scale)
+    return image_png(page)
+
+
+def image_png(image: Image.Image) -> bytes:
+    """A drawn image as PNG."""
     written = io.BytesIO()
-    drawing.save(written, format="PNG")
+    image.save(written, format="PNG")
     return written.getvalue()
 
 
 def _draw(pen: ImageDraw.ImageDraw, shape: Shape, scale: float) -> None:
     """Draw one shape with its dark halo; `scale` is pixels for a drawing unit."""
-    colour = COLOURS[shape.role]
+    colour = shape_colour(shape)
     if isinstance(shape, Text):
         _draw_text(pen, shape, scale)
     elif isinstance(shape, Dot):
         at = (shape.x * scale, shape.y * scale)
         pen.circle(at, 5 * scale, fill=HALO)
         pen.circle(at, 4 * scale, fill=colour)
+    elif isinstance(shape, Outline):
+        _draw_outline(pen, shape, scale)
     else:
         width = line_width(shape) * scale
         path = [(x * scale, y * scale) for x, y in _path(shape)]
@@ -85,12 +116,23 @@ def _draw(pen: ImageDraw.ImageDraw, shape: Shape, scale: float) -> None:
             pen.line(stroke, fill=colour, width=max(1, round(width)))
 
 
+def _draw_outline(pen: ImageDraw.ImageDraw, shape: Outline, scale: float) -> None:
+    """Draw a mask's border: all of its halo first, so that no stretch dims its neighbour."""
+    width = line_width(shape) * scale
+    for ink, wide in ((HALO, width + 1.2 * scale), (shape_colour(shape), width)):
+        half = max(1, round(wide)) / 2
+        for x0, y0, x1, y1 in shape.stretches:
+            low = (x0 * scale - half, y0 * scale - half)
+            high = (x1 * scale + half - 1, y1 * scale + half - 1)
+            pen.rectangle((*low, *high), fill=ink)
+
+
 def _draw_text(pen: ImageDraw.ImageDraw, shape: Text, scale: float) -> None:
     """Draw a label on its baseline."""
     pen.text(
         (shape.x * scale, shape.y * scale),
         shape.text,
-        fill=COLOURS[shape.role],
+        fill=shape_colour(shape),
         font=ImageFont.load_default(size=shape.size * scale),
         anchor={"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor],
         stroke_width=max(1, round(1.5 * scale)),

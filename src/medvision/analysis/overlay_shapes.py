@@ -9,26 +9,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 from typing import Literal
 
-from medvision.frames import VOLUME_PLANES, Plane, box_px_from_relative, drawn_from_point_px
-from medvision.samples import Sample, Task
+from medvision.frames import SliceGeometry, box_px_from_relative, drawn_from_point_px
+from medvision.samples import Point, Sample, Task
 
 CANVAS_SIDE = 640.0
 """Length of the canvas's longer side in drawing units."""
 
-EDGE_LETTERS: dict[Plane, tuple[str, str, str, str]] = {
-    Plane.AXIAL: ("R", "L", "A", "P"),
-    Plane.CORONAL: ("R", "L", "S", "I"),
-    Plane.SAGITTAL: ("A", "P", "S", "I"),
-}
-"""Patient direction at the left, right, upper and lower edge of a displayed slice of a volume."""
-
-PROJECTED_MODALITIES = frozenset({"XR", "US"})
-"""Pictures with a named plane but no known direction of their columns: they get no letters."""
-
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+XY = tuple[float, float]
+"""A place on the canvas, drawing units."""
 
 Anchor = Literal["start", "middle", "end"]
 
@@ -51,17 +41,20 @@ class Line:
     x1: float
     y1: float
     role: Role
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """An upright rectangle in drawing units."""
+    """An upright rectangle in drawing units; a thin one stands back behind what is in it."""
 
     x0: float
     y0: float
     x1: float
     y1: float
     role: Role
+    colour: str = ""
+    thin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +64,7 @@ class Dot:
     x: float
     y: float
     role: Role
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +77,7 @@ class Ellipse:
     radius_1: float
     turn_deg: float
     role: Role
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +90,20 @@ class Text:
     role: Role
     anchor: Anchor = "start"
     size: float = 13.0
+    colour: str = ""
 
 
-Shape = Line | Box | Dot | Ellipse | Text
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """The border of a mask in drawing units: upright and level stretches x0, y0, x1, y1."""
+
+    stretches: tuple[tuple[float, float, float, float], ...]
+    role: Role
+    colour: str = ""
+
+
+Shape = Line | Box | Dot | Ellipse | Text | Outline
+"""Anything drawn. `colour` is a shape's own, "#rrggbb"; else its role's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,19 +136,19 @@ class Canvas:
         return x0 * across, y0 * down, x1 * across, y1 * down
 
 
-def canvas_of(sample: Sample) -> Canvas:
-    """The canvas for a sample's slice: its longer physical side is `CANVAS_SIDE` units.
+def canvas_of(slice_: SliceGeometry | Sample) -> Canvas:
+    """The canvas for a slice: its longer physical side is `CANVAS_SIDE` units.
 
     A slice of 100 × 50 px with spacing y 2 mm, x 1 mm covers 100 × 100 mm: 640 × 640 units.
     """
-    width_mm = sample.width_px * sample.spacing_x_mm
-    height_mm = sample.height_px * sample.spacing_y_mm
+    width_mm = slice_.width_px * slice_.spacing_x_mm
+    height_mm = slice_.height_px * slice_.spacing_y_mm
     scale = CANVAS_SIDE / max(width_mm, height_mm)
     return Canvas(
         width=width_mm * scale,
         height=height_mm * scale,
-        units_per_px_x=sample.spacing_x_mm * scale,
-        units_per_px_y=sample.spacing_y_mm * scale,
+        units_per_px_x=slice_.spacing_x_mm * scale,
+        units_per_px_y=slice_.spacing_y_mm * scale,
         units_per_mm=scale,
     )
 
@@ -151,9 +157,9 @@ def truth_shapes(sample: Sample) -> list[Shape]:
     """The truth of a sample: its box, its ellipse with both axes, or its landmarks and lines."""
     canvas = canvas_of(sample)
     if sample.task is Task.TUMOR_LESION:
-        return _axes(sample, canvas)
+        return axis_shapes(canvas, sample.points, sample.truth)
     if sample.task is Task.ANGLE_DISTANCE:
-        return _landmarks(sample, canvas)
+        return landmark_shapes(canvas, sample.points)
     if len(sample.box_px) != 4:
         return []
     caption = "truth" if sample.task is Task.DETECTION else "extent of the structure"
@@ -175,19 +181,6 @@ def answer_shapes(sample: Sample, values: Sequence[float], *, role: Role) -> lis
     return _captioned_box(canvas_of(sample), box_px, role=role, caption=caption)
 
 
-def furniture_shapes(sample: Sample) -> list[Shape]:
-    """The scale bar, and for slices of a volume the patient's directions at the edges."""
-    canvas = canvas_of(sample)
-    return [*_direction_letters(sample, canvas), *_scale_bar(canvas)]
-
-
-def scale_bar_mm(width_mm: float) -> float:
-    """Length of the scale bar: the largest 1, 2 or 5 × 10ⁿ mm within a quarter of the width."""
-    limit_mm = width_mm / 4
-    decade = 10.0 ** math.floor(math.log10(limit_mm))
-    return max(step * decade for step in (1.0, 2.0, 5.0) if step * decade <= limit_mm)
-
-
 def _captioned_box(
     canvas: Canvas, box_px: Sequence[float], *, role: Role, caption: str
 ) -> list[Shape]:
@@ -204,25 +197,36 @@ def _captioned_box(
     ]
 
 
-def _axes(sample: Sample, canvas: Canvas) -> list[Shape]:
-    """Both axes of a tumour or lesion and, where both are known, the ellipse they span."""
-    ends = [canvas.point(point.x_px, point.y_px) for point in sample.points]
+def axis_shapes(
+    canvas: Canvas, points: Sequence[Point], lengths_mm: Sequence[float], *, colour: str = ""
+) -> list[Shape]:
+    """Both axes of a tumour or lesion and, where both are known, the ellipse they span.
+
+    Args:
+        canvas: Of the slice.
+        points: Ends of the major, then of the minor axis.
+        lengths_mm: Of the two, to be written beside them; () writes nothing.
+        colour: Of all of it, else the truth's.
+    """
+    ends = [canvas.point(point.x_px, point.y_px) for point in points]
     pairs = list(zip(ends[0::2], ends[1::2], strict=False))
     shapes: list[Shape] = []
     if len(pairs) == 2:
-        shapes.append(_ellipse(pairs[0], pairs[1]))
-    for name, length_mm, (start, end) in zip(("major", "minor"), sample.truth, pairs, strict=False):
-        shapes.append(Line(x0=start[0], y0=start[1], x1=end[0], y1=end[1], role=Role.TRUTH))
+        shapes.append(_ellipse(pairs[0], pairs[1], colour))
+    shapes += [_line(pair, colour) for pair in pairs]
+    for name, length_mm, (start, end) in zip(("major", "minor"), lengths_mm, pairs, strict=False):
         outer = end if end[0] >= start[0] else start
         inner = start if outer is end else end
         shapes.append(_beyond(canvas, inner, outer, f"{name} {length_mm:.1f} mm"))
     return shapes
 
 
-def _ellipse(
-    major: tuple[tuple[float, float], tuple[float, float]],
-    minor: tuple[tuple[float, float], tuple[float, float]],
-) -> Ellipse:
+def _line(ends: tuple[XY, XY], colour: str) -> Line:
+    (x0, y0), (x1, y1) = ends
+    return Line(x0=x0, y0=y0, x1=x1, y1=y1, role=Role.TRUTH, colour=colour)
+
+
+def _ellipse(major: tuple[XY, XY], minor: tuple[XY, XY], colour: str) -> Ellipse:
     """The ellipse of two axes given by their ends; on square mm the axes are at right angles."""
     (x0, y0), (x1, y1) = major
     return Ellipse(
@@ -232,24 +236,34 @@ def _ellipse(
         radius_1=math.dist(*minor) / 2,
         turn_deg=math.degrees(math.atan2(y1 - y0, x1 - x0)),
         role=Role.TRUTH,
+        colour=colour,
     )
 
 
-def _landmarks(sample: Sample, canvas: Canvas) -> list[Shape]:
-    """The lines of a measurement, then its landmarks; a landmark of two lines is drawn once."""
-    ends = [canvas.point(point.x_px, point.y_px) for point in sample.points]
+def landmark_shapes(
+    canvas: Canvas, points: Sequence[Point], *, colour: str = "", named: bool = True
+) -> list[Shape]:
+    """The lines of a measurement, then its landmarks; a landmark of two lines is drawn once.
+
+    Args:
+        canvas: Of the slice.
+        points: Two for each line.
+        colour: Of all of it, else the truth's.
+        named: Write the landmarks' names beside them.
+    """
+    ends = [canvas.point(point.x_px, point.y_px) for point in points]
     shapes: list[Shape] = [
-        Line(x0=start[0], y0=start[1], x1=end[0], y1=end[1], role=Role.TRUTH)
-        for start, end in zip(ends[0::2], ends[1::2], strict=False)
+        _line((start, end), colour) for start, end in zip(ends[0::2], ends[1::2], strict=False)
     ]
-    named = {(point.key, at): point for point, at in zip(sample.points, ends, strict=True)}
-    for (_, at), point in named.items():
-        shapes.append(Dot(x=at[0], y=at[1], role=Role.TRUTH))
-        shapes.append(_beside(canvas, at, point.name or point.key))
+    once = {(point.key, at): point for point, at in zip(points, ends, strict=True)}
+    for (_, at), point in once.items():
+        shapes.append(Dot(x=at[0], y=at[1], role=Role.TRUTH, colour=colour))
+        if named:
+            shapes.append(beside(canvas, at, point.name or point.key))
     return shapes
 
 
-def _beside(canvas: Canvas, at: tuple[float, float], text: str) -> Text:
+def beside(canvas: Canvas, at: XY, text: str) -> Text:
     """A label beside a point, on the side that has more room."""
     x, y = at
     at_right = x > 0.6 * canvas.width
@@ -262,9 +276,7 @@ def _beside(canvas: Canvas, at: tuple[float, float], text: str) -> Text:
     )
 
 
-def _beyond(
-    canvas: Canvas, inner: tuple[float, float], outer: tuple[float, float], text: str
-) -> Text:
+def _beyond(canvas: Canvas, inner: XY, outer: XY, text: str) -> Text:
     """A label beyond the end of a line, out of the way of what the line crosses."""
     length = math.dist(inner, outer) or 1.0
     x = outer[0] + (outer[0] - inner[0]) / length * 12
@@ -277,36 +289,3 @@ def _beyond(
         role=Role.TRUTH,
         anchor="end" if at_right else "start",
     )
-
-
-def _direction_letters(sample: Sample, canvas: Canvas) -> list[Shape]:
-    """Patient directions at the four edges; none where the picture's direction is not known."""
-    plane = Plane(sample.plane)
-    is_picture = PurePath(sample.image_uri).suffix.lower() in PICTURE_SUFFIXES
-    if plane not in VOLUME_PLANES or sample.modality in PROJECTED_MODALITIES or is_picture:
-        return []
-    left, right, upper, lower = EDGE_LETTERS[plane]
-    across, down = canvas.width / 2, canvas.height / 2
-    places: list[tuple[float, float, str, Anchor]] = [
-        (8, down + 6, left, "start"),
-        (canvas.width - 8, down + 6, right, "end"),
-        (across, 20, upper, "middle"),
-        (across, canvas.height - 8, lower, "middle"),
-    ]
-    return [
-        Text(x=x, y=y, text=letter, role=Role.FURNITURE, anchor=anchor, size=17)
-        for x, y, letter, anchor in places
-    ]
-
-
-def _scale_bar(canvas: Canvas) -> list[Shape]:
-    """A bar of a round number of mm at the lower left, with a tick at each end."""
-    length_mm = scale_bar_mm(canvas.width / canvas.units_per_mm)
-    x0, y = 12.0, canvas.height - 12
-    x1 = x0 + length_mm * canvas.units_per_mm
-    return [
-        Line(x0=x0, y0=y, x1=x1, y1=y, role=Role.FURNITURE),
-        Line(x0=x0, y0=y - 4, x1=x0, y1=y + 4, role=Role.FURNITURE),
-        Line(x0=x1, y0=y - 4, x1=x1, y1=y + 4, role=Role.FURNITURE),
-        Text(x=x0, y=y - 8, text=f"{length_mm:g} mm", role=Role.FURNITURE, size=12),
-    ]

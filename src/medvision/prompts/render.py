@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from medvision.prompts.suv import SUV_WINDOW, image_suv_per_unit
 from medvision.samples import Sample
 from medvision.volumes import Volume, read_volume, slice_pixels
 from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
+from medvision.volumes.stored import SpacingFrom
 
 RENDERER = "grey-2"
 """Version of what this module draws; change it with the pixels."""
@@ -234,6 +235,50 @@ class _ReadImage:
     suv_per_unit: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceRef:
+    """Which slice is shown, and what decides how.
+
+    Attributes:
+        image_uri: Path of the image.
+        spacing_yx_mm: Of a 2D picture, whose file may hold none.
+        label: Structure that decides the window on CT, or "".
+        spacing_from: Which part of a contradictory header the tables were told to trust, or "".
+    """
+
+    image_uri: str
+    modality: str
+    plane: str
+    slice_index: int
+    spacing_yx_mm: tuple[float, float]
+    label: str = ""
+    spacing_from: str = ""
+
+
+def sample_slice(sample: Sample) -> SliceRef:
+    """The slice that a sample asks about."""
+    asked = "" if sample.label_id is None else sample.label
+    return SliceRef(
+        image_uri=sample.image_uri,
+        modality=sample.modality,
+        plane=sample.plane,
+        slice_index=sample.slice_index,
+        spacing_yx_mm=(sample.spacing_y_mm, sample.spacing_x_mm),
+        label=window_label(asked, sample.dataset, sample.cohort, sample.image_id),
+        spacing_from=sample.spacing_from,
+    )
+
+
+def window_label(label: str, dataset: str, cohort: str, image_id: str) -> str:
+    """The label that chooses a CT window; "" where no window applies.
+
+    None does for angles and distances, whose label is "", nor for images that the catalogue
+    declares not to be in Hounsfield units, or to be angiography.
+    """
+    declared = declared_image(dataset, cohort, image_id)
+    return "" if declared is not None and not declared.ct_window else label
+
+
 class SlicePictures:
     """Pictures of samples' slices; keeps the last few volumes read.
 
@@ -256,13 +301,20 @@ class SlicePictures:
         Raises:
             ItemError: The image cannot be read, or has no such slice.
         """
-        found = self._image(sample)
-        taken = slice_pixels(found.volume, Plane(sample.plane), sample.slice_index)
-        label = _window_label(sample)
+        return self.slice_image(sample_slice(sample), grid)
+
+    def slice_image(self, ref: SliceRef, grid: PixelGrid = AS_STORED) -> RenderedImage:
+        """Any slice as shown to a model, on the pixels of `grid`.
+
+        Raises:
+            ItemError: The image cannot be read, or has no such slice.
+        """
+        found = self._image(ref)
+        taken = slice_pixels(found.volume, Plane(ref.plane), ref.slice_index)
         pixels = rendered(
             taken.pixels,
-            modality=sample.modality,
-            label=label,
+            modality=ref.modality,
+            label=ref.label,
             suv_per_unit=found.suv_per_unit,
         )
         stored = RenderedImage(
@@ -270,39 +322,25 @@ class SlicePictures:
         )
         return on_grid(stored, grid)
 
-    def _image(self, sample: Sample) -> _ReadImage:
-        uri = sample.image_uri
+    def _image(self, ref: SliceRef) -> _ReadImage:
+        uri = ref.image_uri
         with self._lock:
             if uri not in self._images:
-                self._images[uri] = _read(sample)
+                self._images[uri] = _read(ref)
             self._images.move_to_end(uri)
             while len(self._images) > self._n_volumes:
                 self._images.popitem(last=False)
             return self._images[uri]
 
 
-def _window_label(sample: Sample) -> str:
-    """The label that chooses a CT window; "" where no window applies.
-
-    None does for angles and distances, nor for images that the catalogue declares not to be in
-    Hounsfield units, or to be angiography.
-    """
-    declared = declared_image(sample.dataset, sample.cohort, sample.image_id)
-    if sample.label_id is None or (declared is not None and not declared.ct_window):
-        return ""
-    return sample.label
-
-
-def _read(sample: Sample) -> _ReadImage:
-    """The sample's image, read as its tables were built from it."""
-    path = Path(sample.image_uri)
-    is_picture = sample.image_uri.lower().endswith(PICTURE_SUFFIXES)
-    spacing_mm = (sample.spacing_y_mm, sample.spacing_x_mm) if is_picture else None
-    spacing_from = sample.spacing_from or None
+def _read(ref: SliceRef) -> _ReadImage:
+    """The slice's image, read as its tables were built from it."""
+    path = Path(ref.image_uri)
+    is_picture = ref.image_uri.lower().endswith(PICTURE_SUFFIXES)
     volume = read_volume(
         path,
-        spacing_mm=spacing_mm,
-        spacing_from=cast("Literal['sform', 'qform', 'pixdim'] | None", spacing_from),
+        spacing_mm=ref.spacing_yx_mm if is_picture else None,
+        spacing_from=cast("SpacingFrom | None", ref.spacing_from or None),
     )
-    suv_per_unit = image_suv_per_unit(path) if sample.modality == "PET" else None
+    suv_per_unit = image_suv_per_unit(path) if ref.modality == "PET" else None
     return _ReadImage(volume=volume, suv_per_unit=suv_per_unit)
