@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from medvision.analysis.overlay import overlay_svg, svg_document, svg_text
-from medvision.analysis.overlay_png import GROUND, image_png, overlay_png
+from medvision.analysis.overlay_png import GROUND, NOT_IN_FONT, image_png, overlay_png
 from medvision.analysis.overlay_shapes import CANVAS_SIDE, Shape, canvas_of
 from medvision.samples import Sample
 
@@ -108,7 +108,7 @@ def sheet_png(cells: Sequence[SheetCell]) -> bytes:
         sheet.paste(drawing, at)
         for line, words in enumerate(cell.captions):
             top = y + CELL_PX + round((line * 1.3 + 0.3) * CAPTION_SIZE * scale)
-            pen.text((x, top), words, fill="#ffffff", font=font)
+            pen.text((x, top), words.translate(NOT_IN_FONT), fill="#ffffff", font=font)
     return image_png(sheet)
 
 

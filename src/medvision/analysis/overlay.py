@@ -16,10 +16,9 @@ from medvision.analysis.overlay_shapes import (
     Role,
     Shape,
     Text,
-    answer_shapes,
     canvas_of,
-    truth_shapes,
 )
+from medvision.analysis.overlay_truth import answer_shapes, truth_shapes
 from medvision.samples import Sample
 
 COLOURS: dict[Role, str] = {

@@ -19,10 +19,9 @@ from medvision.analysis.overlay_shapes import (
     Role,
     Shape,
     Text,
-    answer_shapes,
     canvas_of,
-    truth_shapes,
 )
+from medvision.analysis.overlay_truth import answer_shapes, truth_shapes
 from medvision.samples import Sample
 
 LONGEST_SIDE_PX = 2048
@@ -30,6 +29,9 @@ LONGEST_SIDE_PX = 2048
 
 GROUND = "#14181c"
 """What lies beside the slice."""
+
+NOT_IN_FONT = str.maketrans({"×": "x", "²": "2", "–": "-", "−": "-", "…": "..."})
+"""Signs that Pillow's own font lacks, and what is drawn instead."""
 
 Path = list[tuple[float, float]]
 
@@ -131,7 +133,7 @@ def _draw_text(pen: ImageDraw.ImageDraw, shape: Text, scale: float) -> None:
     """Draw a label on its baseline."""
     pen.text(
         (shape.x * scale, shape.y * scale),
-        shape.text,
+        shape.text.translate(NOT_IN_FONT),
         fill=shape_colour(shape),
         font=ImageFont.load_default(size=shape.size * scale),
         anchor={"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor],

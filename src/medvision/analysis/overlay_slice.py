@@ -7,6 +7,7 @@ from itertools import cycle
 
 from medvision.analysis.overlay import svg_document, svg_group, svg_picture
 from medvision.analysis.overlay_furniture import edge_letters, furniture_shapes
+from medvision.analysis.overlay_labels import named_places
 from medvision.analysis.overlay_outline import outline_shape
 from medvision.analysis.overlay_png import GROUND, drawing_png
 from medvision.analysis.overlay_shapes import (
@@ -16,11 +17,9 @@ from medvision.analysis.overlay_shapes import (
     Role,
     Shape,
     Text,
-    axis_shapes,
-    beside,
     canvas_of,
-    landmark_shapes,
 )
+from medvision.analysis.overlay_truth import axis_shapes, landmark_shapes
 from medvision.analysis.slice_facts import SliceFacts, SliceMeasurement, SliceStructure
 
 PALETTE = (
@@ -128,11 +127,11 @@ def _landmark_names(canvas: Canvas, measurements: tuple[SliceMeasurement, ...]) 
         for measurement in measurements
         for point in measurement.points
     }
-    return [beside(canvas, at, name) for (_, at), name in places.items()]
+    return [*named_places(canvas, [(at, name) for (_, at), name in places.items()])]
 
 
 def _structure_words(structure: SliceStructure) -> str:
-    words = f"{structure.label_id}  {structure.name}, {structure.area_mm2:.4g} mm²"
+    words = f"{structure.label_id}  {structure.name}, {structure.area_mm2:.1f} mm²"
     if len(structure.boxes_px) > 1:
         words += f" in {len(structure.boxes_px)} parts"
     for axes in structure.axes:
