@@ -22,7 +22,7 @@ def real_root(request):
     root = Path(request.config.cache.mkdir("real-images"))
     for name in ("colin27-aal", "pyradiomics-tumors", "afids-mni", "mni152-tissue"):
         command = [sys.executable, "-m", "medvision.cli", "build", name, "--root", str(root)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
         if done.returncode:
             if os.environ.get("CI"):
                 pytest.fail(f"{name}: {done.stdout}{done.stderr}")

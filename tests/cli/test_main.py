@@ -13,7 +13,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
         "import sys; from medvision.cli import main; status = main(['--help']); "
         f"print(sorted(set(sys.modules) & set({HEAVY}))); sys.exit(status)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert done.returncode == 0
     assert done.stdout.rstrip().endswith("[]")
     assert all(f"  {name} " in done.stdout for name in COMMANDS)

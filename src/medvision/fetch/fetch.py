@@ -87,7 +87,7 @@ def _known_digests(folder: Path, *, verify: bool) -> dict[str, str]:
     path = folder / MANIFEST
     if not path.exists():
         return {}
-    listed: dict[str, str] = json.loads(path.read_text())["sha256"]
+    listed: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
     return {
         name: digest
         for name, digest in listed.items()
@@ -97,7 +97,7 @@ def _known_digests(folder: Path, *, verify: bool) -> dict[str, str]:
 
 def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
     draft = folder / f".{MANIFEST}"
-    draft.write_text(json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1))
+    draft.write_text(json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1), "utf-8")
     draft.replace(folder / MANIFEST)
 
 

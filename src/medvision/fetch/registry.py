@@ -80,7 +80,8 @@ def _run(command: list[str], folder: Path, environment: dict[str, str] | None = 
             cwd=folder,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
             check=False,
         )
