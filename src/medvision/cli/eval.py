@@ -11,10 +11,9 @@ from medvision.cli.asking import (
     add_generation,
     add_spending,
     budget_from,
-    generation_from,
-    pace_from,
 )
 from medvision.cli.live import live_progress
+from medvision.cli.model import add_server, add_weights, asked_model
 from medvision.cli.pixel_grid import add_grid, grid_from
 from medvision.cli.profiles import add_profiles, model_profile
 from medvision.cli.root import add_root, root_from
@@ -23,7 +22,6 @@ from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, PictureFamily, declared_family, evaluate
-from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.profiles import ModelProfile
 from medvision.models.runner import RunSettings, RunSummary, StopReason
 from medvision.prompts.answers import Style
@@ -51,13 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--style", choices=[str(style) for style in Style])
     add_root(parser)
     who = parser.add_argument_group("model")
-    who.add_argument("--model", required=True, metavar="M", help="baseline/NAME or openai/NAME")
-    who.add_argument("--base-url", help="address of an OpenAI-compatible server")
-    who.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="VAR")
+    who.add_argument("--model", required=True, metavar="M", help="openai/, hf/ or baseline/NAME")
+    add_server(who)
     who.add_argument("--family", metavar="F", help="how the model sees pictures: a family or HxW")
     add_profiles(who)
     add_grid(who)
     add_generation(who)
+    add_weights(parser.add_argument_group("weights of an hf/ model"))
     how = parser.add_argument_group("run")
     how.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
     how.add_argument("--concurrency", type=int, default=32, metavar="N")
@@ -148,22 +146,7 @@ def make_model(
         if name == "train-mean":
             train = select_samples(suite, tables, split="train", root=args.root).samples
         return make_baseline(args.model, train_samples=train)
-    if kind == "openai" and name:
-        return OpenAIServer(
-            ServerSettings(
-                name=name,
-                base_url=args.base_url,
-                api_key_env=args.api_key_env,
-                generation=generation_from(args, profile),
-                max_in_flight=args.concurrency,
-                pace=pace_from(args),
-            )
-        )
-    if kind == "hf" and name:
-        msg = "hf/ models are not built yet; serve the model and use openai/NAME with --base-url"
-        raise UsageError(msg)
-    msg = f"--model: expected baseline/NAME or openai/NAME, found {args.model!r}"
-    raise UsageError(msg)
+    return asked_model(args, profile)
 
 
 def picture_family(

@@ -46,6 +46,8 @@ class ErrorKind(StrEnum):
     OVERSIZED = "oversized"
     IMAGE = "image"
     """The picture could not be made: nothing was sent."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """A model in this process had no room for the question, even alone."""
     BREAKER_OPEN = "breaker_open"
     """The server was found dead: not sent, or given up."""
     NOT_ASKED = "not_asked"
@@ -186,6 +188,10 @@ class LocalModel(Model, Protocol):
     @property
     def batch_size(self) -> int:
         """Questions to hand over at a time; each batch is one commit to the store."""
+
+    @property
+    def window_size(self) -> int:
+        """Questions to sort by length, longest first, before they go into batches."""
 
     def replies(self, questions: Sequence[Question]) -> list[Reply]:
         """Replies in the order of the questions."""

@@ -44,6 +44,7 @@ class Baseline(ABC):
     revision: str = ""
     tasks: frozenset[Task] = ALL_TASKS
     batch_size: int = 1000
+    window_size: int = 1000
 
     @property
     def settings(self) -> Json:

@@ -286,9 +286,8 @@ class _Applicable:
 
 
 def _run_local(model: LocalModel, plan: _Plan, store: ResponseStore, tally: _Tally) -> None:
-    pending = plan.open_questions()
     try:
-        while batch := list(islice(pending, model.batch_size)):
+        for batch in _batches_by_length(plan.open_questions(), model):
             replies = model.replies([question for _, question in batch])
             keyed = [(key, reply) for (key, _), reply in zip(batch, replies, strict=True)]
             store.put_many(keyed, model=model.model_id)
@@ -299,6 +298,22 @@ def _run_local(model: LocalModel, plan: _Plan, store: ResponseStore, tally: _Tal
                 return
     except KeyboardInterrupt:
         tally.stopped = StopReason.INTERRUPTED
+
+
+def _batches_by_length(
+    pending: Iterator[tuple[str, Question]], model: LocalModel
+) -> Iterator[list[tuple[str, Question]]]:
+    """Batches of questions alike in length, longest first, so that little of a batch is filling."""
+    while window := list(islice(pending, model.window_size)):
+        window.sort(key=lambda keyed: _length(keyed[1]), reverse=True)
+        for start in range(0, len(window), model.batch_size):
+            yield window[start : start + model.batch_size]
+
+
+def _length(question: Question) -> tuple[int, int]:
+    """Pixels and characters: what decides how many tokens a question takes."""
+    height_px, width_px = question.pixel_shape[:2]
+    return height_px * width_px, len(question.prompt_text)
 
 
 def _over_budget(spending: Spending) -> StopReason | None:
