@@ -34,14 +34,16 @@ COMMANDS = {
     "catalog": Command(help="datasets: tasks, licence, access, size", module="catalog"),
     "fetch": Command(help="download, verify and unpack a dataset", module="fetch"),
     "build": Command(help="images with masks or landmarks to tables", module="build"),
-    "table": Command(help="compare tables, find shared scans, import published plans"),
+    "table": Command(
+        help="compare tables, find shared scans, import published plans", module="table"
+    ),
     "render": Command(help="draw one sample or slice", module="render"),
     "eval": Command(help="ask a model the questions of a suite or table, and score", module="eval"),
     "score": Command(help="score the stored replies of a run again", module="score"),
     "report": Command(help="one HTML page from one or more runs", module="report"),
     "export": Command(help="samples and tables for other tools"),
     "import": Command(help="replies and tables of other tools"),
-    "train": Command(help="fine-tune a model: sft, grpo, merge"),
+    "train": Command(help="fine-tune a model: sft, merge", module="train"),
     "doctor": Command(help="what is installed, and what a model will see", module="doctor"),
 }
 

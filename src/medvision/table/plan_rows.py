@@ -1,0 +1,275 @@
+"""One case of a published plan to rows of our tables.
+
+A plan's arrays are indexed as the file was stored when the plan was made, RAS+ by then as a rule;
+`orientation` says. Its boxes include both ends and count from the lowest index, ours are half-open
+on the displayed slice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medvision.annotate.landmarks import AXIS_OF_LETTER, CANONICAL_LETTERS
+from medvision.errors import ItemError
+from medvision.frames import (
+    SLICE_AXIS,
+    VOLUME_PLANES,
+    FloatArray,
+    Plane,
+    SliceGeometry,
+    slice_geometry,
+    xy_from_ijk,
+)
+from medvision.table.plan import PROFILES, PlanContent, PlanTask
+from medvision.table.schema import BIOMETRIC_SCHEMA, REGION_SCHEMA
+
+UNITS = {"degree": "deg", "deg": "deg", "mm": "mm"}
+MAJOR, MINOR = "L-1-2", "L-3-4"
+
+
+class PlanCaseError(ItemError):
+    """A case of a plan lacks what a case has, or contradicts itself."""
+
+    reason = "plan_case"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanGrid:
+    """Voxels of a case, as the plan knows them, turned to RAS+.
+
+    Attributes:
+        shape_ijk: (I, J, K), RAS+.
+        spacing_mm: Along i, j, k; the plan rounds to 3 decimals.
+        affine: (4, 4), RAS+ voxel to mm.
+        axes: Of each stored axis: the RAS+ axis it runs along, and whether in the other direction.
+        orientation: Letters of the stored axes; "RAS" after the original's own reorientation.
+    """
+
+    shape_ijk: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+    affine: FloatArray
+    axes: tuple[tuple[int, bool], ...]
+    orientation: str
+
+    def ijk(self, stored: Sequence[float]) -> FloatArray:
+        """RAS+ voxel of a stored one."""
+        point = np.empty(3)
+        for (axis, flipped), value in zip(self.axes, stored, strict=True):
+            point[axis] = self.shape_ijk[axis] - 1 - value if flipped else value
+        return point
+
+
+def plan_grid(info: Mapping[str, Any], item: str) -> PlanGrid:
+    """The grid that `image_file_info` describes.
+
+    Raises:
+        PlanCaseError: Not three axes, or letters that are no orientation.
+    """
+    letters = "".join(info.get("orientation") or CANONICAL_LETTERS)
+    stored_shape, stored_spacing = info["array_size"], info["voxel_size"]
+    axes = [AXIS_OF_LETTER.get(letter, -1) for letter in letters]
+    if sorted(axes) != [0, 1, 2] or len(stored_shape) != 3 or len(stored_spacing) != 3:
+        msg = (
+            f"{item}: expected three axes with an orientation such as RAS, found {letters!r}, size "
+            f"{stored_shape}, spacing {stored_spacing}"
+        )
+        raise PlanCaseError(msg)
+    shape, spacing = [0, 0, 0], [0.0, 0.0, 0.0]
+    to_stored = np.zeros((4, 4))
+    to_stored[3, 3] = 1
+    placed = []
+    for stored_axis, axis in enumerate(axes):
+        flipped = letters[stored_axis] not in CANONICAL_LETTERS
+        shape[axis] = int(stored_shape[stored_axis])
+        spacing[axis] = float(stored_spacing[stored_axis])
+        to_stored[stored_axis, axis] = -1 if flipped else 1
+        to_stored[stored_axis, 3] = shape[axis] - 1 if flipped else 0
+        placed.append((axis, flipped))
+    return PlanGrid(
+        shape_ijk=tuple(shape),
+        spacing_mm=tuple(spacing),
+        affine=np.asarray(info["affine"], dtype=np.float64) @ to_stored,
+        axes=tuple(placed),
+        orientation=letters,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSlice:
+    """One slice of a case that a plan has something on."""
+
+    plane: Plane
+    slice_index: int
+    stored_axis: int
+    stored_index: int
+    geometry: SliceGeometry
+    profile: Sequence[Any]
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of our tables that say which slice a row is about."""
+        return {
+            "plane": str(self.plane),
+            "slice_index": self.slice_index,
+            "height_px": self.geometry.height_px,
+            "width_px": self.geometry.width_px,
+            "spacing_y_mm": self.geometry.spacing_y_mm,
+            "spacing_x_mm": self.geometry.spacing_x_mm,
+        }
+
+
+def plan_slices(case: Mapping[str, Any], grid: PlanGrid) -> Iterator[PlanSlice]:
+    """All slices of a case, by RAS+ plane."""
+    plane_of_axis = {SLICE_AXIS[plane]: plane for plane in VOLUME_PLANES}
+    for stored_axis, key in PROFILES.items():
+        axis, flipped = grid.axes[stored_axis]
+        plane = plane_of_axis[axis]
+        geometry = slice_geometry(grid.shape_ijk, grid.spacing_mm, plane)
+        for entry in case.get(key, []):
+            stored_index = int(entry["slice_idx"])
+            yield PlanSlice(
+                plane=plane,
+                slice_index=grid.shape_ijk[axis] - 1 - stored_index if flipped else stored_index,
+                stored_axis=stored_axis,
+                stored_index=stored_index,
+                geometry=geometry,
+                profile=entry["slice_profile"],
+            )
+
+
+def region_dicts(
+    task: PlanTask, case: Mapping[str, Any], grid: PlanGrid
+) -> Iterator[dict[str, Any]]:
+    """Region rows of a case, without the columns that name it; what a plan lacks is null."""
+    names = task.fields.get("labels_map", {})
+    for on in plan_slices(case, grid):
+        for label_id, row in REGION_BUILDERS[task.content](on, task, grid):
+            label = str(names.get(str(label_id), label_id)).strip()
+            found = {**on.columns(), "label_id": label_id, "label": label, **row}
+            yield {name: found.get(name) for name in REGION_SCHEMA.names}
+
+
+LabelledRow = tuple[int, dict[str, Any]]
+
+
+def _box_rows(on: PlanSlice, _task: PlanTask, grid: PlanGrid) -> Iterator[LabelledRow]:
+    for entry in on.profile:
+        boxes = [_box(box, on, grid) for box in entry["bboxes"]]
+        boxes.sort(key=lambda box: (-(box["pixel_count"] or 0), box["y0_px"], box["x0_px"]))
+        counts = [box["pixel_count"] for box in boxes]
+        total = None if None in counts else sum(counts)
+        for component, box in enumerate(boxes):
+            yield (
+                int(entry["label"]),
+                {
+                    **box,
+                    "component": component,
+                    "n_components": len(boxes),
+                    "label_pixel_count": total,
+                },
+            )
+
+
+def _box(box: Mapping[str, Any], on: PlanSlice, grid: PlanGrid) -> dict[str, Any]:
+    corners = [_on_slice(box[key], on) for key in ("min_coords", "max_coords")]
+    corners_xy = xy_from_ijk([grid.ijk(c) for c in corners], grid.shape_ijk, on.plane)
+    (x0, y0), (x1, y1) = corners_xy.min(axis=0).astype(int), corners_xy.max(axis=0).astype(int) + 1
+    height, width = on.geometry.height_px, on.geometry.width_px
+    ratio = box.get("mask_image_ratio")
+    count = None if ratio is None else round(ratio * height * width)
+    return {
+        "x0_px": int(x0),
+        "y0_px": int(y0),
+        "x1_px": int(x1),
+        "y1_px": int(y1),
+        "touches_border": bool(x0 == 0 or y0 == 0 or x1 == width or y1 == height),
+        "pixel_count": count,
+        "area_mm2": None if count is None else count * _pixel_mm2(on),
+    }
+
+
+def _on_slice(coords: Sequence[float], on: PlanSlice) -> list[float]:
+    """A stored voxel from its two indices on a slice."""
+    voxel = list(coords)
+    voxel.insert(on.stored_axis, on.stored_index)
+    return voxel
+
+
+def _pixel_mm2(on: PlanSlice) -> float:
+    return on.geometry.spacing_y_mm * on.geometry.spacing_x_mm
+
+
+def _area_rows(on: PlanSlice, _task: PlanTask, _grid: PlanGrid) -> Iterator[LabelledRow]:
+    for entry in on.profile:
+        yield int(entry["label"]), {"component": 0, "label_pixel_count": int(entry["pixel_count"])}
+
+
+def _axis_rows(on: PlanSlice, task: PlanTask, _grid: PlanGrid) -> Iterator[LabelledRow]:
+    for component, ellipse in enumerate(on.profile):
+        lengths_mm = {axis["metric_key"]: float(axis["metric_value"]) for axis in ellipse}
+        yield (
+            int(task.fields["target_label"]),
+            {
+                "component": component,
+                "n_components": len(on.profile),
+                "ellipse_status": "ok",
+                "ellipse_major_mm": lengths_mm[MAJOR],
+                "ellipse_minor_mm": lengths_mm[MINOR],
+            },
+        )
+
+
+REGION_BUILDERS = {
+    PlanContent.BOXES: _box_rows,
+    PlanContent.AREAS: _area_rows,
+    PlanContent.AXES: _axis_rows,
+}
+
+
+def biometric_dicts(
+    task: PlanTask, case: Mapping[str, Any], grid: PlanGrid
+) -> Iterator[dict[str, Any]]:
+    """Biometric rows of a case, without the columns that name it; points have names only."""
+    for on in plan_slices(case, grid):
+        for entry in on.profile:
+            key = entry["metric_key"]
+            lines = _lines(task.fields, entry)
+            found = {
+                **on.columns(),
+                "metric_kind": entry["metric_type"],
+                "metric_key": key,
+                "name": _metric_name(task.fields, entry, lines),
+                "value": float(entry["metric_value"]),
+                "unit": UNITS[entry["metric_unit"]],
+                "points": [point for line in lines for point in line],
+            }
+            yield {name: found.get(name) for name in BIOMETRIC_SCHEMA.names}
+
+
+def _lines(task: Mapping[str, Any], entry: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """Points of the one line of a distance, of the two of an angle."""
+    keys = [entry["metric_key"]]
+    if entry["metric_type"] == "angle":
+        keys = task[entry["metric_map_name"]][entry["metric_key"]]["element_keys"]
+    names = task["landmarks_map"]
+    return [
+        [
+            {"key": point, "name": names[point].strip(), "x_px": None, "y_px": None}
+            for point in task["lines_map"][key]["element_keys"]
+        ]
+        for key in keys
+    ]
+
+
+def _metric_name(
+    task: Mapping[str, Any], entry: Mapping[str, Any], lines: list[list[dict[str, Any]]]
+) -> str:
+    stated = task[entry["metric_map_name"]][entry["metric_key"]].get("name", "").strip()
+    if stated:
+        return str(stated)
+    first = " and ".join(point["name"] for point in lines[0])
+    if entry["metric_type"] == "distance":
+        return f"distance between {first}"
+    second = " and ".join(point["name"] for point in lines[1])
+    return f"angle between the line through {first} and the line through {second}"
