@@ -56,9 +56,7 @@ def _image_only_processor(config: ModelConfig, cause: Exception) -> Any:
         whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[settings.model_type])
         parts = {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])}
         image_only: Any = type(whole.__name__, (whole,), parts)
-        return image_only.from_pretrained(
-            config.base, revision=config.revision or None
-        )
+        return image_only.from_pretrained(config.base, revision=config.revision or None)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"{config.base}: expected a model with a processor of text and pictures: {cause}"
         raise BaseModelError(msg) from error

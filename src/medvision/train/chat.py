@@ -23,8 +23,14 @@ class Chat:
     system_text: str = ""
 
     def prompt(self, text: str) -> str:
-        """A question with its picture, up to where the assistant's turn begins."""
-        return _rendered(self.processor, _question(text, self.system_text), is_open=True)
+        """A question with its picture, up to where the assistant's turn begins.
+
+        It starts with the token that begins a text, if the tokenizer puts one there: the
+        collator adds none.
+        """
+        rendered = _rendered(self.processor, _question(text, self.system_text), is_open=True)
+        begin = _beginning(self.processor.tokenizer)
+        return rendered if rendered.startswith(begin) else begin + rendered
 
     def completion(self, target: str) -> str:
         """The assistant's turn: what counts in the loss, and nothing else."""
@@ -80,6 +86,12 @@ def _rendered(processor: Any, messages: list[dict[str, Any]], *, is_open: bool) 
         messages, tokenize=False, add_generation_prompt=is_open
     )
     return text
+
+
+def _beginning(tokenizer: Any) -> str:
+    """The token that this tokenizer puts before every text, or ""."""
+    first = tokenizer("a")["input_ids"][0]
+    return str(tokenizer.bos_token) if first == tokenizer.bos_token_id else ""
 
 
 def _end_of_turn(processor: Any, question: list[dict[str, Any]], base: str) -> str:

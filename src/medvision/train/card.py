@@ -1,0 +1,180 @@
+"""The model card: what was trained from what, on what, how, and how well it measures."""
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from medvision.samples import Sample
+from medvision.table.manifest import write_text
+from medvision.train.config import SftConfig, Tuning
+
+VERSIONED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+CARD = "README.md"
+
+
+@dataclass(slots=True, kw_only=True)
+class CardFacts:
+    """What a card states beside the configuration.
+
+    Attributes:
+        counts: Training samples by dataset, task and plane.
+        n_subjects: Training subjects.
+        dropped: Samples left out, by reason.
+        n_test_subjects: Subjects of test sets compared with.
+        n_test_volumes: Their volumes, compared by voxel hash.
+        scores: Validation metrics by step.
+        steps: Optimiser steps taken.
+        best_step: Step of the weights kept; None where validation did not choose.
+        train_s: Time in training.
+        machine: Where.
+    """
+
+    counts: Counter[tuple[str, str, str]]
+    n_subjects: int
+    dropped: Mapping[str, int]
+    n_test_subjects: int
+    n_test_volumes: int
+    scores: dict[int, dict[str, float]] = field(default_factory=dict)
+    steps: int = 0
+    best_step: int | None = None
+    train_s: float = 0.0
+    machine: str = ""
+
+
+def sample_counts(samples: Sequence[Sample]) -> Counter[tuple[str, str, str]]:
+    """Samples by dataset, task and plane."""
+    return Counter((s.dataset, str(s.task), s.plane) for s in samples)
+
+
+def scores_by_step(log_history: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
+    """Validation metrics of a trainer's log, by step."""
+    found: dict[int, dict[str, float]] = {}
+    for line in log_history:
+        values = {k.removeprefix("eval_"): v for k, v in line.items() if k.startswith("eval_")}
+        if values:
+            found.setdefault(int(line["step"]), {}).update(values)
+    return found
+
+
+def machine_words() -> str:
+    """Processor or accelerators of this machine."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def card_text(config: SftConfig, facts: CardFacts) -> str:
+    """The card in Markdown, with the front matter that model hubs read."""
+    return "\n\n".join(
+        [
+            _front_matter(config),
+            f"# {Path(config.output).name}",
+            "**Not for clinical use.** A research model that answers quantitative questions about "
+            "medical images (boxes, sizes in mm, angles, areas). Its numbers can be wrong without "
+            "any sign of it.",
+            _model_words(config),
+            _data_words(config, facts),
+            _scores_table(facts),
+            _run_words(config, facts),
+        ]
+    )
+
+
+def write_card(config: SftConfig, facts: CardFacts, folder: Path) -> None:
+    """Write the card into a model's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / CARD, card_text(config, facts) + "\n")
+
+
+def _front_matter(config: SftConfig) -> str:
+    lines = ["---", f"base_model: {config.model.base}", "pipeline_tag: image-text-to-text"]
+    if config.model.tuning is not Tuning.FULL:
+        lines.append("library_name: peft")
+    return "\n".join([*lines, "tags: [medvision, medical-imaging, measurement]", "---"])
+
+
+def _model_words(config: SftConfig) -> str:
+    model, adapter = config.model, config.adapter
+    revision = f" at revision `{model.revision}`" if model.revision else ""
+    if model.tuning is Tuning.FULL:
+        return f"## Model\n\nAll weights of `{model.base}`{revision}, fine-tuned."
+    parts = ["language model"]
+    parts += ["vision tower"] if adapter.vision_tower else []
+    parts += ["projector"] if adapter.projector else []
+    whole = "; embedding layer and LM head trained whole" if adapter.embeddings_and_head else ""
+    base = "4-bit NF4 " if model.tuning is Tuning.QLORA else ""
+    return (
+        f"## Model\n\nLoRA adapter of {base}`{model.base}`{revision}: r {adapter.r}, alpha "
+        f"{adapter.alpha}, dropout {adapter.dropout:g}, on all linear projections of the "
+        f"{', '.join(parts)}{whole}."
+    )
+
+
+def _data_words(config: SftConfig, facts: CardFacts) -> str:
+    rows = [
+        f"| {dataset} | {task} | {plane} | {count} |"
+        for (dataset, task, plane), count in sorted(facts.counts.items())
+    ]
+    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(facts.dropped.items()))
+    return "\n".join(
+        [
+            "## Data",
+            "",
+            f"Train split only, {facts.n_subjects} subjects; answers: {config.data.style}. None is "
+            f"among the {facts.n_test_subjects} test subjects, and no volume among the "
+            f"{facts.n_test_volumes} test volumes (compared by a hash of the voxels), of the "
+            f"tables at hand. Left out: {dropped or 'nothing'}. Each dataset has its own terms.",
+            "",
+            "| dataset | task | plane | samples |",
+            "|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _scores_table(facts: CardFacts) -> str:
+    if not facts.scores:
+        return "## Scores\n\nNot validated during training."
+    first, last = min(facts.scores), max(facts.scores)
+    steps = dict.fromkeys([first, facts.best_step or last, last])
+    names = sorted({name for step in steps for name in facts.scores.get(step, {})})
+    names = [name for name in names if not name.endswith(("_second", "runtime", "num_tokens"))]
+    kept = f"; the weights are those of step {facts.best_step}" if facts.best_step else ""
+    return "\n".join(
+        [
+            "## Scores",
+            "",
+            f"On training subjects held out for validation{kept}.",
+            "",
+            "| metric | " + " | ".join(f"step {step}" for step in steps) + " |",
+            "|---" * (len(steps) + 1) + "|",
+            *(
+                f"| {name} | "
+                + " | ".join(_number(facts.scores.get(step, {}).get(name)) for step in steps)
+                + " |"
+                for name in names
+            ),
+        ]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _run_words(config: SftConfig, facts: CardFacts) -> str:
+    optimiser = config.optimiser
+    versions = ", ".join(f"{name} {version(name)}" for name in ("medvision", *VERSIONED))
+    return (
+        "## Training\n\n"
+        f"AdamW, learning rate {config.learning_rate:g}, {optimiser.schedule} schedule, warm-up "
+        f"{optimiser.warmup_frac:g}, gradient norm {optimiser.max_grad_norm:g}; {facts.steps} "
+        f"steps in {facts.train_s:.0f} s on {facts.machine}. {versions}. The whole configuration "
+        "is in `config.json` beside the checkpoints."
+    )

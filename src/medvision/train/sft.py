@@ -1,0 +1,377 @@
+"""Supervised fine-tuning: from a configuration to a trained model, its card and its manifest."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from trl import SFTConfig
+
+from medvision.errors import ItemError
+from medvision.samples import Sample
+from medvision.table.manifest import (
+    jsonable,
+    package_versions,
+    read_manifest,
+    write_manifest,
+    write_text,
+)
+from medvision.train.base_model import (
+    check_stated_size,
+    compute_dtype,
+    load_model,
+    load_processor,
+)
+from medvision.train.card import CardFacts, machine_words, sample_counts, scores_by_step, write_card
+from medvision.train.chat import Chat, chat_of
+from medvision.train.collate import ROW, Collator, ExampleTransform, refuse_long_sequences
+from medvision.train.config import SftConfig, Tuning
+from medvision.train.errors import OtherRunError
+from medvision.train.examples import Examples, picture_family, question, system_text
+from medvision.train.mixing import Rows, training_order
+from medvision.train.parts import lora_config
+from medvision.train.selection import TrainingSamples, training_samples, validation_draw
+from medvision.train.trainer import (
+    ProgressReport,
+    SampleTrainer,
+    WholeCheckpoints,
+    last_whole_checkpoint,
+    remove_broken_checkpoints,
+)
+from medvision.train.validation import SCORE, Validator
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS, VALIDATION, MODEL, TENSORBOARD = "checkpoints", "validation", "model", "tensorboard"
+CONFIG = "config.json"
+
+Move = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftResult:
+    """What a run came to.
+
+    Attributes:
+        model: Folder of the trained model, or of its adapter, with the card.
+        counts: Of the samples.
+        scores: Validation metrics by step.
+        up_to_date: Nothing was left to do.
+    """
+
+    model: Path
+    counts: dict[str, Any]
+    scores: dict[int, dict[str, float]]
+    up_to_date: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Material:
+    """Everything that training needs beside the weights."""
+
+    config: SftConfig
+    out: Path
+    chat: Chat
+    collator: Collator
+    examples: Examples
+    order: Rows
+    validation: list[Sample]
+    facts: CardFacts
+
+
+def train_sft(
+    config: SftConfig, *, root: Path | None = None, move: Move | None = None
+) -> SftResult:
+    """Train, validate, keep the best, write the card; goes on where an earlier run stopped.
+
+    Under `torchrun` or `accelerate launch` every process calls this with the same configuration.
+
+    Args:
+        config: The run.
+        root: Data root that replaces the one the tables were built under.
+        move: Told of progress: (steps done, steps in all, words beside).
+
+    Raises:
+        UsageError: The configuration, the data or the base model cannot be used, or the output
+            folder holds another run.
+        NotFiniteError: Loss or gradient became NaN.
+    """
+    out = Path(config.output)
+    _claim(out, config)
+    if (manifest := read_manifest(out)) is not None:
+        scores = {int(step): values for step, values in manifest["scores"].items()}
+        counts = manifest["counts"]
+        return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)
+    material = _material(config, out, root)
+    trainer = _trainer(material, move)
+    _train(trainer, material)
+    return _finished(trainer, material)
+
+
+def _claim(out: Path, config: SftConfig) -> None:
+    """Store the resolved configuration, or refuse a folder that holds another one's run."""
+    text = json.dumps(jsonable(config), indent=1) + "\n"
+    stored = out / CONFIG
+    if stored.exists() and stored.read_text(encoding="utf-8") != text:
+        msg = (
+            f"{out}: holds a run of another configuration (see {stored}); choose another output "
+            "folder, or remove this one"
+        )
+        raise OtherRunError(msg)
+    out.mkdir(parents=True, exist_ok=True)
+    if not stored.exists():
+        write_text(stored, text)
+
+
+def _material(config: SftConfig, out: Path, root: Path | None) -> _Material:
+    selected = training_samples(config, root)
+    family = picture_family(config.model)
+    entries, unwritable = _writable(selected, config)
+    samples, order = training_order(
+        entries,
+        temperature=config.data.temperature,
+        total=config.data.samples_per_epoch,
+        epochs=_epochs(config, sum(map(len, entries))),
+        in_flight=config.data.volumes_in_flight,
+        seed=config.data.seed,
+    )
+    examples = Examples(samples, config.data.style, family, n_volumes=config.data.volumes_in_flight)
+    processor = load_processor(config.model)
+    chat = chat_of(processor, config.model.base, system_text(config.model))
+    check_stated_size(processor, family, config.model.base)
+    facts = CardFacts(
+        counts=sample_counts(samples),
+        n_subjects=len({(sample.dataset, sample.subject_id) for sample in samples}),
+        dropped=selected.dropped | unwritable,
+        n_test_subjects=selected.n_test_subjects,
+        n_test_volumes=selected.n_test_volumes,
+        machine=machine_words(),
+    )
+    return _Material(
+        config=config,
+        out=out,
+        chat=chat,
+        collator=Collator(chat, _max_length(config), examples.sample_id),
+        examples=examples,
+        order=order,
+        validation=validation_draw(selected, config.validation.samples, config.data.seed),
+        facts=facts,
+    )
+
+
+def _writable(
+    selected: TrainingSamples, config: SftConfig
+) -> tuple[list[list[Sample]], dict[str, int]]:
+    """Samples that have a target, by entry; and how many have none, by reason."""
+    family, style = picture_family(config.model), config.data.style
+    dropped: dict[str, int] = {}
+    entries = []
+    for entry in selected.train:
+        kept = []
+        for sample in entry:
+            try:
+                question(sample, style, family)
+            except ItemError as error:
+                logger.warning("%s: %s", sample.sample_id, error)
+                dropped[error.reason] = dropped.get(error.reason, 0) + 1
+            else:
+                kept.append(sample)
+        entries.append(kept)
+    return entries, dropped
+
+
+def _epochs(config: SftConfig, n_samples: int) -> int:
+    """Passes that the order must hold."""
+    optimiser = config.optimiser
+    if not optimiser.max_steps:
+        return optimiser.epochs
+    per_step = optimiser.batch_size * optimiser.accumulation * PartialState().num_processes
+    per_epoch = config.data.samples_per_epoch or n_samples
+    return -(-optimiser.max_steps * per_step // per_epoch)
+
+
+def _max_length(config: SftConfig) -> int:
+    """The configured limit, or the model's own."""
+    import transformers
+
+    own = transformers.AutoConfig.from_pretrained(
+        config.model.base, revision=config.model.revision or None
+    )
+    longest = int(own.get_text_config().max_position_embeddings)
+    return min(config.run.max_length or longest, longest)
+
+
+def _trainer(material: _Material, move: Move | None) -> SampleTrainer:
+    config = material.config
+    refuse_long_sequences(material.examples, material.chat, material.collator)
+    model = load_model(config.model)
+    adapter = None if config.model.tuning is Tuning.FULL else lora_config(model, config.adapter)
+    if config.model.tuning is Tuning.QLORA:
+        model = _prepared_for_4bit(model, config)
+    transform = ExampleTransform(material.examples, material.chat)
+    trainer = SampleTrainer(
+        model=model,
+        args=_arguments(material),
+        data_collator=material.collator,
+        train_dataset=_dataset(material.order, transform),
+        eval_dataset=_validation_dataset(material),
+        processing_class=material.chat.processor,
+        peft_config=adapter,
+        callbacks=[WholeCheckpoints(), *([ProgressReport(move)] if move else [])],
+    )
+    if adapter is not None and not trainer.is_fsdp_enabled:
+        _hold_trainable_in_fp32(trainer.model)
+    trainer.validator = _validator(material)
+    trainer.validation_folder = material.out / VALIDATION
+    trainer.sample_id = material.examples.sample_id
+    trainer.write_card = lambda folder: write_card(config, material.facts, folder)
+    return trainer
+
+
+def _prepared_for_4bit(model: Any, config: SftConfig) -> Any:
+    from peft import prepare_model_for_kbit_training
+
+    return prepare_model_for_kbit_training(
+        model, use_gradient_checkpointing=config.run.gradient_checkpointing
+    )
+
+
+def _hold_trainable_in_fp32(model: Any) -> None:
+    """Small steps would be lost in bf16's eight bits; the computation stays in bf16."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+
+
+def _dataset(order: Rows, transform: ExampleTransform) -> Dataset:
+    return Dataset.from_dict({ROW: order}).with_transform(transform)
+
+
+def _validation_dataset(material: _Material) -> Dataset | None:
+    """Examples for the validation loss."""
+    if not material.validation:
+        return None
+    data = material.config.data
+    family = material.examples.family
+    examples = Examples(material.validation, data.style, family, n_volumes=data.volumes_in_flight)
+    rows = [row for row in range(len(examples)) if _has_target(examples, row)]
+    return Dataset.from_dict({ROW: rows}).with_transform(ExampleTransform(examples, material.chat))
+
+
+def _has_target(examples: Examples, row: int) -> bool:
+    try:
+        question(examples.sample(row), examples.style, examples.family)
+    except ItemError:
+        return False
+    return True
+
+
+def _validator(material: _Material) -> Validator | None:
+    if not material.validation:
+        return None
+    validation = material.config.validation
+    return Validator(
+        samples=material.validation,
+        style=material.config.data.style,
+        family=material.examples.family,
+        chat=material.chat,
+        max_new_tokens=validation.max_new_tokens,
+        batch_size=validation.batch_size,
+    )
+
+
+def _arguments(material: _Material) -> SFTConfig:
+    """The configuration in TRL's words; nothing may cut, filter or reorder behind our back."""
+    config, optimiser, run = material.config, material.config.optimiser, material.config.run
+    validates = bool(material.validation)
+    checks = "steps" if validates else "no"
+    return SFTConfig(
+        output_dir=str(material.out / CHECKPOINTS),
+        per_device_train_batch_size=optimiser.batch_size,
+        per_device_eval_batch_size=optimiser.batch_size,
+        gradient_accumulation_steps=optimiser.accumulation,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=optimiser.schedule,
+        warmup_steps=optimiser.warmup_frac,
+        weight_decay=optimiser.weight_decay,
+        max_grad_norm=optimiser.max_grad_norm,
+        num_train_epochs=1,
+        max_steps=optimiser.max_steps or -1,
+        optim="adamw_torch",
+        bf16=compute_dtype(config.model) is torch.bfloat16,
+        gradient_checkpointing=run.gradient_checkpointing,
+        max_length=None,
+        eos_token=material.chat.end_of_turn,
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        dataloader_num_workers=run.workers,
+        dataloader_persistent_workers=run.workers > 0,
+        logging_steps=run.log_every_steps,
+        logging_nan_inf_filter=False,
+        eval_strategy=checks,
+        eval_steps=config.validation.every_steps if validates else None,
+        eval_on_start=validates,
+        save_strategy="steps",
+        save_steps=config.validation.every_steps,
+        save_total_limit=run.keep_checkpoints,
+        load_best_model_at_end=validates,
+        metric_for_best_model=f"eval_{SCORE}" if validates else None,
+        greater_is_better=True if validates else None,
+        report_to=list(run.log_to) or "none",
+        run_name=material.out.name,
+        seed=run.seed,
+        disable_tqdm=True,
+    )
+
+
+def _train(trainer: SampleTrainer, material: _Material) -> None:
+    checkpoints = material.out / CHECKPOINTS
+    if trainer.is_world_process_zero():
+        remove_broken_checkpoints(checkpoints)
+    trainer.accelerator.wait_for_everyone()
+    last = last_whole_checkpoint(checkpoints)
+    trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
+    start_s = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    facts, state = material.facts, trainer.state
+    facts.train_s = time.monotonic() - start_s
+    facts.steps = state.global_step
+    facts.best_step = state.best_global_step or None
+    facts.scores.update(scores_by_step(state.log_history))
+
+
+def _finished(trainer: SampleTrainer, material: _Material) -> SftResult:
+    """Save the model with processor and card, then the manifest."""
+    folder = material.out / MODEL
+    trainer.save_model(str(folder))
+    facts = material.facts
+    counts = {
+        "samples": len(material.examples),
+        "drawn": len(material.order),
+        "steps": facts.steps,
+        "validation_samples": len(material.validation),
+        "dropped": dict(facts.dropped),
+    }
+    result = SftResult(model=folder, counts=counts, scores=facts.scores)
+    if trainer.is_world_process_zero():
+        material.chat.processor.save_pretrained(folder)
+        write_card(material.config, facts, folder)
+        write_manifest(
+            material.out,
+            {
+                "stage": "train",
+                "config": material.config,
+                "versions": package_versions(),
+                "counts": counts,
+                "scores": facts.scores,
+                "best_step": facts.best_step,
+            },
+        )
+    trainer.accelerator.wait_for_everyone()
+    return result

@@ -1,0 +1,165 @@
+"""TRL's trainer with three additions: benchmark metrics, no step into NaN, whole checkpoints."""
+
+import logging
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from transformers import TrainerCallback
+from trl import SFTTrainer
+from trl.models.utils import unwrap_model_for_generation
+
+from medvision.table.manifest import MANIFEST, read_manifest, write_manifest
+from medvision.train.collate import ROW
+from medvision.train.errors import NotFiniteError
+from medvision.train.validation import Shard, Validator, flat_metrics, gathered_scores
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint-"
+
+
+class SampleTrainer(SFTTrainer):  # type: ignore[misc]
+    """Supervised fine-tuning on `Examples`.
+
+    Attributes:
+        validator: Asks the validation questions; None for none.
+        validation_folder: Where its run folders go.
+        sample_id: Names a row of the training examples in messages.
+        write_card: Writes the model card into a folder.
+    """
+
+    validator: Validator | None = None
+    validation_folder: Path
+    sample_id: Callable[[int], str]
+    write_card: Callable[[Path], None]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """As the base class."""
+        super().__init__(*args, **kwargs)
+        self._rows_in_step: list[int] = []
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The loss of a batch.
+
+        Raises:
+            NotFiniteError: It is NaN or infinite in training.
+        """
+        rows = inputs.pop(ROW).tolist()
+        result = super().compute_loss(model, inputs, *args, **kwargs)
+        loss = result[0] if isinstance(result, tuple) else result
+        if self.model.training:
+            self._rows_in_step += rows
+            if not bool(torch.isfinite(loss.detach()).all()):
+                self._refuse_step("loss", float(loss.detach()), rows)
+        return result
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Clip; a gradient that is not finite never reaches the weights."""
+        norm = super()._clip_grad_norm(model)
+        rows, self._rows_in_step = self._rows_in_step, []
+        if norm is not None and not math.isfinite(float(norm)):
+            self._refuse_step("gradient norm", float(norm), rows)
+        return norm
+
+    def _refuse_step(self, what: str, value: float, rows: list[int]) -> NoReturn:
+        names = ", ".join(self.sample_id(row) for row in rows)
+        kept = last_whole_checkpoint(Path(self.args.output_dir))
+        msg = (
+            f"step {self.state.global_step + 1}: expected a finite {what}, found {value}; batch: "
+            f"{names}. Training stopped before this step changed the weights; last good "
+            f"checkpoint: {kept or 'none'}. Lower the learning rate or leave these samples out"
+        )
+        raise NotFiniteError(msg)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Validation loss, then the benchmark's metrics on generated replies."""
+        metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        if self.validator is None:
+            return metrics
+        measured = {f"eval_{name}": value for name, value in self._measured().items()}
+        self.log(dict(measured))
+        return metrics | measured
+
+    def _measured(self) -> dict[str, float]:
+        step = self.state.global_step
+        run = self.validation_folder / f"step-{step}"
+        # with sharded weights every process must make the same calls, so each asks everything
+        if self.is_fsdp_enabled:
+            shard = Shard()
+            run = run if self.is_world_process_zero() else run / f"rank-{self.args.process_index}"
+        else:
+            shard = Shard(rank=self.args.process_index, n_ranks=self.args.world_size)
+        was_training = self.model.training
+        with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
+            model.eval()
+            self.validator.ask(model, run, model_id=f"step {step}", shard=shard)  # type: ignore[union-attr]
+        self.model.train(was_training)
+        self.accelerator.wait_for_everyone()
+        return flat_metrics(gathered_scores(run, shard))
+
+    def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
+        """Our card instead of the library's."""
+        if self.is_world_process_zero():
+            self.write_card(Path(self.args.output_dir))
+
+
+class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
+    """Marks a checkpoint as whole once everything of it is on disk: manifest last."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        """After a checkpoint was written."""
+        folder = Path(args.output_dir) / f"{CHECKPOINT}{state.global_step}"
+        if state.is_world_process_zero and folder.is_dir():
+            write_manifest(folder, {"stage": "checkpoint", "step": state.global_step})
+
+
+def last_whole_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end, or None."""
+    whole = [path for path in folder.glob(f"{CHECKPOINT}*") if (path / MANIFEST).exists()]
+    return max(whole, key=checkpoint_step, default=None)
+
+
+def checkpoint_step(path: Path) -> int:
+    """Optimiser steps taken at a checkpoint."""
+    manifest = read_manifest(path)
+    return int(manifest["step"]) if manifest else -1
+
+
+def remove_broken_checkpoints(folder: Path) -> None:
+    """Remove what an interrupted save left behind."""
+    for path in folder.glob(f"{CHECKPOINT}*"):
+        if not (path / MANIFEST).exists():
+            logger.warning("%s: removed: it was not written to its end", path)
+            shutil.rmtree(path)
+
+
+class ProgressReport(TrainerCallback):  # type: ignore[misc]
+    """Hands each step and each log line to a function."""
+
+    def __init__(self, move: Callable[[int, int, str], None]) -> None:
+        """Report to `move`: (steps done, steps in all, words beside)."""
+        self._move = move
+        self._words = ""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        """After an optimiser step."""
+        if state.is_local_process_zero:
+            self._move(state.global_step, state.max_steps, self._words)
+
+    def on_log(
+        self,
+        args: Any,  # noqa: ARG002
+        state: Any,
+        control: Any,  # noqa: ARG002
+        logs: dict[str, float] | None = None,
+        **_kwargs: Any,
+    ) -> None:
+        """After a log line."""
+        shown = [name for name in ("loss", "eval_validation_score") if name in (logs or {})]
+        if shown and state.is_local_process_zero:
+            self._words = ", ".join(f"{name} {float((logs or {})[name]):.4g}" for name in shown)
+            self._move(state.global_step, state.max_steps, self._words)

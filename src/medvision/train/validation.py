@@ -1,0 +1,127 @@
+"""Validation by the benchmark's own questions, reading and metrics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.run_folder import scores_path
+from medvision.prompts.answers import Style
+from medvision.samples import Sample, Task
+from medvision.scoring import aggregate
+from medvision.scoring.score_run import score_run
+from medvision.train.chat import Chat
+from medvision.train.in_process import InProcessModel
+
+SCORE = "validation_score"
+"""Name of the one number by which checkpoints are kept."""
+
+HEADLINE = {
+    Task.DETECTION: "iou_mean_zero_filled",
+    Task.TUMOR_LESION: "mre_below_0.1_frac",
+    Task.ANGLE_DISTANCE: "mre_below_0.1_frac",
+    Task.AREA: "mre_below_0.1_frac",
+}
+"""What each task adds to the score: all between 0 and 1, larger is better, unread replies 0."""
+
+SHOWN = (
+    "success_rate",
+    "iou_mean_zero_filled",
+    "iou_at_0.5_frac",
+    "mae_mean_parsed",
+    "mre_mean_parsed",
+    "mre_below_0.1_frac",
+)
+"""Metrics in the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Which part of the questions this process asks."""
+
+    rank: int = 0
+    n_ranks: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validator:
+    """Asks a model in training the validation questions.
+
+    Attributes:
+        samples: The questions.
+        style: Of prompt and answer.
+        family: How the model sees pictures.
+        chat: The model's conversation form.
+        max_new_tokens: Of a reply.
+        batch_size: Replies generated at a time.
+    """
+
+    samples: Sequence[Sample]
+    style: Style
+    family: PictureFamily
+    chat: Chat
+    max_new_tokens: int
+    batch_size: int
+
+    def ask(self, model: Any, run: Path, *, model_id: str, shard: Shard) -> pa.Table:
+        """Ask a shard of the questions and score the replies, into a run folder of its own.
+
+        Args:
+            model: Ready to generate.
+            run: Run folder; `medvision report` reads it like any other.
+            model_id: How the report names the model.
+            shard: Which questions.
+
+        Returns:
+            Score rows.
+        """
+        own = self.samples[shard.rank :: shard.n_ranks]
+        folder = run if shard.n_ranks == 1 else run / f"part-{shard.rank}"
+        request = EvalRequest(
+            samples=own,
+            model=InProcessModel(
+                model,
+                self.chat,
+                model_id=model_id,
+                max_new_tokens=self.max_new_tokens,
+                batch_size=self.batch_size,
+            ),
+            family=self.family,
+            style=self.style,
+            system_text=self.chat.system_text,
+            selection={"suite": "validation", "split": "train"},
+        )
+        evaluate(request, folder)
+        return score_run(folder)
+
+
+def gathered_scores(run: Path, shard: Shard) -> pa.Table:
+    """The score rows of all shards of a run, once each of them has asked."""
+    if shard.n_ranks == 1:
+        return pq.read_table(scores_path(run), partitioning=None)
+    parts = [run / f"part-{rank}" for rank in range(shard.n_ranks)]
+    return pa.concat_tables(
+        [pq.read_table(scores_path(part), partitioning=None) for part in parts if part.exists()]
+    )
+
+
+def flat_metrics(scores: pa.Table) -> dict[str, float]:
+    """Metrics by name, one number each, and the score of the whole.
+
+    Example:
+        {"detection_iou_mean_zero_filled": 0.31, …, "validation_score": 0.31}
+    """
+    flat: dict[str, float] = {}
+    headlines = []
+    for row in aggregate(scores, by=[], n_resamples=0).to_pylist():
+        name = row["task"] if row["task"] != Task.ANGLE_DISTANCE else f"{row['task']}_{row['unit']}"
+        for metric in SHOWN:
+            if row.get(metric) is not None:
+                flat[f"{name}_{metric}"] = float(row[metric])
+        headlines.append(float(row[HEADLINE[Task(row["task"])]] or 0.0))
+    flat[SCORE] = sum(headlines) / len(headlines) if headlines else 0.0
+    return flat
