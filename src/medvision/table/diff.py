@@ -1,8 +1,8 @@
 """Two table folders compared measurement by measurement: added, dropped, changed, by reason.
 
 Rows are matched by what they are about (case, plane, label, slice, component; or case, plane,
-metric, slice), never by their place in a file. A value that one side does not have at all, as imported
-plans lack most columns, is unknown and no difference; it is counted.
+metric, slice), never by their place in a file. A value that one side does not have at all, as
+imported plans lack most columns, is unknown and no difference; it is counted.
 """
 
 from collections import Counter

@@ -1,0 +1,169 @@
+"""The 22 declarations: complete, and corrected where the original was wrong."""
+
+import re
+from importlib import resources
+
+import pytest
+
+from medvision.catalog.anatomy import anatomy_facts, canonical_label, label_key
+from medvision.catalog.dataset import (
+    dataset_names,
+    declared_image,
+    load_dataset,
+    measured_image,
+    parse_dataset,
+)
+from medvision.errors import UsageError
+
+PAPER = [
+    "ACDC",
+    "AMOS22",
+    "AbdomenAtlas1.0Mini",
+    "AbdomenCT-1K",
+    "BCV15",
+    "BraTS24",
+    "CAMUS",
+    "Ceph-Biometrics-400",
+    "CrossMoDA",
+    "FLARE22",
+    "FeTA24",
+    "HNTSMRG24",
+    "ISLES24",
+    "KiPA22",
+    "KiTS23",
+    "MSD",
+    "OAIZIB-CM",
+    "SKM-TEA",
+    "ToothFairy2",
+    "TopCoW24",
+    "TotalSegmentator",
+    "autoPET-III",
+]
+SAMPLES = ["afids-mni", "colin27-aal", "mni152-tissue", "pyradiomics-tumors"]
+
+
+def names_of(labels):
+    return {int(label_id): label.name for label_id, label in labels.items()}
+
+
+def test_the_papers_datasets_and_the_samples_are_declared():
+    assert sorted(dataset_names()) == sorted(PAPER + SAMPLES)
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_label_has_a_group_and_its_canonical_name(name):
+    groups = anatomy_facts().group_of_label
+    for labels in load_dataset(name).label_sets().values():
+        for label in labels.values():
+            assert label.group == groups[label_key(label.name)]
+            assert canonical_label(label.name) == label.name
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_public_dataset_says_what_a_person_must_know(name):
+    dataset = load_dataset(name)
+    assert dataset.how_to_get
+    assert dataset.licence
+    assert re.match("https?://", dataset.homepage)
+    assert dataset.citation
+    assert dataset.access in ("open", "registration", "token")
+    assert dataset.sources
+    assert set(dataset.modalities) <= {"CT", "MRI", "US", "XR", "PET"}
+    for cohort in dataset.cohorts:
+        assert all(image.description for image in cohort.images)
+
+
+def test_no_declaration_keeps_a_misspelling_of_the_original():
+    folder = resources.files("medvision.catalog") / "datasets"
+    words = ["arota", "arterr", "marjor", "appearance diffusion", "incision", 'eminence "']
+    for entry in folder.iterdir():
+        told = r'was = "[^"]*"|# was [^\n]*|changes = \[.*?\n\]'
+        kept = re.sub(told, "", entry.read_text(), flags=re.DOTALL)
+        assert [word for word in words if word in kept] == [], entry.name
+
+
+def test_camus_ids_one_and_two_are_cavity_and_muscle():
+    labels = load_dataset("CAMUS").labels
+    assert names_of(labels)[1] == "left ventricular cavity"
+    assert names_of(labels)[2] == "left ventricular myocardium"
+    assert labels["1"].was == "left ventricular myocardium"
+
+
+def test_one_structure_has_one_name_in_all_datasets():
+    vein = "inferior vena cava"
+    assert names_of(load_dataset("AMOS22").labels)[9] == vein
+    assert names_of(load_dataset("AbdomenAtlas1.0Mini").labels)[7] == vein
+    assert names_of(load_dataset("BCV15").cohort("abdomen").labels)[9] == vein
+    assert names_of(load_dataset("FLARE22").labels)[6] == vein
+    assert names_of(load_dataset("TotalSegmentator").cohort("MR").labels)[24] == vein
+
+
+@pytest.mark.parametrize(
+    ("dataset", "cohort", "image", "applies"),
+    [
+        ("ToothFairy2", "", "image", False),
+        ("KiPA22", "", "image", False),
+        ("TopCoW24", "CT", "image", False),
+        ("KiTS23", "", "image", True),
+    ],
+)
+def test_ct_windows_apply_to_hounsfield_units_only(dataset, cohort, image, applies):
+    assert declared_image(dataset, cohort, image).ct_window is applies
+
+
+@pytest.mark.parametrize(
+    ("name", "cases", "subjects"),
+    [
+        ("BraTS24", ["BraTS-GLI-02405-100", "BraTS-GLI-02405-101"], 1),
+        ("BraTS24", ["BraTS-GLI-00005-100", "BraTS-MET-00005-000"], 2),
+        ("TopCoW24", ["topcow_ct_017", "topcow_mr_017"], 1),
+        ("HNTSMRG24", ["12_preRT", "12_midRT"], 1),
+        ("HNTSMRG24", ["1_preRT", "12_midRT"], 2),
+        ("ACDC", ["patient001_frame01", "patient001_frame12"], 1),
+        ("CAMUS", ["patient0001_2CH_half_sequence", "patient0001_4CH_half_sequence"], 1),
+        ("autoPET-III", ["psma_1a_2018-04-16", "psma_1a_2019-01-02"], 1),
+    ],
+)
+def test_sequences_and_time_points_share_their_subject(name, cases, subjects):
+    dataset = load_dataset(name)
+    assert len({dataset.subject(case) for case in cases}) == subjects
+
+
+def test_every_lesion_label_is_measured_on_one_image_that_shows_it():
+    assert measured_image("BraTS24", "GLI", 3) == "t1c"  # enhancing: needs the contrast agent
+    assert measured_image("BraTS24", "GLI", 2) == "t2f"
+    assert measured_image("MSD", "BrainTumour", 1) == "FLAIR"  # oedema
+    assert measured_image("autoPET-III", "", 1) == "PET"
+    assert measured_image("KiTS23", "", 1) is None
+    assert measured_image("my own", "", 1) is None
+
+
+def test_fetal_biometry_is_described():
+    image = declared_image("FeTA24", "biometry", "image")
+    assert (image.modality, image.was) == ("MRI", "empty")
+    assert "fetal brain" in image.description
+
+
+def test_known_exclusions_and_placeholders_are_named():
+    assert list(load_dataset("BraTS24").cohort("MET").excluded) == ["BraTS-MET-00232-000"]
+    assert len(load_dataset("FeTA24").cohort("biometry").excluded) == 5
+    assert not load_dataset("FeTA24").cohort("tissue").excluded
+    assert len(set(load_dataset("AbdomenCT-1K").cohort("").placeholder_spacing)) == 20
+
+
+def test_shared_scans_are_declared():
+    overlaps = {o.dataset for o in load_dataset("AbdomenAtlas1.0Mini").overlaps}
+    assert overlaps >= {"KiTS23", "MSD", "AMOS22", "BCV15"}
+    assert {o.dataset for o in load_dataset("AbdomenCT-1K").overlaps} == {"KiTS23", "MSD"}
+
+
+def test_unknown_lookups_list_the_known():
+    dataset = load_dataset("BCV15")
+    with pytest.raises(UsageError, match="known: \\['abdomen', 'cervix'\\]"):
+        dataset.cohort("pelvis")
+    with pytest.raises(UsageError, match="no tl task '01'; known: none"):
+        dataset.task("tl", "01")
+    with pytest.raises(UsageError, match="finds no subject in case 'x'"):
+        load_dataset("HNTSMRG24").subject("x")
+    with pytest.raises(UsageError, match=r"x\.toml: expected TOML"):
+        parse_dataset("name = ", "x.toml")
