@@ -1,16 +1,31 @@
+import dataclasses
 import io
+import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from medvision.catalog.anatomy import Window
+from medvision.errors import UsageError
+from medvision.frames import SliceGeometry, resized_point_px
 from medvision.prompts.grey_levels import percentile_stretched
 from medvision.prompts.render import (
+    AS_STORED,
+    MAX_SIDE_PX,
+    PictureTooLargeError,
+    PixelGrid,
+    PngError,
+    RenderedImage,
     SlicePictures,
+    on_grid,
     pixel_sha256,
     png_bytes,
     rendered,
+    renderer_versions,
+    shown_geometry,
     windowed,
 )
 from medvision.samples import Task
@@ -43,11 +58,6 @@ def test_other_modalities_are_stretched_by_percentile():
     low, high = np.percentile(values, (0.5, 99.5))
     expected = np.rint(255 * (np.clip(values, low, high) - low) / (high - low))
     assert np.array_equal(shown, expected)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
-def test_constant_slices_are_not_stretched(dtype):
-    assert not percentile_stretched(np.full((20, 30), 7, dtype=dtype)).any()
 
 
 def test_small_bright_structure_on_an_empty_slice_is_seen():
@@ -83,3 +93,119 @@ def test_structure_is_bright_where_its_box_says(study_tables):
         inside = picture[y0:y1, x0:x1].mean()
         ring = np.pad(picture, 3, mode="edge")[y0 : y1 + 6, x0 : x1 + 6].mean()
         assert inside > ring
+
+
+SIDES = st.integers(1, 300)
+SPACINGS_MM = st.floats(0.1, 8.0)
+GRIDS = st.one_of(
+    st.just(PixelGrid(square=True)),
+    st.builds(PixelGrid, shape_hw=st.tuples(st.integers(1, 900), st.integers(1, 900))),
+)
+
+
+@given(SIDES, SIDES, SPACINGS_MM, SPACINGS_MM, GRIDS)
+def test_size_times_spacing_is_preserved_on_every_grid(height, width, spacing_y, spacing_x, grid):
+    stored = SliceGeometry(
+        height_px=height, width_px=width, spacing_y_mm=spacing_y, spacing_x_mm=spacing_x
+    )
+    shown = shown_geometry(stored, grid)
+    assert shown.height_px * shown.spacing_y_mm == pytest.approx(height * spacing_y)
+    assert shown.width_px * shown.spacing_x_mm == pytest.approx(width * spacing_x)
+    if grid.shape_hw:
+        assert (shown.height_px, shown.width_px) == grid.shape_hw
+    else:
+        # each side is whole pixels of the finer spacing, off by half a pixel at most
+        side_mm = min(spacing_y, spacing_x)
+        assert abs(shown.height_px * side_mm - height * spacing_y) <= side_mm / 2 * (1 + 1e-9)
+        assert abs(shown.width_px * side_mm - width * spacing_x) <= side_mm / 2 * (1 + 1e-9)
+
+
+def test_a_grid_as_stored_changes_nothing():
+    stored = SliceGeometry(height_px=7, width_px=9, spacing_y_mm=0.1, spacing_x_mm=0.7)
+    assert shown_geometry(stored, AS_STORED) == stored
+    pixels = np.arange(63, dtype=np.uint8).reshape(7, 9)
+    image = RenderedImage(pixels=pixels, spacing_y_mm=0.1, spacing_x_mm=0.7)
+    assert np.array_equal(on_grid(image, AS_STORED).pixels, pixels)
+
+
+@pytest.mark.parametrize(
+    "grid", [PixelGrid(square=True), PixelGrid(shape_hw=(333, 421)), PixelGrid(shape_hw=(60, 50))]
+)
+def test_two_dots_keep_their_distance_in_mm(grid):
+    """Dots are found where points are mapped to, and their distance in mm is the true one."""
+    height, width, spacing_y, spacing_x = 120, 200, 2.4, 0.8
+    dots_xy = np.array([[40.0, 30.0], [160.0, 90.0]])
+    y, x = np.mgrid[:height, :width]
+    blobs = [np.exp(-(((x - cx) / 5) ** 2 + ((y - cy) / 5) ** 2)) for cx, cy in dots_xy]
+    pixels = np.rint(255 * np.maximum(*blobs)).astype(np.uint8)
+    image = RenderedImage(pixels=pixels, spacing_y_mm=spacing_y, spacing_x_mm=spacing_x)
+    shown = on_grid(image, grid)
+    mapped = resized_point_px(dots_xy, from_hw=pixels.shape, to_hw=shown.pixels.shape)
+    found = []
+    for place in mapped:
+        cols, rows = (np.arange(side, dtype=float) for side in shown.pixels.shape[::-1])
+        near = (np.abs(cols - place[0]) < shown.pixels.shape[1] / 6)[None, :] & (
+            np.abs(rows - place[1]) < shown.pixels.shape[0] / 6
+        )[:, None]
+        weights = shown.pixels * near.astype(float)
+        total = weights.sum()
+        found.append([(weights.sum(0) @ cols) / total, (weights.sum(1) @ rows) / total])
+    assert np.array(found) == pytest.approx(mapped, abs=0.15)
+    step_mm = np.diff(found, axis=0)[0] * [shown.spacing_x_mm, shown.spacing_y_mm]
+    pixel_mm = max(shown.spacing_y_mm, shown.spacing_x_mm)
+    assert np.hypot(*step_mm) == pytest.approx(np.hypot(120 * 0.8, 60 * 2.4), abs=0.3 * pixel_mm)
+
+
+def test_square_pixels_are_as_fine_as_the_finer_side():
+    stored = SliceGeometry(height_px=40, width_px=512, spacing_y_mm=5, spacing_x_mm=1)
+    shown = shown_geometry(stored, PixelGrid(square=True))
+    assert dataclasses.astuple(shown) == (200, 512, 1.0, 1.0)
+
+
+def test_impossible_grids_are_refused():
+    with pytest.raises(UsageError, match="leave one out"):
+        PixelGrid(square=True, shape_hw=(3, 3))
+    with pytest.raises(UsageError, match=f"sides of 1 to {MAX_SIDE_PX}"):
+        PixelGrid(shape_hw=(0, 3))
+    slender = SliceGeometry(height_px=4000, width_px=10, spacing_y_mm=1, spacing_x_mm=1e-3)
+    with pytest.raises(PictureTooLargeError, match="show it as stored"):
+        shown_geometry(slender, PixelGrid(square=True))
+
+
+def test_resized_pixels_are_the_same_on_every_machine():
+    y, x = np.mgrid[:64, :48]
+    pixels = ((y * 37 + x * 101 + (y * x) % 97) % 256).astype(np.uint8)
+    image = RenderedImage(pixels=pixels, spacing_y_mm=3.0, spacing_x_mm=1.0)
+    square = on_grid(image, PixelGrid(square=True)).pixels
+    small = on_grid(image, PixelGrid(shape_hw=(31, 29))).pixels
+    assert (
+        pixel_sha256(square) == "bc648e568f9f0ab7b3af6055c0d8cbc2a2dae7bfcfc457ec0d7123446cfcfa2f"
+    )
+    assert pixel_sha256(small) == "c2219f15d632fe006799017205abf03e163df05d625ba4a14c10b808067029ed"
+
+
+def test_colour_png_keeps_its_channels():
+    picture = np.random.default_rng(1).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png_bytes(picture)))), picture)
+
+
+@pytest.mark.parametrize("picture", [np.zeros((3, 3)), np.zeros((0, 3), np.uint8)])
+def test_png_of_anything_else_is_an_error(picture):
+    with pytest.raises(PngError, match="expected 8-bit grey or RGB"):
+        png_bytes(picture)
+
+
+def test_renderer_version_tells_a_pet_scale(study_tables, tmp_path):
+    config = TaskConfig(task=Task.DETECTION)
+    suite = Suite(name="t", configs=(config,), cap_per_config=None)
+    found = select_samples(suite, table_folders([study_tables]), split="all", limit=1)
+    ct = found.samples[0]
+    pet = dataclasses.replace(ct, modality="PET", image_uri=str(tmp_path / "p.nii"))
+    sidecar = tmp_path / "p.json"
+    versions = [renderer_versions([ct]), renderer_versions([pet])]
+    for text in (json.dumps({"Units": "SUV"}), "{"):
+        sidecar.write_text(text)
+        versions.append(renderer_versions([pet]))
+    plain, without, scaled, damaged = (found[ct.sample_id] for found in versions)
+    assert plain == without
+    assert len({plain, scaled, damaged}) == 3

@@ -1,0 +1,136 @@
+"""Model profiles: which id is which family, and what a user's own file may say."""
+
+import pytest
+
+from medvision.models.profiles import (
+    ModelProfile,
+    ProfileError,
+    built_in_profiles,
+    parsed_profiles,
+    profile_for,
+    read_profiles,
+)
+from medvision.prompts.answers import Style
+from medvision.prompts.perceived import LimitsError, perceived_size
+
+FAMILIES = {
+    "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2_5_vl",
+    "qwen2-vl-72b-instruct": "qwen2_5_vl",
+    "lingshu-medical-mllm/Lingshu-32B": "qwen2_5_vl",
+    "Qwen/Qwen3-VL-32B-Thinking": "qwen3_vl",
+    "google/gemma-3-27b-it": "gemma3",
+    "google/medgemma-4b-it": "gemma3",
+    "google/gemma-4-31B-it": "gemma4",
+    "OpenGVLab/InternVL3-38B": "internvl3",
+    "llava-hf/llava-onevision-qwen2-72b-ov-hf": "llava_onevision",
+    "meta-llama/Llama-3.2-11B-Vision-Instruct": "mllama",
+    "microsoft/llava-med-v1.5-mistral-7b": "clip336_pad",
+    "FreedomIntelligence/HuatuoGPT-Vision-34B": "clip336_pad",
+    "lintw/HealthGPT-L14": "clip336_pad",
+    "Sunanhe/MedDr_0401": "stretch448",
+    "zai-org/GLM-4.6V-Flash": "glm4v",
+    "claude-sonnet-4-5-20250929": "claude",
+    "gpt-4.1-mini-2025-04-14": "openai_patch",
+    "gpt-4o-2024-08-06": "openai_tile",
+    "gemini-2.5-pro": "gemini",
+}
+
+
+@pytest.mark.parametrize(("name", "family"), FAMILIES.items())
+def test_known_ids_have_their_family(name, family):
+    profile = profile_for(name)
+    assert profile is not None
+    assert profile.family == family
+    assert profile.source
+    assert perceived_size(family, 512, 384, profile.limits).canvas_hw
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "claude-unheard-of",
+        "claude-opus-4-99",
+        "gpt-4.1",
+        "gpt-9",
+        "gemma-3n-E4B-it",
+        "gemma-3-1b-it",
+        "Qwen2.5-7B-Instruct",
+        "unsloth/Qwen2.5-VL-7B-Instruct-GGUF",
+        "FreedomIntelligence/HuatuoGPT-Vision-7B-Qwen2.5VL",
+        "m",
+        "",
+    ],
+)
+def test_other_ids_are_not_guessed_at(name):
+    assert profile_for(name) is None
+
+
+def test_no_id_pattern_is_listed_twice():
+    patterns = [pattern for profile in built_in_profiles() for pattern in profile.ids]
+    assert len(patterns) == len(set(patterns))
+
+
+def test_own_rows_come_first_and_say_everything(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(
+        """
+        [[model]]
+        ids = ["Qwen2.5-VL-7B-*", "house/*"]
+        family = "qwen2_5_vl"
+        limits = { max_pixels = 1003520 }
+        coordinates = "canvas_px_xyxy"
+        style = "cot"
+        temperature = "server"
+        max_tokens = 99
+        system_text = "Be brief."
+        """
+    )
+    (own,) = read_profiles(path)
+    assert profile_for("Qwen/Qwen2.5-VL-7B-Instruct", [own]) is own
+    assert profile_for("house/anything", [own]) is own
+    assert profile_for("house-gguf", [own]) is None
+    assert (own.style, own.temperature, own.max_tokens) == (Style.COT, None, 99)
+    assert own.limits == {"max_pixels": 1003520}
+
+
+def test_own_row_may_name_a_gguf():
+    own = ModelProfile(ids=("*-gguf",), family="448x448")
+    assert profile_for("a-GGUF", [own]) is own
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected .*model.* tables only, found none"),
+        ("[model]\nids=['a']", "expected .*tables only"),
+        ("x = 1\n[[model]]\nids=['a']\nfamily='gemma3'", "found x"),
+        ("[[model]]\nids=['a']", "family missing"),
+        ("[[model]]\nfamily='gemma3'", "ids missing"),
+        ("[[model]]\nids=[]\nfamily='gemma3'", "at least one id pattern"),
+        ("[[model]]\nids='a'\nfamily='gemma3'", "ids: expected list"),
+        ("[[model]]\nids=[1]\nfamily='gemma3'", "ids: expected list"),
+        ("[[model]]\nids=['a']\nfamily='nothing'", "no model family 'nothing'"),
+        ("[[model]]\nids=['a']\nfamily='claude'", "missing long_edge_px, max_tokens"),
+        ("[[model]]\nids=['a']\nfamily='gemma3'\nlimits={max_tiles=3}", "found max_tiles"),
+        ("[[model]]\nids=['a']\nfamily='gemma3'\ntemprature=0", "found temprature"),
+        ("[[model]]\nids=['a']\nfamily='gemma3'\ntemperature='hot'", "temperature: expected"),
+        ("[[model]]\nids=['a']\nfamily='gemma3'\nmax_tokens=true", "max_tokens: expected"),
+        ("[[model]]\nids=['a']\nfamily='gemma3'\nstyle='poem'", "poem"),
+        ("[[model]]\nids=['a']\nfamily='gemma3'\ncoordinates='x'", "coordinates: expected one of"),
+        ("[[model", "expected TOML"),
+    ],
+)
+def test_bad_rows_are_refused_with_their_place(text, message):
+    with pytest.raises(ProfileError, match=message) as caught:
+        parsed_profiles(text, where="own.toml")
+    assert str(caught.value).startswith("own.toml")
+
+
+def test_missing_file_is_a_usage_error(tmp_path):
+    with pytest.raises(ProfileError, match=r"gone\.toml: expected a TOML file"):
+        read_profiles(tmp_path / "gone.toml")
+
+
+def test_api_family_without_caps_is_an_error():
+    with pytest.raises(LimitsError, match="caps that differ per model"):
+        ModelProfile(ids=("x",), family="openai_patch")
