@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its first group is the subject in a case name (default: a case is a subject)",
     )
     own.add_argument("--out", type=Path, metavar="TABLES", help="table folder to write")
+    parser.add_argument(
+        "--report", action="store_true", help="write quality.html beside the tables"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
     _print_summary(summary, out)
+    if args.report:
+        from medvision.analysis.quality import write_quality_page
+
+        print(f"{write_quality_page(out, args.root)}: written")
     return 1 if summary.problems else 0
 
 

@@ -39,6 +39,9 @@ from medvision.table.writer import TableWriter
 logger = logging.getLogger(__name__)
 
 STAGING = ".build"
+QUALITY_PAGE = "quality.html"
+"""Name of the page about a table folder; one of older tables goes when they are built anew."""
+
 TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
 
@@ -283,7 +286,8 @@ def _manifest(
 def _publish(out: Path, manifest: dict[str, Any]) -> None:
     """Swap the merged tables in: the old manifest goes first, the new one comes last."""
     merged = out / STAGING / "merged"
-    (out / "manifest.json").unlink(missing_ok=True)
+    for name in ("manifest.json", QUALITY_PAGE):
+        (out / name).unlink(missing_ok=True)
     for entry in sorted(merged.iterdir()):
         target = out / entry.name
         if target.is_dir():

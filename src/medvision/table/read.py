@@ -1,5 +1,6 @@
 """Reading table folders."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,27 @@ def read_structures(tables: Path) -> pa.Table:
     return pq.read_table(tables / "structures.parquet", partitioning=None).cast(STRUCTURE_SCHEMA)
 
 
-def read_regions(tables: Path, where: pads.Expression | None = None) -> pa.Table:
-    """Region rows, with columns as in `REGION_SCHEMA`; `where` may use any of them."""
-    return _read(tables, "regions", REGION_SCHEMA, where)
+def read_regions(
+    tables: Path, where: pads.Expression | None = None, *, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Region rows, with columns as in `REGION_SCHEMA`; `where` may use any of them.
+
+    Args:
+        tables: Table folder.
+        where: Rows to keep.
+        columns: Names of those to read; None reads all.
+    """
+    wanted = REGION_SCHEMA if columns is None else _selected(REGION_SCHEMA, columns)
+    return _read(tables, "regions", wanted, where)
 
 
 def read_biometrics(tables: Path, where: pads.Expression | None = None) -> pa.Table:
     """Biometric rows, with columns as in `BIOMETRIC_SCHEMA`; `where` may use any of them."""
     return _read(tables, "biometrics", BIOMETRIC_SCHEMA, where)
+
+
+def _selected(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in columns])
 
 
 def _read(tables: Path, name: str, schema: pa.Schema, where: pads.Expression | None) -> pa.Table:

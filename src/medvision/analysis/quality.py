@@ -1,0 +1,80 @@
+"""The quality page of a table folder: one HTML file that loads nothing and runs no script."""
+
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from medvision import __version__
+from medvision.analysis.page import content_policy
+from medvision.analysis.quality_counts import QualityCounts, quality_counts
+from medvision.analysis.quality_measured import MEANINGS, OUTCOMES
+from medvision.analysis.quality_sheets import (
+    BOX_COLOUR,
+    ELLIPSE_COLOUR,
+    FERET_COLOUR,
+    OUTLINE_COLOUR,
+    Sheets,
+    contact_sheets,
+)
+from medvision.table.build import QUALITY_PAGE
+from medvision.table.manifest import write_text
+
+LEGEND = {
+    "box": BOX_COLOUR,
+    "fitted ellipse and its axes": ELLIPSE_COLOUR,
+    "Feret diameter": FERET_COLOUR,
+    "outline in the mask file": OUTLINE_COLOUR,
+}
+
+MAX_PROBLEMS = 60
+
+
+def write_quality_page(tables: Path, root: Path | None = None) -> Path:
+    """Write `quality.html` into a table folder; it appears whole or not at all.
+
+    Args:
+        tables: A complete table folder.
+        root: Data root that re-bases the images' paths, or None.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UsageError: The folder holds no complete tables.
+    """
+    html = quality_html(quality_counts(tables), contact_sheets(tables, root))
+    out = tables / QUALITY_PAGE
+    write_text(out, html.encode("utf-8", "replace").decode("utf-8"))
+    return out
+
+
+def quality_html(counts: QualityCounts, sheets: Sheets) -> str:
+    """The page as text; everything from files is escaped."""
+    environment = Environment(
+        loader=PackageLoader("medvision.analysis"), autoescape=True, undefined=StrictUndefined
+    )
+    folder = resources.files("medvision.analysis") / "templates"
+    css = "\n".join(
+        (folder / name).read_text(encoding="utf-8") for name in ("report.css", "quality.css")
+    )
+    return environment.get_template("quality.html").render(
+        counts=counts,
+        outcomes=OUTCOMES,
+        meanings=MEANINGS,
+        problems=counts.problems[:MAX_PROBLEMS],
+        sheets=sheets,
+        drawing=_drawing,
+        legend=LEGEND,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=__version__,
+        policy=content_policy(()).replace("script-src ; ", ""),
+        css=Markup(css),  # noqa: S704 our own files
+    )
+
+
+def _drawing(svg: str) -> Markup:
+    """A drawing of ours; its words were escaped when it was drawn."""
+    return Markup(svg)  # noqa: S704
