@@ -21,20 +21,24 @@ PROBE_HW = (160, 224)
 """Size of the blank picture that shows how a processor resizes."""
 
 
-def load_processor(config: ModelConfig) -> Any:
+def load_processor(config: ModelConfig, folder: str = "") -> Any:
     """The base model's processor, with the caps that the config sets.
 
     Where the family's video part cannot be loaded (it needs torchvision), the processor is made
     of image processor and tokenizer alone: nothing here is a video.
 
+    Args:
+        config: The base model.
+        folder: Where the processor's files are, if not with the base.
+
     Raises:
         BaseModelError: There is none, or it takes no pictures.
     """
-    found = config.revision or None
+    name, revision = (folder, None) if folder else (config.base, config.revision or None)
     try:
-        processor = AutoProcessor.from_pretrained(config.base, revision=found)
+        processor = AutoProcessor.from_pretrained(name, revision=revision)
     except (ImportError, OSError, ValueError, TypeError) as error:
-        processor = _image_only_processor(config, error)
+        processor = _image_only_processor(config, name, error)
     if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "image_processor"):
         msg = (
             f"{config.base}: expected a processor of text and pictures, found "
@@ -48,7 +52,7 @@ def load_processor(config: ModelConfig) -> Any:
     return processor
 
 
-def _image_only_processor(config: ModelConfig, cause: Exception) -> Any:
+def _image_only_processor(config: ModelConfig, name: str, cause: Exception) -> Any:
     try:
         settings = transformers.AutoConfig.from_pretrained(
             config.base, revision=config.revision or None
@@ -56,7 +60,7 @@ def _image_only_processor(config: ModelConfig, cause: Exception) -> Any:
         whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[settings.model_type])
         parts = {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])}
         image_only: Any = type(whole.__name__, (whole,), parts)
-        return image_only.from_pretrained(config.base, revision=config.revision or None)
+        return image_only.from_pretrained(name)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"{config.base}: expected a model with a processor of text and pictures: {cause}"
         raise BaseModelError(msg) from error

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from datasets import Dataset
+from transformers import PrinterCallback
 from trl import SFTConfig
 
 from medvision.errors import ItemError
@@ -38,13 +39,14 @@ from medvision.train.mixing import Rows, training_order
 from medvision.train.parts import lora_config
 from medvision.train.selection import TrainingSamples, training_samples, validation_draw
 from medvision.train.trainer import (
+    RANK,
     ProgressReport,
     SampleTrainer,
     WholeCheckpoints,
     last_whole_checkpoint,
     remove_broken_checkpoints,
 )
-from medvision.train.validation import SCORE, Validator
+from medvision.train.validation import Validator
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +193,8 @@ def _epochs(config: SftConfig, n_samples: int) -> int:
     optimiser = config.optimiser
     if not optimiser.max_steps:
         return optimiser.epochs
-    per_step = optimiser.batch_size * optimiser.accumulation * PartialState().num_processes
+    n_processes = int(PartialState().num_processes)
+    per_step = optimiser.batch_size * optimiser.accumulation * n_processes
     per_epoch = config.data.samples_per_epoch or n_samples
     return -(-optimiser.max_steps * per_step // per_epoch)
 
@@ -227,6 +230,7 @@ def _trainer(material: _Material, move: Move | None) -> SampleTrainer:
     )
     if adapter is not None and not trainer.is_fsdp_enabled:
         _hold_trainable_in_fp32(trainer.model)
+    trainer.remove_callback(PrinterCallback)
     trainer.validator = _validator(material)
     trainer.validation_folder = material.out / VALIDATION
     trainer.sample_id = material.examples.sample_id
@@ -321,7 +325,7 @@ def _arguments(material: _Material) -> SFTConfig:
         save_steps=config.validation.every_steps,
         save_total_limit=run.keep_checkpoints,
         load_best_model_at_end=validates,
-        metric_for_best_model=f"eval_{SCORE}" if validates else None,
+        metric_for_best_model=f"eval_{RANK}" if validates else None,
         greater_is_better=True if validates else None,
         report_to=list(run.log_to) or "none",
         run_name=material.out.name,

@@ -15,11 +15,22 @@ from trl.models.utils import unwrap_model_for_generation
 from medvision.table.manifest import MANIFEST, read_manifest, write_manifest
 from medvision.train.collate import ROW
 from medvision.train.errors import NotFiniteError
-from medvision.train.validation import Shard, Validator, flat_metrics, gathered_scores
+from medvision.train.validation import SCORE, Shard, Validator, flat_metrics, gathered_scores
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint-"
+
+RANK = "checkpoint_rank"
+"""Name of the number whose largest value marks the best checkpoint."""
+
+
+def checkpoint_rank(score: float, loss: float) -> float:
+    """Orders checkpoints by validation score, and equal ones by validation loss.
+
+    The score counts in steps of one reply in at most a million; the loss adds less than one step.
+    """
+    return score + 1e-7 / (1 + max(loss, 0.0))
 
 
 class SampleTrainer(SFTTrainer):  # type: ignore[misc]
@@ -82,7 +93,8 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
             return metrics
         measured = {f"eval_{name}": value for name, value in self._measured().items()}
         self.log(dict(measured))
-        return metrics | measured
+        rank = checkpoint_rank(measured[f"eval_{SCORE}"], metrics["eval_loss"])
+        return metrics | measured | {f"eval_{RANK}": rank}
 
     def _measured(self) -> dict[str, float]:
         step = self.state.global_step
