@@ -6,7 +6,7 @@ imported plans lack most columns, is unknown and no difference; it is counted.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,16 +138,18 @@ def diff_tables(a: Path, b: Path, tolerance: Tolerance) -> dict[str, TableDiff]:
         raise UsageError(msg)
     contents = [_content(folder) for folder in (a, b)]
     found = {"cases": TableDiff(), "regions": TableDiff(), "biometrics": TableDiff()}
-    sides = _Sides(a=read_cases(a), b=read_cases(b))
-    _compare(sides, CASES, tolerance, found["cases"])
+    cases = [read_cases(folder) for folder in (a, b)]
+    known = {"cases_a": _distinct(cases[0], CASE_KEYS), "cases_b": _distinct(cases[1], CASE_KEYS)}
+    _compare(_Sides(a=cases[0], b=cases[1], **known), CASES, tolerance, found["cases"])
     for plane in Plane:
         where = pc.field("plane") == str(plane)
         if all(content is None or content in REGION_CONTENTS for content in contents):
             rows = _comparable([read_regions(folder, where) for folder in (a, b)], contents)
-            _compare(_Sides(a=rows[0], b=rows[1]), REGIONS, tolerance, found["regions"])
+            _compare(_Sides(a=rows[0], b=rows[1], **known), REGIONS, tolerance, found["regions"])
         if all(content in (None, PlanContent.MEASUREMENTS) for content in contents):
-            measured = _Sides(a=read_biometrics(a, where), b=read_biometrics(b, where))
-            _compare(measured, BIOMETRICS, tolerance, found["biometrics"])
+            rows = [read_biometrics(folder, where) for folder in (a, b)]
+            sides = _Sides(a=rows[0], b=rows[1], **known)
+            _compare(sides, BIOMETRICS, tolerance, found["biometrics"])
     return found
 
 
@@ -200,10 +202,12 @@ BIOMETRICS = _Comparison(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sides:
-    """Rows of both folders."""
+    """Rows of both folders, and the keys of their cases."""
 
     a: pa.Table
     b: pa.Table
+    cases_a: pa.Table
+    cases_b: pa.Table
 
 
 def _compare(sides: _Sides, comparison: _Comparison, tolerance: Tolerance, diff: TableDiff) -> None:
@@ -211,13 +215,17 @@ def _compare(sides: _Sides, comparison: _Comparison, tolerance: Tolerance, diff:
     columns = [name for names in comparison.reasons.values() for name in names]
     a, b = (_flat(rows.select([*comparison.keys, *columns])) for rows in (sides.a, sides.b))
     diff.n_a, diff.n_b = diff.n_a + a.num_rows, diff.n_b + b.num_rows
-    _count_absent("dropped", (a, b), comparison, diff)
-    _count_absent("added", (b, a), comparison, diff)
+    _count_absent("dropped", (a, b, sides.cases_b), comparison, diff)
+    _count_absent("added", (b, a, sides.cases_a), comparison, diff)
     matched = a.join(b, list(comparison.keys), join_type="inner", right_suffix=" of b")
     diff.n_matched += matched.num_rows
     for reason, names in comparison.reasons.items():
         flat = [n for n in a.column_names if n.split(".")[0] in names and n in b.column_names]
         _count_changed(reason, matched, flat, (comparison, tolerance, diff))
+
+
+def _distinct(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    return rows.group_by(list(keys)).aggregate([])
 
 
 def _flat(rows: pa.Table) -> pa.Table:
@@ -233,16 +241,22 @@ def _flat(rows: pa.Table) -> pa.Table:
 
 
 def _count_absent(
-    kind: str, rows: tuple[pa.Table, pa.Table], comparison: _Comparison, diff: TableDiff
+    kind: str,
+    rows: tuple[pa.Table, pa.Table, pa.Table],
+    comparison: _Comparison,
+    diff: TableDiff,
 ) -> None:
-    """Count rows of the first table that the second lacks, by the widest key it lacks."""
-    left, other = (table.select(list(comparison.keys)) for table in rows)
+    """Count rows of the first table that the second lacks, by the widest key it lacks.
+
+    The third table has the second folder's cases: a case may be there without rows on a plane.
+    """
+    left, other, cases = rows[0].select(list(comparison.keys)), rows[1], rows[2]
     counter = diff.added if kind == "added" else diff.dropped
     for rank, reason in enumerate(comparison.absent, start=1):
         if not reason:
             continue
         keys = list(comparison.keys[:rank])
-        known = other.group_by(keys).aggregate([])
+        known = cases if tuple(keys) == CASE_KEYS else _distinct(other, keys)
         absent = left.join(known, keys, join_type="left anti")
         if absent.num_rows:
             counter[reason] += absent.num_rows
