@@ -36,11 +36,6 @@ MIN_CROP_PX = 24
 
 BOX_COLOUR, ELLIPSE_COLOUR = "#3ddc97", "#ffb02e"
 FERET_COLOUR, OUTLINE_COLOUR = "#ff7aa8", "#6cb8ff"
-    "#3ddc97",
-    "#ffb02e",
-    "#ff7aa8",
-    "#6cb8ff",
-)
 
 KINDS = ("middle", "largest", "small")
 """Which slices of a label and plane are taken in turn: by its pixels there."""
