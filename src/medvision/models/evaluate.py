@@ -98,19 +98,19 @@ class PictureFamily:
         """What to ask of an API that would else choose how finely it looks at a picture."""
         return "high" if self.name in {"openai_patch", "openai_tile"} else ""
 
-    def shown(self, sample: Sample) -> SliceGeometry:
-        """Size and pixel spacing of a sample's slice on `grid`."""
+    def shown(self, slice_: Sample | SliceGeometry) -> SliceGeometry:
+        """Size and pixel spacing of a slice on `grid`."""
         stored = SliceGeometry(
-            height_px=sample.height_px,
-            width_px=sample.width_px,
-            spacing_y_mm=sample.spacing_y_mm,
-            spacing_x_mm=sample.spacing_x_mm,
+            height_px=slice_.height_px,
+            width_px=slice_.width_px,
+            spacing_y_mm=slice_.spacing_y_mm,
+            spacing_x_mm=slice_.spacing_x_mm,
         )
         return shown_geometry(stored, self.grid)
 
-    def perceived(self, sample: Sample) -> PerceivedSize:
-        """What the model sees of a sample's slice."""
-        shown = self.shown(sample)
+    def perceived(self, slice_: Sample | SliceGeometry) -> PerceivedSize:
+        """What the model sees of a slice."""
+        shown = self.shown(slice_)
         return perceived_size(self.name, shown.height_px, shown.width_px, self.limits)
 
     def stated(self, sample: Sample) -> StatedFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.frames import SliceGeometry
 from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import (
     read_samples,
@@ -24,7 +25,7 @@ from medvision.models.run_folder import (
 )
 from medvision.models.store import ResponseStore
 from medvision.prompts.answers import ANSWER_FORMATS, Answer, AnswerStatus, Style
-from medvision.prompts.perceived import PerceivedSize, box_on_slice_from_sent, perceived_size
+from medvision.prompts.perceived import PerceivedSize, box_on_slice_from_sent
 from medvision.prompts.recovered import read_recovered
 from medvision.samples import Task
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
@@ -79,22 +80,22 @@ class ReplyReader:
         recovered = read_recovered(task, text, frame_hw=seen.canvas_hw)
         return strict, _on_slice(recovered, task, seen)
 
-    def strict(self, task: Task, text: str, height_px: int, width_px: int) -> Answer:
-        """The answer that is scored, of one reply about a slice of this size."""
-        seen = perceived_size(self.family.name, height_px, width_px, self.family.limits)
-        return self.readings(task, text, seen)[0]
-
-    def perceived(self, heights: list[int], widths: list[int]) -> list[PerceivedSize]:
-        """What the model saw of slices of these sizes; each size is worked out once."""
-        sizes = list(zip(heights, widths, strict=True))
-        name, limits = self.family.name, self.family.limits
-        seen = {size: perceived_size(name, *size, limits) for size in set(sizes)}
-        return [seen[size] for size in sizes]
+    def perceived(self, samples: pa.Table) -> list[PerceivedSize]:
+        """What the model saw of the samples' slices; each shape is worked out once."""
+        names = ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
+        shapes = list(zip(*(samples[name].to_pylist() for name in names), strict=True))
+        seen = {
+            shape: self.family.perceived(SliceGeometry(**dict(zip(names, shape, strict=True))))
+            for shape in set(shapes)
+        }
+        return [seen[shape] for shape in shapes]
 
 
 def _on_slice(answer: Answer, task: Task, seen: PerceivedSize) -> Answer:
     """The answer with a box turned from the frame of the picture sent to that of the slice."""
-    if task is not Task.DETECTION or not answer.values or seen.content_hw == seen.canvas_hw:
+    height_px, width_px = seen.canvas_hw
+    is_filled = seen.content_box_px == (0, 0, width_px, height_px)
+    if task is not Task.DETECTION or not answer.values or is_filled:
         return answer
     box = box_on_slice_from_sent(answer.values, seen)
     return Answer(status=answer.status, values=tuple(box.tolist()))
@@ -123,7 +124,7 @@ def read_replies(
         `ANSWER_SCHEMA`, in the order of the replies.
     """
     tasks = [Task(task) for task in samples["task"].to_pylist()]
-    seen = reader.perceived(samples["height_px"].to_pylist(), samples["width_px"].to_pylist())
+    seen = reader.perceived(samples)
     ids = samples["sample_id"].to_pylist()
     batches = _batches(replies, dict(zip(ids, zip(tasks, seen, strict=True), strict=True)))
     parts = list(_mapped(partial(_read_batch, reader), batches, parallel=len(ids) >= _MANY))
