@@ -38,7 +38,7 @@ def load_processor(config: ModelConfig, folder: str = "") -> Any:
     try:
         processor = AutoProcessor.from_pretrained(name, revision=revision)
     except (ImportError, OSError, ValueError, TypeError) as error:
-        processor = _image_only_processor(config, name, error)
+        processor = _image_only_processor(config, name, revision, error)
     if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "image_processor"):
         msg = (
             f"{config.base}: expected a processor of text and pictures, found "
@@ -52,7 +52,9 @@ def load_processor(config: ModelConfig, folder: str = "") -> Any:
     return processor
 
 
-def _image_only_processor(config: ModelConfig, name: str, cause: Exception) -> Any:
+def _image_only_processor(
+    config: ModelConfig, name: str, revision: str | None, cause: Exception
+) -> Any:
     try:
         settings = transformers.AutoConfig.from_pretrained(
             config.base, revision=config.revision or None
@@ -60,7 +62,7 @@ def _image_only_processor(config: ModelConfig, name: str, cause: Exception) -> A
         whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[settings.model_type])
         parts = {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])}
         image_only: Any = type(whole.__name__, (whole,), parts)
-        return image_only.from_pretrained(name)
+        return image_only.from_pretrained(name, revision=revision)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"{config.base}: expected a model with a processor of text and pictures: {cause}"
         raise BaseModelError(msg) from error

@@ -63,9 +63,7 @@ def merge_adapter(
     _check_folders(adapter, out)
     base = base or str(PeftConfig.from_pretrained(str(adapter)).base_model_name_or_path)
     config = ModelConfig(base=base)
-    processor = load_processor(
-        ModelConfig(base=str(adapter)) if _has_processor(adapter) else config
-    )
+    processor = load_processor(config, str(adapter) if _has_processor(adapter) else "")
     chat = chat_of(processor, base)
     model = PeftModel.from_pretrained(_loaded(base, dtype), str(adapter)).eval()
     expected = _log_probabilities(model, chat)
