@@ -72,38 +72,3 @@ def test_catalogue_lists_and_shows(capsys):
     assert "colin27-aal" in capsys.readouterr().out
     assert main(["catalog", "show", "pyradiomics-tumors"]) == 0
     assert "lung cancer" in capsys.readouterr().out
-
-
-def test_doctor_shows_what_a_family_sees(capsys):
-    words = ["doctor", "--family", "llava_onevision", "--size", "160x384", "--spacing-mm", "1,1"]
-    assert main(words) == 0
-    shown = capsys.readouterr().out
-    assert "384x384 px" in shown
-    assert "160x384 px: the slice on it" in shown
-    assert "1 mm wide, 1 mm high" in shown
-
-
-def test_render_draws_a_sample(study_tables, tmp_path, capsys):
-    from PIL import Image
-
-    sample_id = "study%201//c3/image/axial/5/1.0/detection"
-    plain, drawn, vector = (tmp_path / name for name in ("a.png", "b.png", "c.svg"))
-    words = ["render", sample_id, "--tables", str(study_tables), "--out"]
-    assert main([*words, str(plain)]) == 0
-    assert Image.open(plain).size == (60, 80)
-    assert main([*words, str(drawn), "--overlay"]) == 0
-    assert Image.open(drawn).mode == "RGB"
-    assert main([*words, str(vector)]) == 0
-    assert vector.read_text().startswith("<svg")
-    by_slice = [
-        "--case",
-        "c3",
-        "--plane",
-        "axial",
-        "--slice",
-        "5",
-        "--out",
-        str(tmp_path / "d.png"),
-    ]
-    assert main(["render", "--tables", str(study_tables), *by_slice]) == 0
-    assert sample_id.rsplit("/", 2)[0] in capsys.readouterr().out
