@@ -5,14 +5,21 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 PACKAGE := $(VENV)/.package
 DEVELOPMENT := $(VENV)/.development
+PEERS := .venv-peers
+OPENAI_2 := .venv-peers/openai-2.8
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-peers lint bench clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
 
 test: $(DEVELOPMENT) lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not peers"
+
+# Models in this process and behind another project's server; the run loop with the oldest openai.
+test-peers: $(PEERS)/.installed $(OPENAI_2)/.installed
+	$(PEERS)/bin/python -m pytest -q -m peers tests/peers
+	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .
@@ -36,5 +43,17 @@ $(DEVELOPMENT): $(PACKAGE)
 	$(PIP) -e '.[dev]'
 	touch $@
 
+$(PEERS)/.installed: pyproject.toml constraints.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+	    -e '.[hf]' 'transformers[serving]' pytest
+	touch $@
+
+$(OPENAI_2)/.installed: $(DEVELOPMENT) | $(PEERS)/.installed
+	rm -rf $(OPENAI_2)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target $(OPENAI_2) \
+	    openai==2.8.0 httpx==0.28.1 httpcore==1.0.9 certifi==2026.10.18 distro==1.9.0
+	touch $@
+
 clean:
-	rm -rf $(VENV) medvision-demo
+	rm -rf $(VENV) $(PEERS) medvision-demo

@@ -204,7 +204,7 @@ def _load_options(settings: WeightSettings) -> dict[str, Any]:
 
 def _nf4(settings: WeightSettings, precision: Any) -> Any:
     item = f"hf/{settings.name} in 4 bits"
-    require("bitsandbytes", "hf-4bit", item=item)
+    require("bitsandbytes", "qlora", item=item)
     transformers = require("transformers", EXTRA, item=item)
     return transformers.BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=precision
