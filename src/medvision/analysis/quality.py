@@ -22,12 +22,9 @@ from medvision.analysis.quality_sheets import (
 from medvision.table.build import QUALITY_PAGE
 from medvision.table.manifest import write_text
 
-LEGEND = {
-    "box": BOX_COLOUR,
-    "fitted ellipse and its axes": ELLIPSE_COLOUR,
-    "Feret diameter": FERET_COLOUR,
-    "outline in the mask file": OUTLINE_COLOUR,
-}
+LEGEND = {"box": BOX_COLOUR, "outline in the mask file": OUTLINE_COLOUR}
+TARGET_LEGEND = {"fitted ellipse and its axes": ELLIPSE_COLOUR, "Feret diameter": FERET_COLOUR}
+"""Of the lines that only target labels have."""
 
 MAX_PROBLEMS = 60
 
@@ -67,7 +64,7 @@ def quality_html(counts: QualityCounts, sheets: Sheets) -> str:
         problems=counts.problems[:MAX_PROBLEMS],
         sheets=sheets,
         drawing=_drawing,
-        legend=LEGEND,
+        legend=LEGEND | TARGET_LEGEND if counts.measured.n else LEGEND,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
         policy=content_policy(()).replace("script-src ; ", ""),

@@ -1,9 +1,10 @@
 """Slices for the eye: crops around structures with box, fitted ellipse, Feret line and outline."""
 
 import hashlib
+import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ SIDE_PX = 224
 CONTEXT = 2.2
 """A crop is so many times as long as the structure's box."""
 MIN_CROP_PX = 24
+LARGE_SIDE_PX = 10
+"""Where the fit itself is short, ratios of smaller shapes say nothing."""
 
 BOX_COLOUR, ELLIPSE_COLOUR = "#3ddc97", "#ffb02e"
 FERET_COLOUR, OUTLINE_COLOUR = "#ff7aa8", "#6cb8ff"
@@ -84,18 +87,8 @@ def contact_sheets(tables: Path, root: Path | None = None) -> Sheets:
     odd = _odd_picks(regions)
     rows = [*odd, *wanted][:MAX_TILES]
     drawer = _Drawer(tables, root)
-    tiles: dict[int, Tile] = {}
-    used = 0
-    for place in sorted(range(len(rows)), key=lambda place: _case_key(rows[place])):
-        tile = drawer.tile(rows[place])
-        if tile is not None:
-            tiles[place] = tile
-    kept: list[int] = []
-    for place in sorted(tiles):
-        used += len(tiles[place].svg)
-        if used > BUDGET_BYTES:
-            break
-        kept.append(place)
+    tiles = drawer.tiles(rows)
+    kept = _within_budget(tiles)
     by_label: dict[str, list[Tile]] = {}
     for place in kept:
         if place >= len(odd):
@@ -107,8 +100,16 @@ def contact_sheets(tables: Path, root: Path | None = None) -> Sheets:
         odd=tuple(tiles[place] for place in kept if place < len(odd)),
         n_cases=len(cases),
         left_out=tuple(f"{label}, {plane}" for label, plane in sorted(everything - shown)),
-        failed=tuple(drawer.failed),
+        failed=tuple(drawer.failed.values()),
     )
+
+
+def _within_budget(tiles: dict[int, Tile]) -> list[int]:
+    """Places of the first tiles that fit into `BUDGET_BYTES`."""
+    used = itertools.accumulate(len(tiles[place].svg) for place in sorted(tiles))
+    return [
+        place for place, n_bytes in zip(sorted(tiles), used, strict=True) if n_bytes <= BUDGET_BYTES
+    ]
 
 
 def _case_key(row: Row) -> tuple[str, str]:
@@ -156,11 +157,7 @@ def _label_picks(regions: Iterable[Row]) -> list[Row]:
         queues.append([_of_kind(of_plane[plane], kind) for kind in KINDS for plane in turned])
     turns = max(map(len, queues), default=0)
     picked = [queue[turn] for turn in range(turns) for queue in queues if turn < len(queue)]
-    unique = {(*_case_key(row), *(row[name] for name in _PLACE)): row for row in picked}
-    return list(unique.values())
-
-
-_PLACE = ("plane", "slice_index", "label_id", "component")
+    return _unique(picked)
 
 
 def _of_kind(rows: list[Row], kind: str) -> Row:
@@ -181,10 +178,19 @@ def _odd_picks(regions: Iterable[Row]) -> list[Row]:
     for status in sorted(by_status):
         rows = sorted(by_status[status], key=lambda row: -row["pixel_count"])
         picked += [next(r for r in rows if r["plane"] == p) for p in sorted(_planes(rows))]
-    ranked = sorted(ok, key=lambda row: row["ellipse_area_ratio"])
-    extremes = [*ranked[:3], *ranked[3:][-3:]]
-    unique = {(*_case_key(row), *(row[name] for name in _PLACE)): row for row in extremes}
-    return [*picked, *unique.values()]
+    large = [row for row in ok if _shorter_side_px(row) >= LARGE_SIDE_PX]
+    ranked = sorted(large or ok, key=lambda row: row["ellipse_area_ratio"])
+    return [*picked, *_unique([*ranked[:3], *ranked[-3:]])]
+
+
+def _shorter_side_px(row: Row) -> int:
+    return int(min(row["x1_px"] - row["x0_px"], row["y1_px"] - row["y0_px"]))
+
+
+def _unique(rows: Iterable[Row]) -> list[Row]:
+    """Each component once, in the order of first mention."""
+    places = ("plane", "slice_index", "label_id", "component")
+    return list({(*_case_key(row), *(row[name] for name in places)): row for row in rows}.values())
 
 
 def _planes(rows: Iterable[Row]) -> set[str]:
@@ -202,16 +208,25 @@ class _Crop:
 
 
 class _Drawer:
-    """Draws rows of `regions`; rows of one case should come one after another."""
+    """Draws rows of `regions`."""
 
     def __init__(self, tables: Path, root: Path | None) -> None:
-        self.failed: list[str] = []
+        self.failed: dict[tuple[str, str], str] = {}
         self._tables, self._root = tables, root
         self._cases = {_case_key(row): row for row in read_cases(tables).to_pylist()}
         self._pictures = SlicePictures(n_volumes=1)
         self._outlines = MaskOutlines(tables, root)
 
-    def tile(self, row: Row) -> Tile | None:
+    def tiles(self, rows: Sequence[Row]) -> dict[int, Tile]:
+        """Drawings by place in `rows`, each case's image read once; those that fail are absent."""
+        drawn = {}
+        for place in sorted(range(len(rows)), key=lambda place: _case_key(rows[place])):
+            tile = None if _case_key(rows[place]) in self.failed else self._tile(rows[place])
+            if tile is not None:
+                drawn[place] = tile
+        return drawn
+
+    def _tile(self, row: Row) -> Tile | None:
         """The drawing of one component, or None if its image cannot be read."""
         case = self._cases[_case_key(row)]
         plane, index = row["plane"], row["slice_index"]
@@ -219,10 +234,10 @@ class _Drawer:
             ref, geometry = case_slice(
                 self._tables, case, plane=plane, slice_index=index, root=self._root
             )
-            svg = self._svg(row, case, ref, geometry)
+            svg = self._svg(row, case, ref, geometry=geometry)
         except ItemError as error:
             logger.warning("%s: no drawing: %s", row["case_id"], error)
-            self.failed.append(f"{row['case_id']}: {error.reason}: {error}")
+            self.failed[_case_key(row)] = f"{row['case_id']}: {error.reason}: {error}"
             return None
         name = "/".join(filter(None, _case_key(row)))
         return Tile(
@@ -233,10 +248,10 @@ class _Drawer:
             svg=svg,
         )
 
-    def _svg(self, row: Row, case: Row, ref: SliceRef, geometry: SliceGeometry) -> str:
+    def _svg(self, row: Row, case: Row, ref: SliceRef, *, geometry: SliceGeometry) -> str:
         image_id = case["images"][0]["image_id"]
         label = window_label(row["label"], case["dataset"], case["cohort"], image_id)
-        shown = self._pictures.slice_image(_relabelled(ref, label)).pixels
+        shown = self._pictures.slice_image(replace(ref, label=label)).pixels
         crop = _crop(row, geometry)
         canvas = canvas_of(
             SliceGeometry(
@@ -260,18 +275,6 @@ class _Drawer:
         if mask is not None and mask.any():
             part = mask[crop.y0_px : crop.y1_px, crop.x0_px : crop.x1_px]
             yield outline_shape(canvas, outline_px(part), OUTLINE_COLOUR)
-
-
-def _relabelled(ref: SliceRef, label: str) -> SliceRef:
-    return SliceRef(
-        image_uri=ref.image_uri,
-        modality=ref.modality,
-        plane=ref.plane,
-        slice_index=ref.slice_index,
-        spacing_yx_mm=ref.spacing_yx_mm,
-        label=label,
-        spacing_from=ref.spacing_from,
-    )
 
 
 def _crop(row: Row, geometry: SliceGeometry) -> _Crop:
