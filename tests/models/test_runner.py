@@ -21,6 +21,7 @@ from medvision.models import (
     DuplicateRequestError,
     ErrorKind,
     Generation,
+    Reply,
     ResponseStatus,
     RetryPolicy,
     RunSettings,
@@ -458,6 +459,33 @@ def test_baseline_goes_through_the_same_store(make_question, make_sample, store)
     second = run_questions(baseline, questions, store=store)
     assert (second.n_asked, second.n_reused) == (0, 2500)
     assert {stored.model for stored in store.current_replies()} == {"baseline/random-box"}
+
+
+class EchoModel:
+    """A model in this process that notes the batches it gets."""
+
+    model_id, revision, settings, tasks = "hf/echo", "", {}, frozenset(Task)
+    batch_size, window_size = 4, 12
+
+    def __init__(self):
+        self.batches = []
+
+    def key_inputs(self, _question):
+        return {}
+
+    def replies(self, questions):
+        self.batches.append([len(question.prompt_text) for question in questions])
+        return [Reply(status="ok", text=question.prompt_text) for question in questions]
+
+
+def test_local_batches_are_alike_in_length_and_every_reply_is_its_questions(make_question, store):
+    lengths = [7, 90, 30, 55, 10, 80, 20, 60, 40, 100, 5, 70, 3, 33]
+    questions = [make_question(n, prompt_text="x" * size) for n, size in enumerate(lengths)]
+    model = EchoModel()
+    summary = run_questions(model, questions, store=store)
+    assert summary.n_ok == 14
+    assert model.batches == [[100, 90, 80, 70], [60, 55, 40, 30], [20, 10, 7, 5], [33, 3]]
+    assert all(stored.reply.text == stored.prompt for stored in store.current_replies())
 
 
 def test_baseline_answers_anew_when_the_truth_changes(make_question, make_sample, store):
