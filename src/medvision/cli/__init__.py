@@ -42,7 +42,7 @@ COMMANDS = {
     "score": Command(help="score the stored replies of a run again", module="score"),
     "report": Command(help="one HTML page from one or more runs", module="report"),
     "export": Command(help="samples and tables for other tools"),
-    "import": Command(help="replies and tables of other tools"),
+    "import": Command(help="published plans of other tools", module="import_formats"),
     "train": Command(help="fine-tune a model: sft, merge", module="train"),
     "doctor": Command(help="what is installed, and what a model will see", module="doctor"),
 }
