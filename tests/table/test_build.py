@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from medvision.cli import main
-from medvision.table.read import read_cases, read_regions
+from medvision.table.read import read_cases, read_regions, read_structures
 from medvision.table.schema import REGION_SCHEMA
 
 
@@ -247,7 +247,8 @@ def test_kill_in_the_middle_leaves_nothing_half_written(study, tmp_path):
     assert build(study, out) == 0
     assert read_cases(out).num_rows == 63
     assert build(study, tmp_path / "whole") == 0
-    assert read_regions(out).equals(read_regions(tmp_path / "whole"))
+    for read in (read_regions, read_structures):
+        assert read(out).equals(read(tmp_path / "whole"))
 
 
 def test_overlapping_structures_are_measured_one_by_one(study, tmp_path):
