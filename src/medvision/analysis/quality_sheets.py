@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.analysis.mask_outlines import MaskOutlines
 from medvision.analysis.overlay import svg_document, svg_group, svg_picture
 from medvision.analysis.overlay_outline import outline_px, outline_shape
 from medvision.analysis.overlay_shapes import Box, Canvas, Line, Role, Shape, canvas_of
 from medvision.analysis.overlay_truth import axis_shapes
 from medvision.analysis.pictures import png_bytes
-from medvision.analysis.slice_facts import MaskOutlines, case_slice
+from medvision.analysis.slice_facts import case_slice
 from medvision.errors import ItemError
 from medvision.frames import SliceGeometry
 from medvision.prompts.render import SlicePictures, SliceRef, window_label

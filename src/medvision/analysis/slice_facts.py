@@ -1,19 +1,13 @@
 """All that the tables and the mask know of one slice."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow.compute as pc
-
-from medvision.analysis.overlay_outline import outline_px
-from medvision.errors import ItemError, UsageError
+from medvision.analysis.mask_outlines import MaskOutlines, Row, Stretches, rows_on_slice
+from medvision.errors import UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, slice_geometry
 from medvision.prompts.render import SliceRef
-from medvision.samples import Point, Sample, Task
+from medvision.samples import Point
 from medvision.table.read import (
     image_path,
     read_biometrics,
@@ -21,15 +15,6 @@ from medvision.table.read import (
     read_regions,
     tables_manifest,
 )
-from medvision.volumes import Volume, read_label_map, slice_pixels
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
-from medvision.volumes.stored import SpacingFrom
-
-logger = logging.getLogger(__name__)
-
-Row = dict[str, Any]
-Stretches = npt.NDArray[np.int64]
-"""(n, 4), as `outline_px` returns them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,78 +65,6 @@ class SliceFacts:
     measurements: tuple[SliceMeasurement, ...]
 
 
-class MaskOutlines:
-    """Borders of labels on slices of the cases of one table folder; keeps the last mask read.
-
-    A label's border is given only where its pixels agree with the tables. They do not where the
-    tables' structures are made of several values of the mask: which ones, tables do not tell.
-    """
-
-    def __init__(self, tables: Path, root: Path | None = None) -> None:
-        """Outlines for a table folder; `root` re-bases its paths."""
-        self._tables, self._root = tables, root
-        rows = read_cases(tables).to_pylist()
-        self._cases = {(row["cohort"], row["case_id"]): row for row in rows}
-        self._spacing_from = tables_manifest(tables)["options"]["spacing_from"] or None
-        self._last: tuple[str, Volume | None] = ("", None)
-
-    def of_sample(self, sample: Sample) -> Stretches | None:
-        """Border of the structure a sample asks for; None where there is none to be had."""
-        if sample.task is Task.ANGLE_DISTANCE or sample.label_id is None:
-            return None
-        case = self._cases[sample.cohort, sample.case_id]
-        mask = self.on_slice(case, sample.plane, sample.slice_index, sample.label_id)
-        return _checked(mask, sample.box_px, sample.sample_id)
-
-    def on_slice(
-        self, case: Row, plane: str, slice_index: int, label_id: int
-    ) -> npt.NDArray[np.bool_] | None:
-        """(height, width), where a label is; None where the mask cannot be read."""
-        labels = self._labels(case)
-        if labels is None:
-            return None
-        taken = slice_pixels(labels, Plane(plane), slice_index)
-        return np.equal(taken.pixels, label_id)
-
-    def _labels(self, case: Row) -> Volume | None:
-        uri = case["mask_uri"]
-        if uri is None:
-            return None
-        if self._last[0] != uri:
-            self._last = (uri, self._read(case))
-        return self._last[1]
-
-    def _read(self, case: Row) -> Volume | None:
-        path = image_path(case["mask_uri"], self._tables, self._root)
-        is_picture = path.name.lower().endswith(PICTURE_SUFFIXES)
-        spacing_mm = tuple(case["spacing_mm"][1::-1]) if is_picture else None
-        try:
-            return read_label_map(
-                path,
-                spacing_mm=cast("tuple[float, float] | None", spacing_mm),
-                spacing_from=cast("SpacingFrom | None", self._spacing_from),
-            )
-        except ItemError as error:
-            logger.warning("%s: no outline: %s", case["case_id"], error)
-            return None
-
-
-def _checked(
-    mask: npt.NDArray[np.bool_] | None, box_px: tuple[float, ...], item: str
-) -> Stretches | None:
-    """The border of a mask that fills a box exactly; None of any other."""
-    if mask is None:
-        return None
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    found: tuple[float, ...] = ()
-    if rows.size:
-        found = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    if found != tuple(box_px):
-        logger.warning("%s: no outline: mask and table disagree on this label", item)
-        return None
-    return outline_px(mask)
-
-
 def slice_facts(
     tables: Path, outlines: MaskOutlines, ref: SliceRef, *, case: Row, geometry: SliceGeometry
 ) -> SliceFacts:
@@ -164,21 +77,15 @@ def slice_facts(
         case: Row of `cases.parquet`.
         geometry: Size and spacing of the slice.
     """
-    here = (
-        (pc.field("cohort") == case["cohort"])
-        & (pc.field("case_id") == case["case_id"])
-        & (pc.field("plane") == ref.plane)
-        & (pc.field("slice_index") == ref.slice_index)
-    )
+    names = {"plane": ref.plane, "slice_index": ref.slice_index}
+    here = rows_on_slice({**case, **names})
     of_label: dict[int, list[Row]] = {}
     for row in read_regions(tables, here).to_pylist():
         of_label.setdefault(row["label_id"], []).append(row)
     return SliceFacts(
         ref=ref,
         geometry=geometry,
-        structures=tuple(
-            _structure(rows, outlines, case, ref) for _, rows in sorted(of_label.items())
-        ),
+        structures=tuple(_structure(rows, outlines) for _, rows in sorted(of_label.items())),
         measurements=tuple(
             SliceMeasurement(
                 name=row["name"],
@@ -191,19 +98,17 @@ def slice_facts(
     )
 
 
-def _structure(rows: list[Row], outlines: MaskOutlines, case: Row, ref: SliceRef) -> SliceStructure:
+def _structure(rows: list[Row], outlines: MaskOutlines) -> SliceStructure:
     first = rows[0]
-    boxes = tuple(tuple(float(row[f"{s}_px"]) for s in ("x0", "y0", "x1", "y1")) for row in rows)
-    edges = list(zip(*boxes, strict=True))
-    around = (min(edges[0]), min(edges[1]), max(edges[2]), max(edges[3]))
-    mask = outlines.on_slice(case, ref.plane, ref.slice_index, first["label_id"])
     return SliceStructure(
         label_id=first["label_id"],
         name=first["label"],
-        boxes_px=boxes,
+        boxes_px=tuple(
+            tuple(float(row[f"{side}_px"]) for side in ("x0", "y0", "x1", "y1")) for row in rows
+        ),
         axes=tuple(_axes(row) for row in rows if row["ellipse_status"] == "ok"),
         area_mm2=sum(row["area_mm2"] for row in rows),
-        outline=_checked(mask, around, f"{case['case_id']}: {first['label']}"),
+        outline=outlines.of_rows(rows),
     )
 
 

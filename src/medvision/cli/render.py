@@ -7,11 +7,11 @@ from pathlib import Path
 
 from medvision.analysis import overlay_png, overlay_svg
 from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples, sheet_svg
+from medvision.analysis.mask_outlines import MaskOutlines
 from medvision.analysis.overlay_outline import outline_shape
 from medvision.analysis.overlay_shapes import Shape, canvas_of
 from medvision.analysis.overlay_slice import slice_png, slice_svg
 from medvision.analysis.slice_facts import (
-    MaskOutlines,
     SliceFacts,
     case_row,
     case_slice,
