@@ -72,7 +72,10 @@ def tokenizer(texts, size, *, special, end, begin="", **named):
     """Byte-level BPE over the texts, digits one by one."""
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     raw.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -115,7 +118,9 @@ def qwen(texts, folder, size=TINY, *, tied=True):
     ids = {name: words.convert_tokens_to_ids(f"<|{name}|>") for name in ("image_pad", "video_pad")}
     pixels = size.side_px**2
     images = Qwen2VLImageProcessorPil(size={"shortest_edge": pixels, "longest_edge": pixels})
-    processor = ImageOnlyQwenProcessor(image_processor=images, tokenizer=words, chat_template=CHATML)
+    processor = ImageOnlyQwenProcessor(
+        image_processor=images, tokenizer=words, chat_template=CHATML
+    )
     layers, width = size.vision
     config = Qwen2_5_VLConfig(
         text_config=text_settings(size, len(words))

@@ -1,0 +1,101 @@
+import dataclasses
+
+import pytest
+
+from medvision.frames import Plane
+from medvision.prompts.answers import Style
+from medvision.samples import Task
+from medvision.train.config import Precision, Tuning, load_sft_config
+from medvision.train.errors import ConfigError
+
+WHOLE = """
+output = "runs/x"
+[model]
+base = "Qwen/Qwen2.5-VL-7B-Instruct"
+[data]
+tables = ["tables/a"]
+style = "cot"
+planes = ["axial", "coronal"]
+[[data.tasks]]
+task = "detection"
+cap = 100
+[[data.tasks]]
+task = "ad"
+vertex_angles = true
+"""
+
+
+def loaded(tmp_path, text):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    return load_sft_config(path)
+
+
+def test_defaults_are_the_papers_and_the_documented_ones(tmp_path):
+    config = loaded(tmp_path, WHOLE)
+    adapter, optimiser = config.adapter, config.optimiser
+    assert (adapter.r, adapter.alpha, adapter.dropout) == (16, 16, 0.05)
+    assert adapter.embeddings_and_head
+    assert not adapter.vision_tower
+    assert not adapter.projector
+    assert (optimiser.schedule, optimiser.warmup_frac) == ("linear", 0.03)
+    assert optimiser.max_grad_norm == 0.3
+    assert config.learning_rate == 2e-4
+    assert config.model.tuning is Tuning.LORA
+    assert config.model.precision is Precision.AUTO
+
+
+def test_values_have_their_types(tmp_path):
+    config = loaded(tmp_path, WHOLE)
+    assert config.data.style is Style.COT
+    assert config.data.planes == (Plane.AXIAL, Plane.CORONAL)
+    assert [mix.task for mix in config.data.tasks] == [Task.DETECTION, Task.ANGLE_DISTANCE]
+    assert config.data.tasks[0].cap == 100
+    assert config.data.tasks[1].vertex_angles
+
+
+def test_full_fine_tuning_has_its_own_learning_rate(tmp_path):
+    config = loaded(tmp_path, WHOLE.replace("[data]", 'tuning = "full"\n[data]', 1))
+    assert config.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("output =", "outptu =", "unknown key outptu; known: adapter, data"),
+        ("base =", "baze =", r"c.toml: model: unknown key baze"),
+        ("cap =", "cup =", r"data: tasks: unknown key cup; known: cap, dataset"),
+        ('style = "cot"', 'style = "verbose"', "style: expected one of direct, cot"),
+        ('task = "ad"', 'task = "volume"', "task: expected one of detection"),
+        ("cap = 100", 'cap = "many"', "cap: expected int, found 'many'"),
+        ("cap = 100", "cap = true", "cap: expected int, found True"),
+        ("cap = 100", "cap = 1.5", "cap: expected int"),
+        ('tables = ["tables/a"]', 'tables = "tables/a"', "tables: expected a list"),
+        ('tables = ["tables/a"]', "tables = []", "at least one folder"),
+        ('base = "Qwen/Qwen2.5-VL-7B-Instruct"', "", "model: missing key base"),
+        ("[data]", "[adapter]\ndropout = 1.0\n[data]", "dropout must be in"),
+        ("[data]", '[run]\nlog_to = ["mlflow"]\n[data]', "log_to takes tensorboard and wandb"),
+        ("[data]", "[optimiser]\nbatch_size = 0\n[data]", "sizes must be"),
+        ("[data]", "[model.limits]\nmax_pixels = 1.5\n[data]", "limits.max_pixels: expected int"),
+        ("[model]", "[model", "expected a TOML file"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path, old, new, message):
+    assert old in WHOLE
+    with pytest.raises(ConfigError, match=message):
+        loaded(tmp_path, WHOLE.replace(old, new, 1))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml: expected a TOML file"):
+        load_sft_config(tmp_path / "none.toml")
+
+
+def test_a_resolved_configuration_reads_back_as_itself(sft_config, toml_file):
+    config = sft_config()
+    assert load_sft_config(toml_file(config)) == config
+
+
+def test_no_part_of_a_configuration_can_be_changed(sft_config):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sft_config().adapter.r = 8
