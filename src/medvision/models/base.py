@@ -62,7 +62,7 @@ class Question:
         sample: What is asked about. Served models never see it; baselines do.
         prompt_text: The user's message beside the picture.
         image_png: Makes the picture; called only when the question really has to be asked,
-            possibly in another thread.
+            possibly in another thread. None asks by words alone.
         pixel_sha256: Hex digest of the picture's decoded pixels, known without rendering.
         pixel_shape: Shape of the decoded pixels: (height, width) or (height, width, 3).
         style: Answer style that `prompt_text` asks for.
@@ -73,7 +73,7 @@ class Question:
 
     sample: Sample
     prompt_text: str
-    image_png: Callable[[], bytes]
+    image_png: Callable[[], bytes] | None
     pixel_sha256: str
     pixel_shape: tuple[int, ...]
     style: Style
@@ -207,9 +207,8 @@ def chat_messages(question: Question, image_url: str) -> list[Json]:
     image = {"url": image_url}
     if question.image_detail:
         image["detail"] = question.image_detail
-    user = [
-        {"type": "image_url", "image_url": image},
-        {"type": "text", "text": question.prompt_text},
-    ]
+    user: list[Json] = [{"type": "text", "text": question.prompt_text}]
+    if question.image_png is not None:
+        user.insert(0, {"type": "image_url", "image_url": image})
     system = [{"role": "system", "content": question.system_text}] if question.system_text else []
     return [*system, {"role": "user", "content": user}]

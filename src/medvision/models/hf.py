@@ -232,6 +232,9 @@ class HfModel:
 
 def _picture(question: Question) -> Any:
     """The picture as the processor takes it, or None where it cannot be made."""
+    if question.image_png is None:
+        msg = "expected a question with a picture for an hf/ model, found one of words alone"
+        raise UsageError(msg)
     try:
         return Image.open(io.BytesIO(question.image_png())).convert("RGB")
     except (ItemError, OSError) as error:

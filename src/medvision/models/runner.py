@@ -404,6 +404,8 @@ class _ServedRun:
                 self._stop.set()
 
     async def _answer(self, question: Question) -> Reply:
+        if question.image_png is None:
+            return await self._model.reply(question, b"")
         loop = asyncio.get_running_loop()
         try:
             image_png = await loop.run_in_executor(self._renderers, question.image_png)

@@ -1,0 +1,136 @@
+"""What a judge read, as further columns of `scores.parquet`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medvision.models.evaluate import PictureFamily
+from medvision.models.run_folder import read_samples, run_manifest, scores_path, write_parquet
+from medvision.models.store import ResponseStore, StoredReply
+from medvision.prompts.answers import Style
+from medvision.samples import samples_from_table
+from medvision.scoring.judge import judge_questions, judge_store_path, read_scores
+from medvision.scoring.score_run import ReplyReader
+from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+
+JUDGED_SCHEMA = pa.schema(
+    [
+        ("judged_status", pa.string()),
+        ("judged_values", pa.list_(pa.float64())),
+        ("iou_judged", pa.float64()),
+        ("absolute_error_judged", pa.float64()),
+        ("relative_error_judged", pa.float64()),
+    ]
+)
+"""Further columns of `scores.parquet`; null in every row that no judge was asked about.
+
+`judged_status` is what reading the judge's reply gave: ok, or why it holds no answer.
+"""
+
+_SOURCES = ("status", "values", "iou", "absolute_error", "relative_error")
+"""Columns of scores of the judge's replies, in the order of `JUDGED_SCHEMA`."""
+
+RowKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedSummary:
+    """One task's replies that a judge re-read.
+
+    Attributes:
+        task: The task.
+        n: Replies put to the judge.
+        n_read: Of these, read.
+        n_error: Of these, without the judge's answer.
+        iou_mean_judged: Over those read; None where the task has none.
+        relative_error_mean_judged: The same.
+    """
+
+    task: str
+    n: int
+    n_read: int
+    n_error: int
+    iou_mean_judged: float | None
+    relative_error_mean_judged: float | None
+
+
+def add_judged(run: Path) -> pa.Table:
+    """The scores of a run with the judge's columns, where a judge was asked; written back.
+
+    Replies of a judge to other replies than the run's present ones are left out.
+
+    Args:
+        run: A scored run folder.
+
+    Returns:
+        The scores; unchanged without a judge.
+    """
+    scores = read_scores(run)
+    if not judge_store_path(run).exists():
+        return scores
+    judged = _judged_rows(run)
+    keys = zip(*(scores[name].to_pylist() for name in ("sample_id", "repeat")), strict=True)
+    rows = [judged.get(key, {}) for key in keys]
+    plain = scores.select([name for name in scores.column_names if name not in JUDGED_SCHEMA.names])
+    for field, source in zip(JUDGED_SCHEMA, _SOURCES, strict=True):
+        column = pa.array([row.get(source) for row in rows], field.type)
+        plain = plain.append_column(field, column)
+    write_parquet(scores_path(run), plain)
+    return plain
+
+
+def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:
+    """Counts and means of the judge's readings by task; none where no judge was asked."""
+    if "judged_status" not in scores.column_names:
+        return []
+    asked = scores.filter(pc.is_valid(scores["judged_status"]))
+    tasks = sorted(set(asked["task"].to_pylist()))
+    return [_summary(asked.filter(pc.equal(asked["task"], task)), task) for task in tasks]
+
+
+def _summary(rows: pa.Table, task: str) -> JudgedSummary:
+    statuses = rows["judged_status"].to_pylist()
+    return JudgedSummary(
+        task=task,
+        n=len(statuses),
+        n_read=statuses.count("ok"),
+        n_error=statuses.count("error"),
+        iou_mean_judged=pc.mean(rows["iou_judged"]).as_py(),
+        relative_error_mean_judged=pc.mean(rows["relative_error_judged"]).as_py(),
+    )
+
+
+def _judged_rows(run: Path) -> Mapping[RowKey, dict[str, object]]:
+    """Scores of the judge's replies by sample and repeat."""
+    replies = {(one.sample_id, one.repeat): one for one in _current(run)}
+    if not replies:
+        return {}
+    samples = read_samples(run)
+    reader = ReplyReader(style=Style.DIRECT, family=PictureFamily(**run_manifest(run)["family"]))
+    by_id = {one.sample_id: one for one in samples_from_table(samples)}
+    answers = []
+    for stored in replies.values():
+        sample = by_id[stored.sample_id]
+        seen = reader.family.perceived(sample)
+        answer, _ = reader.readings(sample.task, stored.reply.text, seen)
+        reading = [str(answer.status), list(answer.values)]
+        row = [stored.sample_id, stored.repeat, str(stored.reply.status), *reading, *reading]
+        answers.append(dict(zip(ANSWER_SCHEMA.names, row, strict=True)))
+    table = pa.Table.from_pylist(answers, ANSWER_SCHEMA)
+    asked = pc.is_in(samples["sample_id"], table["sample_id"].combine_chunks())
+    scored = score_table(samples.filter(asked), table)
+    columns = scored.select(["sample_id", "repeat", *_SOURCES]).to_pylist()
+    rows = {(row["sample_id"], row["repeat"]): row for row in columns}
+    return {key: row for key, row in rows.items() if key in replies}
+
+
+def _current(run: Path) -> Iterator[StoredReply]:
+    """The judge's replies about the run's present replies."""
+    prompts = {(q.sample.sample_id, q.repeat): q.prompt_text for q in judge_questions(run)}
+    with ResponseStore(judge_store_path(run)) as store:
+        for stored in store.current_replies():
+            if prompts.get((stored.sample_id, stored.repeat)) == stored.prompt:
+                yield stored
