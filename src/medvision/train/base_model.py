@@ -64,7 +64,10 @@ def _image_only_processor(
         image_only: Any = type(whole.__name__, (whole,), parts)
         return image_only.from_pretrained(name, revision=revision)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"{config.base}: expected a model with a processor of text and pictures: {cause}"
+        msg = (
+            f"{config.base}: expected a processor of text and pictures, found none that loads: the "
+            f"model has no image support, or its files are not there: {cause}"
+        )
         raise BaseModelError(msg) from error
 
 

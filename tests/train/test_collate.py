@@ -1,0 +1,149 @@
+"""What counts in the loss, and that nothing is ever cut. Needs the extra `train`."""
+
+import pytest
+
+pytest.importorskip("trl")
+
+from PIL import Image
+
+from medvision.models.base import Question
+from medvision.prompts.answers import Style
+from medvision.prompts.targets import target_text
+from medvision.train.base_model import load_processor
+from medvision.train.chat import chat_of
+from medvision.train.collate import (
+    IGNORED,
+    ROW,
+    Collator,
+    ExampleTransform,
+    refuse_long_sequences,
+)
+from medvision.train.errors import BaseModelError, SequenceTooLongError
+from medvision.train.examples import Examples, picture_family
+from medvision.train.in_process import InProcessModel
+from tests.train.conftest import model_config
+
+pytestmark = pytest.mark.train
+
+FAMILIES = ("qwen", "llava", "gemma3")
+
+
+@pytest.fixture
+def prepared(tiny_base, study_samples):
+    """Chat and examples of a tiny model of a family."""
+
+    def make(kind, style=Style.DIRECT):
+        config = model_config(kind, tiny_base(kind))
+        chat = chat_of(load_processor(config), config.base)
+        samples = [*study_samples[:3], *study_samples[-3:]]  # boxes and axes: unequal lengths
+        return chat, Examples(samples, style, picture_family(config), n_volumes=2)
+
+    return make
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_exactly_the_assistants_tokens_count(prepared, kind, style):
+    chat, examples = prepared(kind, style)
+    transform = ExampleTransform(examples, chat)
+    batch = Collator(chat, 4096)([transform.example(row) for row in range(len(examples))])
+    tokenizer = chat.processor.tokenizer
+    lengths = batch["attention_mask"].sum(dim=1)
+    assert len(set(lengths.tolist())) > 1
+    for row in range(len(examples)):
+        sample = examples.sample(row)
+        family = examples.family
+        target = target_text(
+            sample, style, perceived=family.perceived(sample), frame=family.stated(sample)
+        )
+        labels, ids = batch["labels"][row], batch["input_ids"][row]
+        counted = labels != IGNORED
+        assert tokenizer.decode(labels[counted]) == target + chat.end_of_turn
+        assert (labels[counted] == ids[counted]).all()
+        last = int(lengths[row]) - 1
+        assert counted.nonzero().flatten().tolist() == list(
+            range(last + 1 - int(counted.sum()), last + 1)
+        )
+    assert batch[ROW].tolist() == list(range(len(examples)))
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_tokens_before_the_reply_are_those_of_generation(prepared, kind, study_samples):
+    chat, examples = prepared(kind)
+    transform = ExampleTransform(examples, chat)
+    batch = Collator(chat, 4096)([transform.example(0)])
+    n_reply = int((batch["labels"] != IGNORED).sum())
+    asked = Question(
+        sample=examples.sample(0),
+        prompt_text=transform.example(0)["prompt"],
+        image_png=lambda: b"",
+        pixel_sha256="",
+        pixel_shape=(),
+        style=Style.DIRECT,
+    )
+    model = InProcessModel(None, chat, model_id="m", max_new_tokens=1, batch_size=1)
+    prompt = chat.prompt("§").split("§")
+    assert asked.prompt_text.startswith(prompt[0])
+    assert asked.prompt_text.endswith(prompt[1])
+    picture = transform.example(0)["images"]
+    expected = chat.processor(
+        images=[picture],
+        text=[asked.prompt_text],
+        return_tensors="pt",
+        add_special_tokens=False,
+    )
+    assert batch["input_ids"][0, :-n_reply].tolist() == expected["input_ids"][0].tolist()
+    assert (batch["pixel_values"] == expected["pixel_values"]).all()
+    assert model.window_size == 1
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_sequence_beyond_the_limit_is_refused_and_not_cut(prepared, kind):
+    chat, examples = prepared(kind)
+    transform = ExampleTransform(examples, chat)
+    example = transform.example(0)
+    n_tokens = int(Collator(chat, 4096)([dict(example)])["attention_mask"].sum())
+    assert Collator(chat, n_tokens)([dict(example)])["input_ids"].shape == (1, n_tokens)
+    short = Collator(chat, n_tokens - 1, examples.sample_id)
+    with pytest.raises(SequenceTooLongError, match=f"study%201.*at most {n_tokens - 1} tokens"):
+        short([dict(example)])
+
+
+def test_the_longest_text_of_each_picture_size_is_tried_before_training(prepared):
+    chat, examples = prepared("qwen")
+    transform = ExampleTransform(examples, chat)
+    batch = Collator(chat, 4096)([transform.example(row) for row in range(len(examples))])
+    longest = int(batch["attention_mask"].sum(dim=1).max())
+    tried = refuse_long_sequences(examples, chat, Collator(chat, 4096))
+    assert abs(tried - longest) <= 10
+    with pytest.raises(SequenceTooLongError, match="nothing is cut"):
+        refuse_long_sequences(examples, chat, Collator(chat, tried - 1, examples.sample_id))
+
+
+def test_ends_of_turn_are_the_templates_own(prepared):
+    ends = {kind: prepared(kind)[0].end_of_turn for kind in FAMILIES}
+    assert ends == {"qwen": "<|im_end|>", "llava": "</s>", "gemma3": "<end_of_turn>"}
+
+
+def test_a_model_without_a_chat_template_is_refused(prepared):
+    chat, _ = prepared("llava")
+    chat.processor.chat_template = None
+    with pytest.raises(BaseModelError, match="no chat template"):
+        chat_of(chat.processor, "some/base")
+
+
+def test_a_template_that_leaves_the_picture_out_is_refused(prepared):
+    chat, _ = prepared("llava")
+    chat.processor.chat_template = chat.processor.chat_template.replace("<image>", "")
+    with pytest.raises(BaseModelError, match="leaves the picture out"):
+        chat_of(chat.processor, "some/base")
+
+
+def test_a_beginning_that_the_tokenizer_adds_stands_in_the_prompt_once(prepared):
+    chat, _ = prepared("gemma3")
+    assert chat.prompt("Q").count("<bos>") == 1
+    picture = Image.new("RGB", (56, 56))
+    tokens = chat.processor(images=[[picture]], text=[chat.prompt("Q")], add_special_tokens=False)[
+        "input_ids"
+    ][0]
+    assert tokens.count(chat.processor.tokenizer.bos_token_id) == 1
