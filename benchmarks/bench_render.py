@@ -1,9 +1,10 @@
 """Throughput of slice to picture to PNG for 512×512 axial slices, beside the bare library calls.
 
 Run from the repository root: `python -m benchmarks.bench_render [--slices 240]`. Two processes,
-each with its share of one volume. Bare means: window or percentiles in NumPy, grey PNG by OpenCV at
-its fastest level, no samples, volumes or samples' facts. Ours means `SlicePictures`, from a sample
-to PNG bytes. Exits with 1 below 150 samples/s or 0.8 of the bare rate.
+each with its share of one volume. Rates are those of two cores with nothing else to do, by the CPU
+time of a sample; what the clock said stands beside. Bare means: window or percentiles in NumPy,
+grey PNG by OpenCV at its fastest level. Ours means `SlicePictures`, from a sample to PNG bytes.
+Exits with 1 below 150 samples/s or 0.8 of the bare rate.
 """
 
 import argparse
@@ -95,34 +96,55 @@ def samples_of(image: Path, kind: Kind, count: int) -> list[Sample]:
     ]  # fmt: skip
 
 
-def ours(image: Path, kind: Kind, count: int) -> float:
-    """Seconds for `count` samples, volume already read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Of a number of samples in one process."""
+
+    cpu_s: float
+    wall_s: float
+
+
+def ours(image: Path, kind: Kind, count: int) -> Cost:
+    """Cost of `count` samples, volume already read."""
     pictures, samples = SlicePictures(), samples_of(image, kind, count)
     png_bytes(pictures.picture(samples[0]))
-    start_s = time.perf_counter()
+    start_s, start_cpu_s = time.perf_counter(), time.process_time()
     for sample in samples:
         png_bytes(pictures.picture(sample))
-    return time.perf_counter() - start_s
+    return Cost(cpu_s=time.process_time() - start_cpu_s, wall_s=time.perf_counter() - start_s)
 
 
-def bare(image: Path, kind: Kind, count: int) -> float:
-    """Seconds for as many slices with nothing but NumPy and OpenCV."""
+def bare(image: Path, kind: Kind, count: int) -> Cost:
+    """Cost of as many slices with nothing but NumPy and OpenCV."""
     array = read_volume(image).array
-    start_s = time.perf_counter()
+    start_s, start_cpu_s = time.perf_counter(), time.process_time()
     for number in range(count):
         values = array[::-1, ::-1, number % N_SLICES].T
         low, high = WINDOW_HU if kind.modality == "CT" else np.percentile(values, (0.5, 99.5))
         levels = np.clip((values.astype(np.float32) - low) / (high - low), 0, 1) * 255
         cv2.imencode(".png", levels.astype(np.uint8), FASTEST_PNG)
-    return time.perf_counter() - start_s
+    return Cost(cpu_s=time.process_time() - start_cpu_s, wall_s=time.perf_counter() - start_s)
 
 
-def per_s(call: Callable[[Path, Kind, int], float], image: Path, kind: Kind, count: int) -> float:
-    """Samples a second of all processes together; the slowest decides."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Samples a second: of free cores, by CPU time, and as the clock measured."""
+
+    free_per_s: float
+    clock_per_s: float
+
+
+def rate(call: Callable[[Path, Kind, int], Cost], image: Path, kind: Kind, count: int) -> Rate:
+    """Rate of all processes together; by the clock the slowest decides."""
     each = count // N_PROCESSES
     with multiprocessing.get_context("spawn").Pool(N_PROCESSES) as pool:
         jobs = [pool.apply_async(call, (image, kind, each)) for _ in range(N_PROCESSES)]
-        return N_PROCESSES * each / max(job.get() for job in jobs)
+        costs = [job.get() for job in jobs]
+    total = N_PROCESSES * each
+    return Rate(
+        free_per_s=N_PROCESSES * total / sum(cost.cpu_s for cost in costs),
+        clock_per_s=total / max(cost.wall_s for cost in costs),
+    )
 
 
 def mean_ms(call: Callable[[], object], repeats: int = 40) -> float:
@@ -176,14 +198,18 @@ def main() -> int:
         for name, kind in KINDS.items():
             image = Path(folder) / f"{kind.dtype}.nii"
             nib.save(nib.Nifti1Image(body(rng, kind.dtype), np.diag([0.7, 0.7, 3, 1])), image)
-            rounds = [
-                (per_s(bare, image, kind, args.slices), per_s(ours, image, kind, args.slices))
-                for _ in range(args.rounds)
-            ]
-            bare_per_s, ours_per_s = (max(rates) for rates in zip(*rounds, strict=True))
-            share = ours_per_s / bare_per_s
-            slow |= ours_per_s < LEAST_PER_S or share < LEAST_SHARE
-            print(f"{name}: {ours_per_s:.0f} samples/s, bare {bare_per_s:.0f}/s, {share:.2f}")
+            bare_rates, our_rates = [], []
+            for _ in range(args.rounds):
+                bare_rates.append(rate(bare, image, kind, args.slices))
+                our_rates.append(rate(ours, image, kind, args.slices))
+            best = max(our_rates, key=lambda found: found.free_per_s)
+            bare_per_s = max(found.free_per_s for found in bare_rates)
+            share = best.free_per_s / bare_per_s
+            slow |= best.free_per_s < LEAST_PER_S or share < LEAST_SHARE
+            print(
+                f"{name}: {best.free_per_s:.0f} samples/s on {N_PROCESSES} cores "
+                f"({best.clock_per_s:.0f} by the clock), bare {bare_per_s:.0f}/s, {share:.2f}"
+            )
             where_time_goes(image, kind)
     return 1 if slow else 0
 

@@ -50,7 +50,8 @@ def percentile_range(values: Values) -> tuple[float, float]:
     """
     if values.dtype.kind == "b":
         values = values.astype(np.uint8)
-    found = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
+    is_finite = np.isfinite(values) if values.dtype.kind == "f" else np.True_
+    found = values.ravel() if is_finite.all() else values[is_finite]
     if not found.size:
         return 0.0, 0.0
     last = found.size - 1
