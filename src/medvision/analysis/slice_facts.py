@@ -8,6 +8,7 @@ from medvision.errors import UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, slice_geometry
 from medvision.prompts.render import SliceRef
 from medvision.samples import Point
+from medvision.samples.select import axis_ends
 from medvision.table.read import (
     image_path,
     read_biometrics,
@@ -19,7 +20,7 @@ from medvision.table.read import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisPair:
-    """Fitted axes of one component: ends of the major, then of the minor axis."""
+    """Fitted axes of one component: ends of the major, then of the minor axis, or () if unknown."""
 
     points: tuple[Point, ...]
     major_mm: float
@@ -113,18 +114,10 @@ def _structure(rows: list[Row], outlines: MaskOutlines) -> SliceStructure:
 
 
 def _axes(row: Row) -> AxisPair:
-    points = tuple(
-        Point(
-            key=f"{axis} {end}",
-            name=f"{axis} axis end {end}",
-            x_px=row[f"{axis}_x{end}_px"],
-            y_px=row[f"{axis}_y{end}_px"],
-        )
-        for axis in ("major", "minor")
-        for end in (0, 1)
-    )
     return AxisPair(
-        points=points, major_mm=row["ellipse_major_mm"], minor_mm=row["ellipse_minor_mm"]
+        points=axis_ends(row),
+        major_mm=row["ellipse_major_mm"],
+        minor_mm=row["ellipse_minor_mm"],
     )
 
 

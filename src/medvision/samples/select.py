@@ -290,11 +290,11 @@ def _tumor_lesion(
                 unit="mm",
                 truth=(row["ellipse_major_mm"], row["ellipse_minor_mm"]),
                 box_px=_box(row),
-                points=_axis_ends(row),
+                points=axis_ends(row),
             )
 
 
-def _axis_ends(row: dict[str, Any]) -> tuple[Point, ...]:
+def axis_ends(row: dict[str, Any]) -> tuple[Point, ...]:
     """End points of the axes; () of imported rows, which have lengths only."""
     if row["major_x0_px"] is None:
         return ()
