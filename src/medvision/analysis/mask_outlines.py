@@ -18,7 +18,6 @@ from medvision.table.read import (
     image_path,
     read_cases,
     read_regions,
-    read_structures,
     tables_manifest,
 )
 from medvision.volumes import Volume, read_label_map, read_volume, slice_pixels
@@ -109,7 +108,7 @@ class MaskOutlines:
         if path.name.lower().endswith(PICTURE_SUFFIXES):
             spacing_mm = (case["spacing_mm"][1], case["spacing_mm"][0])
         spacing_from = cast("SpacingFrom | None", self._spacing_from)
-        names = self._structures(case)
+        names = self._names(case)
         if not path.is_dir() and segmentation_file(path) is None:
             whole = read_label_map(path, spacing_mm=spacing_mm, spacing_from=spacing_from)
             return dict.fromkeys(names, whole)
@@ -136,14 +135,12 @@ class MaskOutlines:
             for structure in layer.structures
         }
 
-    def _structures(self, case: Row) -> dict[int, str]:
+    def _names(self, case: Row) -> dict[int, str]:
         """Label id to name of the structures that the case has."""
-        rows = read_structures(self._tables).to_pylist()
-        return {
-            row["label_id"]: row["label"]
-            for row in rows
-            if (row["cohort"], row["case_id"]) == (case["cohort"], case["case_id"])
-        }
+        of_case = pc.field("cohort") == case["cohort"]
+        of_case &= pc.field("case_id") == case["case_id"]
+        rows = read_regions(self._tables, of_case).select(["label_id", "label"])
+        return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
 def _as_measured(mask: npt.NDArray[np.bool_], rows: list[Row]) -> bool:
