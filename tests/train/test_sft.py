@@ -1,0 +1,335 @@
+"""Whole training runs on CPU with tiny models. Needs the extra `train`."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+import pyarrow.parquet as pq
+
+from medvision.analysis.read_run import read_runs, row_pictures
+from medvision.analysis.report import write_report
+from medvision.cli import main
+from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.samples.select import select_samples, table_folders
+from medvision.samples.suite import Suite, TaskConfig
+from medvision.scoring.score_run import score_run
+from medvision.train import sft as sft_module
+from medvision.train.base_model import load_model, load_processor
+from medvision.train.chat import chat_of
+from medvision.train.collate import ExampleTransform
+from medvision.train.config import (
+    AdapterConfig,
+    ModelConfig,
+    OptimiserConfig,
+    RunConfig,
+    Tuning,
+    ValidationConfig,
+)
+from medvision.train.errors import MergeError, NotFiniteError, OtherRunError, SequenceTooLongError
+from medvision.train.examples import picture_family
+from medvision.train.in_process import InProcessModel
+from medvision.train.merge import merge_adapter
+from medvision.train.sft import train_sft
+from medvision.train.validation import flat_metrics
+from tests.train.conftest import TASKS
+
+pytestmark = pytest.mark.train
+
+
+def losses(out):
+    """Training loss by step, from the newest checkpoint."""
+    states = sorted(
+        Path(out).glob("checkpoints/checkpoint-*/trainer_state.json"),
+        key=lambda path: int(path.parent.name.partition("-")[2]),
+    )
+    history = json.loads(states[-1].read_text())["log_history"]
+    return {line["step"]: line["loss"] for line in history if "loss" in line}
+
+
+def train_command(path, *launcher):
+    words = [sys.executable, *launcher, "-m", "medvision.cli", "train", "sft", str(path)]
+    return [word for word in words if word]
+
+
+def environment():
+    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def asked(base, config, run, samples):
+    """Scores of a merged or base model on unseen samples."""
+    model_config = dataclasses.replace(config.model, base=str(base))
+    chat = chat_of(load_processor(model_config), str(base))
+    model = InProcessModel(
+        load_model(model_config).eval(), chat, model_id=run.name, max_new_tokens=40, batch_size=16
+    )
+    request = EvalRequest(samples=samples, model=model, family=picture_family(config.model))
+    evaluate(request, run)
+    return flat_metrics(score_run(run))
+
+
+def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
+    tiny_base, sft_config, toml_file, study_tables, tmp_path, capsys
+):
+    base = tiny_base("qwen")
+    config = sft_config(
+        base,
+        optimiser=OptimiserConfig(
+            learning_rate=5e-3, max_steps=120, batch_size=8, accumulation=1, max_grad_norm=1.0
+        ),
+        validation=ValidationConfig(
+            subject_frac=0.2, samples=12, every_steps=60, max_new_tokens=40
+        ),
+        run=RunConfig(
+            gradient_checkpointing=False,
+            workers=1,
+            log_every_steps=10,
+            log_to=("tensorboard",),
+        ),
+    )
+    assert main(["train", "sft", str(toml_file(config))]) == 0
+    out = Path(config.output)
+    loss = losses(out)
+    assert loss[120] < 0.5 * loss[10]
+    adapter = json.loads((out / "model" / "adapter_config.json").read_text())
+    assert (adapter["r"], adapter["lora_alpha"], adapter["lora_dropout"]) == (16, 16, 0.05)
+    assert list((out / "checkpoints").glob("**/events.out.tfevents*"))
+    card = (out / "model" / "README.md").read_text()
+    for words in ("Not for clinical use", str(base), "study 1", "| validation_score |"):
+        assert words in card
+    merged = tmp_path / "merged"
+    assert main(["train", "merge", str(out / "model"), "--out", str(merged)]) == 0
+    suite = Suite(name="s", configs=tuple(TaskConfig(task=task) for task in TASKS))
+    unseen = select_samples(suite, table_folders([study_tables]), split="test", limit=48).samples
+    before = asked(base, config, tmp_path / "before", unseen)
+    after = asked(merged, config, tmp_path / "after", unseen)
+    assert before["detection_success_rate"] < 0.5
+    assert after["detection_success_rate"] == after["tl_success_rate"] == 1.0
+    assert after["detection_iou_mean_zero_filled"] > 0.2
+    runs = read_runs([tmp_path / "before", tmp_path / "after"])
+    page = write_report(runs, tmp_path / "report.html", picture=row_pictures())
+    assert "after" in page.read_text()
+    capsys.readouterr()
+    assert main(["train", "sft", str(tmp_path / "config.toml")]) == 0
+    assert "already trained" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["llava", "gemma3"])
+def test_other_families_train_and_merge(tiny_base, sft_config, tmp_path, kind):
+    config = sft_config(
+        tiny_base(kind),
+        kind,
+        optimiser=OptimiserConfig(learning_rate=5e-3, max_steps=12, batch_size=4, accumulation=1),
+        validation=ValidationConfig(subject_frac=0.2, samples=4, every_steps=6, max_new_tokens=8),
+    )
+    result = train_sft(config)
+    loss = losses(config.output)
+    assert loss[12] < loss[1] - 0.5
+    assert sorted(result.scores) == [0, 6, 12]
+    merged = merge_adapter(result.model, tmp_path / "merged")
+    assert merged.max_difference < 1e-4
+    assert merged.same_top_token_frac == 1.0
+
+
+def test_all_weights_can_be_trained(tiny_base, sft_config):
+    base = tiny_base("qwen")
+    config = sft_config(base)
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, tuning=Tuning.FULL)
+    )
+    result = train_sft(config)
+    before = load_model(config.model).state_dict()
+    after = load_model(ModelConfig(base=str(result.model))).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("visual" in name for name in changed)
+    assert any("language_model" in name for name in changed)
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_trajectory(
+    tiny_base, sft_config, toml_file, tmp_path
+):
+    def config(name):
+        return sft_config(
+            tiny_base("qwen"),
+            output=str(tmp_path / name),
+            optimiser=OptimiserConfig(
+                learning_rate=5e-3, max_steps=16, batch_size=4, accumulation=1
+            ),
+            validation=ValidationConfig(
+                subject_frac=0.2, samples=2, every_steps=4, max_new_tokens=4
+            ),
+        )
+
+    whole = config("whole")
+    train_sft(whole)
+    killed = config("killed")
+    command = train_command(toml_file(killed, "killed.toml"))
+    process = subprocess.Popen(command, env=environment(), start_new_session=True)
+    first = Path(killed.output) / "checkpoints" / "checkpoint-4" / "manifest.json"
+    deadline = time.monotonic() + 240
+    while not first.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (Path(killed.output) / "manifest.json").exists()
+    torn = Path(killed.output) / "checkpoints" / "checkpoint-12"
+    torn.mkdir()
+    (torn / "adapter_model.safetensors").write_bytes(b"half of it")
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected, found = losses(whole.output), losses(killed.output)
+    assert sorted(found) == list(range(1, 17))
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_checkpoints_are_kept_by_metric(tiny_base, sft_config, monkeypatch):
+    scores = iter([0.0, 0.9, 0.1, 0.2, 0.3])
+    monkeypatch.setattr(
+        sft_module.SampleTrainer, "_measured", lambda self: {"validation_score": next(scores)}
+    )
+    config = sft_config(
+        tiny_base("qwen"),
+        optimiser=OptimiserConfig(learning_rate=5e-3, max_steps=8, batch_size=2, accumulation=1),
+    )
+    train_sft(config)
+    out = Path(config.output)
+    kept = {path.name for path in (out / "checkpoints").glob("checkpoint-*")}
+    assert kept == {"checkpoint-2", "checkpoint-8"}
+    assert json.loads((out / "manifest.json").read_text())["best_step"] == 2
+    weights = [
+        (out / folder / "adapter_model.safetensors").read_bytes()
+        for folder in ("model", "checkpoints/checkpoint-2", "checkpoints/checkpoint-8")
+    ]
+    assert weights[0] == weights[1] != weights[2]
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_same_steps_as_one(tiny_base, sft_config, toml_file, tmp_path):
+    runs = {}
+    for name, batch_size, launcher in (
+        ("one", 8, ()),
+        ("two", 4, ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")),
+    ):
+        config = sft_config(
+            tiny_base("qwen"),
+            output=str(tmp_path / name),
+            adapter=AdapterConfig(dropout=0.0),
+            optimiser=OptimiserConfig(
+                learning_rate=5e-3, max_steps=6, batch_size=batch_size, accumulation=1
+            ),
+            validation=ValidationConfig(
+                subject_frac=0.2, samples=4, every_steps=3, max_new_tokens=4
+            ),
+        )
+        command = train_command(toml_file(config, f"{name}.toml"), *launcher)
+        done = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        runs[name] = config.output
+    expected = losses(runs["one"])
+    assert len(expected) == 6
+    assert losses(runs["two"]) == pytest.approx(expected, abs=1e-4)
+    parts = [
+        pq.read_table(Path(runs["two"]) / "validation" / "step-6" / part / "scores.parquet")
+        for part in ("part-0", "part-1")
+    ]
+    assert [part.num_rows for part in parts] == [2, 2]
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_batch(
+    tiny_base, sft_config, monkeypatch
+):
+    config = sft_config(tiny_base("qwen"))
+    made = sft_module.SampleTrainer.training_step
+
+    def poisoned(self, model, inputs, *args, **kwargs):
+        if self.state.global_step == 2:
+            inputs["pixel_values"] = inputs["pixel_values"] * float("nan")
+        return made(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(sft_module.SampleTrainer, "training_step", poisoned)
+    with pytest.raises(
+        NotFiniteError, match=r"step 3: expected a finite loss, found nan"
+    ) as caught:
+        train_sft(config)
+    message = str(caught.value)
+    assert message.count("study%201//") == 4
+    assert "checkpoint-2" in message
+    out = Path(config.output)
+    assert {path.name for path in (out / "checkpoints").glob("checkpoint-*")} == {"checkpoint-2"}
+    assert not (out / "manifest.json").exists()
+    monkeypatch.undo()
+    assert sorted(losses(train_sft(config).model.parent)) == [1, 2, 3, 4]
+
+
+def test_a_gradient_that_is_not_a_number_never_reaches_the_weights(
+    tiny_base, sft_config, monkeypatch
+):
+    config = sft_config(tiny_base("qwen"))
+    seen = {}
+    clip = sft_module.SampleTrainer.__mro__[1]._clip_grad_norm
+
+    def poisoned(self, model):
+        trained = next(p for p in model.parameters() if p.grad is not None)
+        seen["weight"], seen["before"] = trained, trained.detach().clone()
+        trained.grad[...] = float("nan")
+        return clip(self, model)
+
+    monkeypatch.setattr(sft_module.SampleTrainer.__mro__[1], "_clip_grad_norm", poisoned)
+    with pytest.raises(NotFiniteError, match="step 1: expected a finite gradient norm"):
+        train_sft(config)
+    assert torch.equal(seen["weight"], seen["before"])
+
+
+def test_the_output_of_another_configuration_is_refused(tiny_base, sft_config):
+    config = sft_config(tiny_base("qwen"))
+    Path(config.output).mkdir()
+    (Path(config.output) / "config.json").write_text("{}")
+    with pytest.raises(OtherRunError, match="another configuration"):
+        train_sft(config)
+
+
+def test_too_long_a_sequence_is_refused_before_training(tiny_base, sft_config):
+    config = sft_config(tiny_base("qwen"), run=RunConfig(max_length=64, log_to=()))
+    with pytest.raises(SequenceTooLongError, match="expected at most 64 tokens"):
+        train_sft(config)
+    assert not list(Path(config.output).glob("checkpoints/*"))
+
+
+def test_only_an_adapter_is_merged_and_only_into_a_new_folder(tmp_path):
+    with pytest.raises(MergeError, match="adapter_config"):
+        merge_adapter(tmp_path, tmp_path / "out")
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(MergeError, match="new or empty folder"):
+        merge_adapter(tmp_path, tmp_path)
+
+
+def test_each_example_is_rendered_in_its_own_process_and_only_when_it_comes(
+    tiny_base, sft_config, monkeypatch
+):
+    """No picture is made before training for more than the first example."""
+    rendered = []
+    example = ExampleTransform.example
+
+    def counted(self, row):
+        rendered.append(row)
+        return example(self, row)
+
+    monkeypatch.setattr(ExampleTransform, "example", counted)
+    config = sft_config(
+        tiny_base("qwen"), validation=ValidationConfig(subject_frac=0.0, every_steps=4)
+    )
+    train_sft(config)
+    assert len(rendered) == 1 + 4 * 4
