@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 from xml.sax.saxutils import escape, quoteattr
 
+from medvision.analysis.overlay_answer import answer_shapes
 from medvision.analysis.overlay_furniture import edge_letters, furniture_shapes
 from medvision.analysis.overlay_shapes import (
     Box,
@@ -18,7 +19,7 @@ from medvision.analysis.overlay_shapes import (
     Text,
     canvas_of,
 )
-from medvision.analysis.overlay_truth import answer_shapes, truth_shapes
+from medvision.analysis.overlay_truth import truth_shapes
 from medvision.samples import Sample
 
 COLOURS: dict[Role, str] = {

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from medvision.analysis.overlay import DASHES, HALO, line_width, shape_colour
+from medvision.analysis.overlay_answer import answer_shapes
 from medvision.analysis.overlay_furniture import edge_letters, furniture_shapes
 from medvision.analysis.overlay_shapes import (
     Box,
@@ -21,7 +22,7 @@ from medvision.analysis.overlay_shapes import (
     Text,
     canvas_of,
 )
-from medvision.analysis.overlay_truth import answer_shapes, truth_shapes
+from medvision.analysis.overlay_truth import truth_shapes
 from medvision.samples import Sample
 
 LONGEST_SIDE_PX = 2048

@@ -1,4 +1,4 @@
-"""Truth and answers of a sample as shapes: boxes, axes with their ellipse, landmarks, lines."""
+"""Truth of a sample as shapes: boxes, axes with their ellipse, landmarks, lines."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from medvision.analysis.overlay_shapes import (
     Text,
     canvas_of,
 )
-from medvision.frames import box_px_from_relative
 from medvision.samples import Point, Sample, Task
 
 
@@ -31,25 +30,10 @@ def truth_shapes(sample: Sample) -> list[Shape]:
     if len(sample.box_px) != 4:
         return []
     caption = "truth" if sample.task is Task.DETECTION else "extent of the structure"
-    return _captioned_box(canvas, sample.box_px, role=Role.TRUTH, caption=caption)
+    return captioned_box(canvas, sample.box_px, role=Role.TRUTH, caption=caption)
 
 
-def answer_shapes(sample: Sample, values: Sequence[float], *, role: Role) -> list[Shape]:
-    """The stated box of a detection answer; other tasks state numbers, which have no place.
-
-    Args:
-        sample: The question.
-        values: Detection: relative lower-left x0, y0, x1, y1; empty where nothing was read.
-        role: `ANSWER`, or `RECOVERED` for the lenient reading that is not scored.
-    """
-    if sample.task is not Task.DETECTION or len(values) != 4:
-        return []
-    box_px = box_px_from_relative(values, sample.height_px, sample.width_px).tolist()
-    caption = "answer" if role is Role.ANSWER else "recovered, not scored"
-    return _captioned_box(canvas_of(sample), box_px, role=role, caption=caption)
-
-
-def _captioned_box(
+def captioned_box(
     canvas: Canvas, box_px: Sequence[float], *, role: Role, caption: str
 ) -> list[Shape]:
     """A box with its caption: above it for the truth, below it for an answer, inside if cut."""
