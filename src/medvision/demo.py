@@ -22,8 +22,9 @@ from medvision.samples.suite import load_suite
 from medvision.scoring.score_run import score_run
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, BuildSummary, build_tables
-from medvision.table.cases import Folders, find_cases, read_labels
 from medvision.table.catalogue import catalogue_request, tables_folder
+from medvision.table.folders import Folders, find_cases
+from medvision.table.labels import read_labels
 
 logger = logging.getLogger(__name__)
 

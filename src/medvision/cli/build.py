@@ -12,16 +12,11 @@ from medvision.fetch import FetchError
 from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, BuildSummary, build_tables
-from medvision.table.cases import (
-    DESCRIPTIONS,
-    MODALITIES,
-    Folders,
-    find_cases,
-    find_nnunet_cases,
-    read_labels,
-    target_ids,
-)
+from medvision.table.cases import DESCRIPTIONS, MODALITIES
 from medvision.table.catalogue import catalogue_request, tables_folder
+from medvision.table.folders import Folders, find_cases
+from medvision.table.labels import read_labels, target_ids
+from medvision.table.nnunet import find_nnunet_cases
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
