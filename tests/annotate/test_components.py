@@ -26,7 +26,7 @@ COUNTED = [
 
 
 def displayed(volume, plane):
-    """The displayed slices by DESIGN's formulas, index by index: [slice, y, x]."""
+    """The displayed slices by the formulas of the conventions, index by index: [slice, y, x]."""
     i_size, j_size, k_size = volume.shape
     i, j, k = (np.arange(size) for size in volume.shape)
     if plane == "axial":
