@@ -155,6 +155,16 @@ def test_budget_stops_the_run(options, n_least, words, evaluate, boxes, capsys):
     assert "150" in out or "100 + 50 tokens" in out
 
 
+def test_time_limits_of_a_request_and_of_the_command(evaluate, serve, actions, capsys):
+    hung = serve(lambda *_: actions.Hang())
+    words = ["--request-timeout", "30", "--time-limit", "0.5", "--concurrency", "2"]
+    assert evaluate(hung.base_url, *words) == 1
+    assert "the time is over" in capsys.readouterr().out
+    assert len(hung.requests) == 2
+    assert evaluate(hung.base_url, "--request-timeout", "0") == 2
+    assert "positive time" in capsys.readouterr().err
+
+
 def test_budget_that_the_server_cannot_keep_stops_the_run(evaluate, serve, actions, capsys):
     body = {name: part for name, part in actions.completion(BOX).items() if name != "usage"}
     server = serve(lambda *_: actions.Respond(body=body))

@@ -369,6 +369,27 @@ def test_budget_ends_the_run(serve, served_model, questions, store, actions):
     assert summary.errors == {ErrorKind.NOT_ASKED: 100 - summary.n_ok}
 
 
+def test_time_limit_ends_the_run(serve, served_model, questions, store, actions):
+    server = serve(lambda *_: actions.Respond(delay_s=0.05))
+    settings = RunSettings(concurrency=2, time_limit_s=0.4)
+    summary = run_questions(
+        served_model(server.base_url), questions(500), store=store, settings=settings
+    )
+    assert summary.stopped is StopReason.TIME_LIMIT
+    assert 0 < summary.n_ok == len(server.requests) < 100
+    assert summary.errors == {ErrorKind.NOT_ASKED: 500 - summary.n_ok}
+
+
+def test_time_limit_ends_a_local_run_after_its_batch(make_question, store):
+    model = EchoModel()
+    asked = [make_question(number) for number in range(40)]
+    settings = RunSettings(time_limit_s=1e-9)
+    summary = run_questions(model, asked, store=store, settings=settings)
+    assert (summary.stopped, summary.n_ok) == (StopReason.TIME_LIMIT, model.batch_size)
+    with pytest.raises(UsageError, match="positive time limit, found 0"):
+        RunSettings(time_limit_s=0)
+
+
 def test_progress_counts_every_reply(serve, served_model, questions, store, actions):
     server = serve(lambda *_: actions.Respond())
     run_questions(served_model(server.base_url), questions(4), store=store)

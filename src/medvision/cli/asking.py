@@ -3,12 +3,14 @@
 import argparse
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from medvision.errors import UsageError
 from medvision.models.generation import Generation
-from medvision.models.limits import Budget, Pace
+from medvision.models.limits import Budget, Pace, RetryPolicy
 from medvision.models.profiles import ModelProfile
+from medvision.models.runner import RunSettings
 
 
 def add_generation(parser: argparse._ArgumentGroup) -> None:
@@ -59,6 +61,10 @@ def add_spending(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument("--requests-per-min", type=float, metavar="N")
     parser.add_argument("--tokens-per-min", type=float, metavar="N")
     parser.add_argument(
+        "--request-timeout", type=float, default=RetryPolicy().request_timeout_s, metavar="S"
+    )
+    parser.add_argument("--time-limit", type=float, metavar="S", help="of the whole command")
+    parser.add_argument(
         "--budget",
         metavar="B",
         help="stop after so many tokens (200000, 200000tokens) or so much money (5.00), which "
@@ -71,6 +77,24 @@ def add_spending(parser: argparse._ArgumentGroup) -> None:
 def pace_from(args: argparse.Namespace) -> Pace:
     """Limits per minute."""
     return Pace(requests_per_min=args.requests_per_min, tokens_per_min=args.tokens_per_min)
+
+
+def retry_from(args: argparse.Namespace) -> RetryPolicy:
+    """The usual tries, with the request's own time, and time for at least two of them.
+
+    Raises:
+        UsageError: No positive time.
+    """
+    usual = RetryPolicy()
+    deadline_s = max(usual.deadline_s, 2 * args.request_timeout)
+    return replace(usual, request_timeout_s=args.request_timeout, deadline_s=deadline_s)
+
+
+def run_settings_from(args: argparse.Namespace) -> RunSettings:
+    """How many questions at once, what may be spent, and for how long."""
+    return RunSettings(
+        concurrency=args.concurrency, budget=budget_from(args), time_limit_s=args.time_limit
+    )
 
 
 def budget_from(args: argparse.Namespace) -> Budget:

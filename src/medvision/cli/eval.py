@@ -10,7 +10,7 @@ import pyarrow as pa
 from medvision.cli.asking import (
     add_generation,
     add_spending,
-    budget_from,
+    run_settings_from,
 )
 from medvision.cli.live import live_progress
 from medvision.cli.model import add_server, add_weights, asked_model
@@ -23,7 +23,7 @@ from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, PictureFamily, declared_family, evaluate
 from medvision.models.profiles import ModelProfile
-from medvision.models.runner import RunSettings, RunSummary, StopReason
+from medvision.models.runner import RunSummary, StopReason
 from medvision.prompts.answers import Style
 from medvision.samples import Sample, Task
 from medvision.samples.select import Selection, select_samples, table_folders
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         system_text=profile.system_text if profile else "",
         profile=profile,
         repeats=args.repeats,
-        settings=RunSettings(concurrency=args.concurrency, budget=budget_from(args)),
+        settings=run_settings_from(args),
         selection=_selection_record(args, suite, selection),
     )
     reader = ReplyReader(style=request.style, family=request.family)
@@ -202,6 +202,7 @@ STOPPED = {
     StopReason.BUDGET: "the budget is spent; run it again with another to ask the rest",
     StopReason.BUDGET_UNKNOWN: "stopped: the server states no token counts, so the budget cannot "
     "be kept; run it again without --budget",
+    StopReason.TIME_LIMIT: "the time is over; run it again to ask the rest",
     StopReason.BREAKER_OPEN: "gave up: the server does not answer; run it again to ask the rest",
 }
 

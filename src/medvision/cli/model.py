@@ -2,7 +2,7 @@
 
 import argparse
 
-from medvision.cli.asking import generation_from, pace_from
+from medvision.cli.asking import generation_from, pace_from, retry_from
 from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.hf import HfModel, HfSettings
@@ -60,6 +60,7 @@ def served_model(args: argparse.Namespace, name: str, profile: ModelProfile | No
             generation=generation_from(args, profile),
             max_in_flight=args.concurrency,
             pace=pace_from(args),
+            retry=retry_from(args),
         )
     )
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from medvision.cli.asking import add_generation, add_spending, budget_from
+from medvision.cli.asking import add_generation, add_spending, run_settings_from
 from medvision.cli.model import add_server, served_model
 from medvision.cli.summary import print_scores
 from medvision.errors import UsageError
-from medvision.models.runner import RunSettings
 from medvision.scoring.judge import ask_judge
 from medvision.scoring.judged_scores import JudgedSummary, add_judged, judged_summaries
 from medvision.scoring.score_run import score_run
@@ -47,8 +46,7 @@ def _ask(args: argparse.Namespace) -> None:
         msg = f"--judge: expected openai/NAME, found {args.judge!r}"
         raise UsageError(msg)
     judge = served_model(args, name, None)
-    settings = RunSettings(concurrency=args.concurrency, budget=budget_from(args))
-    ask_judge(args.run_folder, judge, settings=settings)
+    ask_judge(args.run_folder, judge, settings=run_settings_from(args))
 
 
 def _too_many_errors(scores: pa.Table, args: argparse.Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import threading
@@ -49,14 +50,19 @@ class RunSettings:
         grace_s: Time that questions under way get to finish after the first Ctrl-C; a second
             Ctrl-C cuts it short.
         budget: What the run may spend.
+        time_limit_s: For the whole run; what is under way then gets `grace_s`. None is no limit.
     """
 
     concurrency: int = 32
     render_threads: int | None = None
     grace_s: float = 5.0
     budget: Budget = field(default_factory=Budget)
+    time_limit_s: float | None = None
 
     def __post_init__(self) -> None:
+        if self.time_limit_s is not None and self.time_limit_s <= 0:
+            msg = f"expected a positive time limit, found {self.time_limit_s}"
+            raise UsageError(msg)
         if self.concurrency < 1:
             msg = f"expected a concurrency of at least 1, found {self.concurrency}"
             raise UsageError(msg)
@@ -97,6 +103,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"
     BUDGET_UNKNOWN = "budget_unknown"
     """There is a budget, and the server counts no tokens."""
+    TIME_LIMIT = "time_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +240,7 @@ def run_questions(
     if not plan.unanswered:
         return _summary(plan, tally, store)
     if isinstance(model, LocalModel):
-        _run_local(model, plan, store, tally)
+        _run_local(model, plan, store, settings=settings, tally=tally)
     else:
         _run_served(_ServedRun(model, plan, store, settings=settings, tally=tally))
     return _summary(plan, tally, store)
@@ -285,7 +292,15 @@ class _Applicable:
                 self.n_left_out += 1
 
 
-def _run_local(model: LocalModel, plan: _Plan, store: ResponseStore, tally: _Tally) -> None:
+def _run_local(
+    model: LocalModel,
+    plan: _Plan,
+    store: ResponseStore,
+    *,
+    settings: RunSettings,
+    tally: _Tally,
+) -> None:
+    end_s = tally.start_s + (settings.time_limit_s or math.inf)
     try:
         for batch in _batches_by_length(plan.open_questions(), model):
             replies = model.replies([question for _, question in batch])
@@ -293,8 +308,10 @@ def _run_local(model: LocalModel, plan: _Plan, store: ResponseStore, tally: _Tal
             store.put_many(keyed, model=model.model_id)
             for (_, question), reply in zip(batch, replies, strict=True):
                 tally.add(question, reply)
-            if over := _over_budget(tally.spending):
-                tally.stopped = over
+            tally.stopped = _over_budget(tally.spending)
+            if time.monotonic() > end_s:
+                tally.stopped = tally.stopped or StopReason.TIME_LIMIT
+            if tally.stopped:
                 return
     except KeyboardInterrupt:
         tally.stopped = StopReason.INTERRUPTED
@@ -369,6 +386,8 @@ class _ServedRun:
     async def run(self) -> None:
         """Ask until all is answered or something ends the run; what came is in the store."""
         self._loop = asyncio.get_running_loop()
+        if self._settings.time_limit_s is not None:
+            self._loop.call_later(self._settings.time_limit_s, self._end, StopReason.TIME_LIMIT)
         try:
             with self._on_signals():
                 self._workers = [
