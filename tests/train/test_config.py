@@ -1,12 +1,18 @@
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
 from medvision.frames import Plane
 from medvision.prompts.answers import Style
+from medvision.prompts.perceived import resolved_limits
 from medvision.samples import Task
 from medvision.train.config import Precision, Tuning, load_sft_config
 from medvision.train.errors import ConfigError
+from medvision.train.examples import picture_family
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "sft"
 
 WHOLE = """
 output = "runs/x"
@@ -99,3 +105,28 @@ def test_a_resolved_configuration_reads_back_as_itself(sft_config, toml_file):
 def test_no_part_of_a_configuration_can_be_changed(sft_config):
     with pytest.raises(dataclasses.FrozenInstanceError):
         sft_config().adapter.r = 8
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_provided_configurations_hold_the_papers_recipe(path):
+    config = load_sft_config(path)
+    adapter = config.adapter
+    assert (adapter.r, adapter.alpha, adapter.dropout) == (16, 16, 0.05)
+    assert adapter.embeddings_and_head
+    family = picture_family(config.model)
+    expected = {"qwen2": "qwen2_5_vl", "qwen3": "qwen3_vl", "medge": "gemma3"}
+    assert family.name == expected[path.stem[:5]]
+    assert resolved_limits(family.name, family.limits) is not None
+    launcher = re.search(r"configs/accelerate/(\w+)\.yaml", path.read_text())[1]
+    assert (CONFIGS.parent / "accelerate" / f"{launcher}.yaml").exists()
+    assert Path(config.output).name == f"sft-{path.stem}"
+
+
+def test_the_models_of_the_paper_have_a_configuration():
+    bases = {load_sft_config(path).model.base for path in CONFIGS.glob("*.toml")}
+    assert {
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        "Qwen/Qwen2.5-VL-32B-Instruct",
+        "google/medgemma-4b-it",
+        "google/medgemma-27b-it",
+    } < bases
