@@ -1,5 +1,6 @@
 """The quality page of a table folder: one HTML file that loads nothing and runs no script."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from medvision import __version__
 from medvision.analysis.page import content_policy
 from medvision.analysis.quality_counts import QualityCounts, quality_counts
+from medvision.analysis.quality_landmarks import landmark_sheet
 from medvision.analysis.quality_measured import MEANINGS, OUTCOMES
 from medvision.analysis.quality_sheets import (
     BOX_COLOUR,
@@ -17,6 +19,7 @@ from medvision.analysis.quality_sheets import (
     FERET_COLOUR,
     OUTLINE_COLOUR,
     Sheets,
+    Tile,
     contact_sheets,
 )
 from medvision.table.build import QUALITY_PAGE
@@ -42,14 +45,21 @@ def write_quality_page(tables: Path, root: Path | None = None) -> Path:
     Raises:
         UsageError: The folder holds no complete tables.
     """
-    html = quality_html(quality_counts(tables), contact_sheets(tables, root))
+    drawings = contact_sheets(tables, root), landmark_sheet(tables, root)
+    html = quality_html(quality_counts(tables), *drawings)
     out = tables / QUALITY_PAGE
     write_text(out, html.encode("utf-8", "replace").decode("utf-8"))
     return out
 
 
-def quality_html(counts: QualityCounts, sheets: Sheets) -> str:
-    """The page as text; everything from files is escaped."""
+def quality_html(counts: QualityCounts, sheets: Sheets, landmarks: Sequence[Tile] = ()) -> str:
+    """The page as text; everything from files is escaped.
+
+    Args:
+        counts: What the tables hold.
+        sheets: Drawings of structures.
+        landmarks: Drawings of slices with landmarks.
+    """
     environment = Environment(
         loader=PackageLoader("medvision.analysis"), autoescape=True, undefined=StrictUndefined
     )
@@ -63,6 +73,7 @@ def quality_html(counts: QualityCounts, sheets: Sheets) -> str:
         meanings=MEANINGS,
         problems=counts.problems[:MAX_PROBLEMS],
         sheets=sheets,
+        landmarks=landmarks,
         drawing=_drawing,
         legend=LEGEND | TARGET_LEGEND if counts.measured.n else LEGEND,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
