@@ -214,6 +214,29 @@ def test_checkpoints_are_kept_by_metric(tiny_base, sft_config, monkeypatch):
     assert weights[0] == weights[1] != weights[2]
 
 
+def test_accumulated_batches_take_the_same_steps_as_one_large_batch(
+    tiny_base, sft_config, tmp_path
+):
+    """Boxes and axes have unequal numbers of tokens, so a mean of means would differ."""
+    found = []
+    for batch_size, accumulation in ((8, 1), (2, 4)):
+        config = sft_config(
+            tiny_base("qwen"),
+            output=str(tmp_path / f"{batch_size}x{accumulation}"),
+            adapter=AdapterConfig(dropout=0.0),
+            optimiser=OptimiserConfig(
+                learning_rate=5e-3,
+                max_steps=4,
+                batch_size=batch_size,
+                accumulation=accumulation,
+            ),
+            validation=ValidationConfig(subject_frac=0.0, every_steps=4),
+        )
+        train_sft(config)
+        found.append(losses(config.output))
+    assert found[1] == pytest.approx(found[0], abs=1e-4)
+
+
 @pytest.mark.slow
 def test_two_processes_take_the_same_steps_as_one(tiny_base, sft_config, toml_file, tmp_path):
     runs = {}
@@ -316,10 +339,7 @@ def test_only_an_adapter_is_merged_and_only_into_a_new_folder(tmp_path):
         merge_adapter(tmp_path, tmp_path)
 
 
-def test_each_example_is_rendered_in_its_own_process_and_only_when_it_comes(
-    tiny_base, sft_config, monkeypatch
-):
-    """No picture is made before training for more than the first example."""
+def test_an_example_is_rendered_only_when_its_turn_comes(tiny_base, sft_config, monkeypatch):
     rendered = []
     example = ExampleTransform.example
 
@@ -332,4 +352,5 @@ def test_each_example_is_rendered_in_its_own_process_and_only_when_it_comes(
         tiny_base("qwen"), validation=ValidationConfig(subject_frac=0.0, every_steps=4)
     )
     train_sft(config)
-    assert len(rendered) == 1 + 4 * 4
+    # one to see what the data are, those of four steps, and one batch fetched ahead
+    assert len(rendered) == 1 + 4 * 4 + 4

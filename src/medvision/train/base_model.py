@@ -105,6 +105,11 @@ def load_model(config: ModelConfig) -> Any:
         raise BaseModelError(msg) from error
 
 
+def has_accelerator() -> bool:
+    """Whether there is anything faster than the CPU. Processes must be told when there is not."""
+    return bool(torch.accelerator.is_available())
+
+
 def compute_dtype(config: ModelConfig) -> torch.dtype:
     """bf16 where asked for, or by default where an accelerator supports it; else fp32."""
     if config.precision is Precision.AUTO:

@@ -10,6 +10,7 @@ from PIL import Image
 from medvision.models.base import ALL_TASKS, Json, Question, Reply, ResponseStatus
 from medvision.samples import Task
 from medvision.train.chat import Chat
+from medvision.train.errors import ConfigError
 
 
 class InProcessModel:
@@ -67,9 +68,7 @@ class InProcessModel:
         return [self._reply(row, end) for row in whole[:, n_prompt:].tolist()]
 
     def _tokens(self, questions: Sequence[Question]) -> Any:
-        pictures = [
-            [Image.open(io.BytesIO(question.image_png())).convert("RGB")] for question in questions
-        ]
+        pictures = [[_picture(question)] for question in questions]
         tokens = self._chat.processor(
             images=pictures,
             text=[self._chat.prompt(question.prompt_text) for question in questions],
@@ -90,3 +89,10 @@ class InProcessModel:
             attempts=1,
             completion_tokens=len(spoken),
         )
+
+
+def _picture(question: Question) -> Image.Image:
+    if question.image_png is None:
+        msg = f"{question.sample.sample_id}: expected a question with a picture"
+        raise ConfigError(msg)
+    return Image.open(io.BytesIO(question.image_png())).convert("RGB")

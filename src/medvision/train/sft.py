@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from transformers import PrinterCallback
 from trl import SFTConfig
@@ -26,6 +25,7 @@ from medvision.table.manifest import (
 from medvision.train.base_model import (
     check_stated_size,
     compute_dtype,
+    has_accelerator,
     load_model,
     load_processor,
 )
@@ -193,10 +193,15 @@ def _epochs(config: SftConfig, n_samples: int) -> int:
     optimiser = config.optimiser
     if not optimiser.max_steps:
         return optimiser.epochs
-    n_processes = int(PartialState().num_processes)
-    per_step = optimiser.batch_size * optimiser.accumulation * n_processes
+    per_step = optimiser.batch_size * optimiser.accumulation * _n_processes()
     per_epoch = config.data.samples_per_epoch or n_samples
     return -(-optimiser.max_steps * per_step // per_epoch)
+
+
+def _n_processes() -> int:
+    """Training processes, joined the way the trainer joins them."""
+    settings = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
+    return int(settings.world_size)
 
 
 def _max_length(config: SftConfig) -> int:
@@ -308,6 +313,8 @@ def _arguments(material: _Material) -> SFTConfig:
         num_train_epochs=1,
         max_steps=optimiser.max_steps or -1,
         optim="adamw_torch",
+        use_cpu=not has_accelerator(),
+        dataloader_pin_memory=has_accelerator(),
         bf16=compute_dtype(config.model) is torch.bfloat16,
         gradient_checkpointing=run.gradient_checkpointing,
         max_length=None,

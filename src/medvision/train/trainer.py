@@ -51,6 +51,9 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As the base class."""
         super().__init__(*args, **kwargs)
+        # TRL divides by the tokens of the whole step, over processes and accumulated batches alike,
+        # but is told their number only for models that would divide by it themselves.
+        self.model_accepts_loss_kwargs = True
         self._rows_in_step: list[int] = []
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
