@@ -6,9 +6,10 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 PACKAGE := $(VENV)/.package
 DEVELOPMENT := $(VENV)/.development
 PEERS := .venv-peers
+TRAIN := .venv-train
 OPENAI_2 := .venv-peers/openai-2.8
 
-.PHONY: demo test test-peers lint bench clean
+.PHONY: demo test test-peers test-train lint bench clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
@@ -20,6 +21,9 @@ test: $(DEVELOPMENT) lint
 test-peers: $(PEERS)/.installed $(OPENAI_2)/.installed
 	$(PEERS)/bin/python -m pytest -q -m peers tests/peers
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
+
+test-train: $(TRAIN)/.installed
+	$(TRAIN)/bin/python -m pytest -q tests/train
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .
@@ -49,6 +53,12 @@ $(PEERS)/.installed: pyproject.toml constraints.txt
 	    -e '.[hf]' 'transformers[serving]' pytest
 	touch $@
 
+$(TRAIN)/.installed: pyproject.toml constraints.txt
+	test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
+	$(TRAIN)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+	    -e '.[train]' pytest hypothesis
+	touch $@
+
 $(OPENAI_2)/.installed: $(DEVELOPMENT) | $(PEERS)/.installed
 	rm -rf $(OPENAI_2)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target $(OPENAI_2) \
@@ -56,4 +66,4 @@ $(OPENAI_2)/.installed: $(DEVELOPMENT) | $(PEERS)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) medvision-demo
+	rm -rf $(VENV) $(PEERS) $(TRAIN) medvision-demo
