@@ -1,7 +1,6 @@
 """Supervised fine-tuning: from a configuration to a trained model, its card and its manifest."""
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import PrinterCallback
 from trl import SFTConfig
 
-from medvision.errors import ItemError
-from medvision.samples import Sample
 from medvision.table.manifest import (
     jsonable,
     package_versions,
@@ -23,21 +19,21 @@ from medvision.table.manifest import (
     write_text,
 )
 from medvision.train.base_model import (
-    check_stated_size,
     compute_dtype,
     has_accelerator,
     load_model,
-    load_processor,
 )
-from medvision.train.card import CardFacts, machine_words, sample_counts, scores_by_step, write_card
-from medvision.train.chat import Chat, chat_of
-from medvision.train.collate import ROW, Collator, ExampleTransform, refuse_long_sequences
+from medvision.train.card import scores_by_step, write_card
+from medvision.train.collate import refuse_long_sequences
 from medvision.train.config import SftConfig, Tuning
 from medvision.train.errors import OtherRunError
-from medvision.train.examples import Examples, picture_family, question, system_text
-from medvision.train.mixing import Rows, training_order
+from medvision.train.material import (
+    Material,
+    prepared_material,
+    training_dataset,
+    validation_dataset,
+)
 from medvision.train.parts import lora_config
-from medvision.train.selection import TrainingSamples, training_samples, validation_draw
 from medvision.train.trainer import (
     RANK,
     ProgressReport,
@@ -48,9 +44,7 @@ from medvision.train.trainer import (
 )
 from medvision.train.validation import Validator
 
-logger = logging.getLogger(__name__)
-
-CHECKPOINTS, VALIDATION, MODEL, TENSORBOARD = "checkpoints", "validation", "model", "tensorboard"
+CHECKPOINTS, VALIDATION, MODEL = "checkpoints", "validation", "model"
 CONFIG = "config.json"
 
 Move = Callable[[int, int, str], None]
@@ -71,20 +65,6 @@ class SftResult:
     counts: dict[str, Any]
     scores: dict[int, dict[str, float]]
     up_to_date: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Material:
-    """Everything that training needs beside the weights."""
-
-    config: SftConfig
-    out: Path
-    chat: Chat
-    collator: Collator
-    examples: Examples
-    order: Rows
-    validation: list[Sample]
-    facts: CardFacts
 
 
 def train_sft(
@@ -110,7 +90,7 @@ def train_sft(
         scores = {int(step): values for step, values in manifest["scores"].items()}
         counts = manifest["counts"]
         return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)
-    material = _material(config, out, root)
+    material = prepared_material(config, out, root)
     trainer = _trainer(material, move)
     _train(trainer, material)
     return _finished(trainer, material)
@@ -131,104 +111,19 @@ def _claim(out: Path, config: SftConfig) -> None:
         write_text(stored, text)
 
 
-def _material(config: SftConfig, out: Path, root: Path | None) -> _Material:
-    selected = training_samples(config, root)
-    family = picture_family(config.model)
-    entries, unwritable = _writable(selected, config)
-    samples, order = training_order(
-        entries,
-        temperature=config.data.temperature,
-        total=config.data.samples_per_epoch,
-        epochs=_epochs(config, sum(map(len, entries))),
-        in_flight=config.data.volumes_in_flight,
-        seed=config.data.seed,
-    )
-    examples = Examples(samples, config.data.style, family, n_volumes=config.data.volumes_in_flight)
-    processor = load_processor(config.model)
-    chat = chat_of(processor, config.model.base, system_text(config.model))
-    check_stated_size(processor, family, config.model.base)
-    facts = CardFacts(
-        counts=sample_counts(samples),
-        n_subjects=len({(sample.dataset, sample.subject_id) for sample in samples}),
-        dropped=selected.dropped | unwritable,
-        n_test_subjects=selected.n_test_subjects,
-        n_test_volumes=selected.n_test_volumes,
-        machine=machine_words(),
-    )
-    return _Material(
-        config=config,
-        out=out,
-        chat=chat,
-        collator=Collator(chat, _max_length(config), examples.sample_id),
-        examples=examples,
-        order=order,
-        validation=validation_draw(selected, config.validation.samples, config.data.seed),
-        facts=facts,
-    )
-
-
-def _writable(
-    selected: TrainingSamples, config: SftConfig
-) -> tuple[list[list[Sample]], dict[str, int]]:
-    """Samples that have a target, by entry; and how many have none, by reason."""
-    family, style = picture_family(config.model), config.data.style
-    dropped: dict[str, int] = {}
-    entries = []
-    for entry in selected.train:
-        kept = []
-        for sample in entry:
-            try:
-                question(sample, style, family)
-            except ItemError as error:
-                logger.warning("%s: %s", sample.sample_id, error)
-                dropped[error.reason] = dropped.get(error.reason, 0) + 1
-            else:
-                kept.append(sample)
-        entries.append(kept)
-    return entries, dropped
-
-
-def _epochs(config: SftConfig, n_samples: int) -> int:
-    """Passes that the order must hold."""
-    optimiser = config.optimiser
-    if not optimiser.max_steps:
-        return optimiser.epochs
-    per_step = optimiser.batch_size * optimiser.accumulation * _n_processes()
-    per_epoch = config.data.samples_per_epoch or n_samples
-    return -(-optimiser.max_steps * per_step // per_epoch)
-
-
-def _n_processes() -> int:
-    """Training processes, joined the way the trainer joins them."""
-    settings = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
-    return int(settings.world_size)
-
-
-def _max_length(config: SftConfig) -> int:
-    """The configured limit, or the model's own."""
-    import transformers
-
-    own = transformers.AutoConfig.from_pretrained(
-        config.model.base, revision=config.model.revision or None
-    )
-    longest = int(own.get_text_config().max_position_embeddings)
-    return min(config.run.max_length or longest, longest)
-
-
-def _trainer(material: _Material, move: Move | None) -> SampleTrainer:
+def _trainer(material: Material, move: Move | None) -> SampleTrainer:
     config = material.config
     refuse_long_sequences(material.examples, material.chat, material.collator)
     model = load_model(config.model)
     adapter = None if config.model.tuning is Tuning.FULL else lora_config(model, config.adapter)
     if config.model.tuning is Tuning.QLORA:
         model = _prepared_for_4bit(model, config)
-    transform = ExampleTransform(material.examples, material.chat)
     trainer = SampleTrainer(
         model=model,
         args=_arguments(material),
         data_collator=material.collator,
-        train_dataset=_dataset(material.order, transform),
-        eval_dataset=_validation_dataset(material),
+        train_dataset=training_dataset(material),
+        eval_dataset=validation_dataset(material),
         processing_class=material.chat.processor,
         peft_config=adapter,
         callbacks=[WholeCheckpoints(), *([ProgressReport(move)] if move else [])],
@@ -258,30 +153,7 @@ def _hold_trainable_in_fp32(model: Any) -> None:
             parameter.data = parameter.data.to(torch.float32)
 
 
-def _dataset(order: Rows, transform: ExampleTransform) -> Dataset:
-    return Dataset.from_dict({ROW: order}).with_transform(transform)
-
-
-def _validation_dataset(material: _Material) -> Dataset | None:
-    """Examples for the validation loss."""
-    if not material.validation:
-        return None
-    data = material.config.data
-    family = material.examples.family
-    examples = Examples(material.validation, data.style, family, n_volumes=data.volumes_in_flight)
-    rows = [row for row in range(len(examples)) if _has_target(examples, row)]
-    return Dataset.from_dict({ROW: rows}).with_transform(ExampleTransform(examples, material.chat))
-
-
-def _has_target(examples: Examples, row: int) -> bool:
-    try:
-        question(examples.sample(row), examples.style, examples.family)
-    except ItemError:
-        return False
-    return True
-
-
-def _validator(material: _Material) -> Validator | None:
+def _validator(material: Material) -> Validator | None:
     if not material.validation:
         return None
     validation = material.config.validation
@@ -295,7 +167,7 @@ def _validator(material: _Material) -> Validator | None:
     )
 
 
-def _arguments(material: _Material) -> SFTConfig:
+def _arguments(material: Material) -> SFTConfig:
     """The configuration in TRL's words; nothing may cut, filter or reorder behind our back."""
     config, optimiser, run = material.config, material.config.optimiser, material.config.run
     validates = bool(material.validation)
@@ -341,7 +213,7 @@ def _arguments(material: _Material) -> SFTConfig:
     )
 
 
-def _train(trainer: SampleTrainer, material: _Material) -> None:
+def _train(trainer: SampleTrainer, material: Material) -> None:
     checkpoints = material.out / CHECKPOINTS
     if trainer.is_world_process_zero():
         remove_broken_checkpoints(checkpoints)
@@ -357,7 +229,7 @@ def _train(trainer: SampleTrainer, material: _Material) -> None:
     facts.scores.update(scores_by_step(state.log_history))
 
 
-def _finished(trainer: SampleTrainer, material: _Material) -> SftResult:
+def _finished(trainer: SampleTrainer, material: Material) -> SftResult:
     """Save the model with processor and card, then the manifest."""
     folder = material.out / MODEL
     trainer.save_model(str(folder))

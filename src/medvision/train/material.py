@@ -1,0 +1,156 @@
+"""What a training run works on: samples in their order, examples, processor, checks."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import transformers
+from datasets import Dataset
+from trl import SFTConfig
+
+from medvision.errors import ItemError
+from medvision.samples import Sample
+from medvision.train.base_model import check_stated_size, has_accelerator, load_processor
+from medvision.train.card import CardFacts, machine_words, sample_counts
+from medvision.train.chat import Chat, chat_of
+from medvision.train.collate import ROW, Collator, ExampleTransform
+from medvision.train.config import SftConfig
+from medvision.train.examples import Examples, picture_family, question, system_text
+from medvision.train.mixing import Rows, training_order
+from medvision.train.selection import TrainingSamples, training_samples, validation_draw
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Everything that training needs beside the weights.
+
+    Attributes:
+        out: Output folder.
+        examples: Training samples, each once.
+        order: Their rows in the order of training.
+        validation: The validation questions.
+        facts: What the model card states.
+    """
+
+    config: SftConfig
+    out: Path
+    chat: Chat
+    collator: Collator
+    examples: Examples
+    order: Rows
+    validation: list[Sample]
+    facts: CardFacts
+
+
+def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Material:
+    """Samples, their order, and the base model's processor; every check that needs no weights.
+
+    Raises:
+        UsageError: The configuration, the data or the base model cannot be used.
+    """
+    selected = training_samples(config, root)
+    family = picture_family(config.model)
+    entries, unwritable = _writable(selected, config)
+    samples, order = training_order(
+        entries,
+        temperature=config.data.temperature,
+        total=config.data.samples_per_epoch,
+        epochs=_epochs(config, sum(map(len, entries))),
+        in_flight=config.data.volumes_in_flight,
+        seed=config.data.seed,
+    )
+    examples = Examples(samples, config.data.style, family, n_volumes=config.data.volumes_in_flight)
+    processor = load_processor(config.model)
+    chat = chat_of(processor, config.model.base, system_text(config.model))
+    check_stated_size(processor, family, config.model.base)
+    facts = CardFacts(
+        counts=sample_counts(samples),
+        n_subjects=len({(sample.dataset, sample.subject_id) for sample in samples}),
+        dropped=selected.dropped | unwritable,
+        n_test_subjects=selected.n_test_subjects,
+        n_test_volumes=selected.n_test_volumes,
+        machine=machine_words(),
+    )
+    return Material(
+        config=config,
+        out=out,
+        chat=chat,
+        collator=Collator(chat, _max_length(config), examples.sample_id),
+        examples=examples,
+        order=order,
+        validation=validation_draw(selected, config.validation.samples, config.data.seed),
+        facts=facts,
+    )
+
+
+def _writable(
+    selected: TrainingSamples, config: SftConfig
+) -> tuple[list[list[Sample]], dict[str, int]]:
+    """Samples that have a target, by entry; and how many have none, by reason."""
+    family, style = picture_family(config.model), config.data.style
+    dropped: dict[str, int] = {}
+    entries = []
+    for entry in selected.train:
+        kept = []
+        for sample in entry:
+            try:
+                question(sample, style, family)
+            except ItemError as error:
+                logger.warning("%s: %s", sample.sample_id, error)
+                dropped[error.reason] = dropped.get(error.reason, 0) + 1
+            else:
+                kept.append(sample)
+        entries.append(kept)
+    return entries, dropped
+
+
+def _epochs(config: SftConfig, n_samples: int) -> int:
+    """Passes that the order must hold."""
+    optimiser = config.optimiser
+    if not optimiser.max_steps:
+        return optimiser.epochs
+    per_step = optimiser.batch_size * optimiser.accumulation * _n_processes()
+    per_epoch = config.data.samples_per_epoch or n_samples
+    return -(-optimiser.max_steps * per_step // per_epoch)
+
+
+def _n_processes() -> int:
+    """Training processes, joined the way the trainer joins them."""
+    settings = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
+    return int(settings.world_size)
+
+
+def _max_length(config: SftConfig) -> int:
+    """The configured limit, or the model's own."""
+    own = transformers.AutoConfig.from_pretrained(
+        config.model.base, revision=config.model.revision or None
+    )
+    longest = int(own.get_text_config().max_position_embeddings)
+    return min(config.run.max_length or longest, longest)
+
+
+def training_dataset(material: Material) -> Dataset:
+    """Rows in the order of training; each becomes an example when its turn comes."""
+    transform = ExampleTransform(material.examples, material.chat)
+    return Dataset.from_dict({ROW: material.order}).with_transform(transform)
+
+
+def validation_dataset(material: Material) -> Dataset | None:
+    """Examples for the validation loss."""
+    if not material.validation:
+        return None
+    data = material.config.data
+    family = material.examples.family
+    examples = Examples(material.validation, data.style, family, n_volumes=data.volumes_in_flight)
+    rows = [row for row in range(len(examples)) if _has_target(examples, row)]
+    return Dataset.from_dict({ROW: rows}).with_transform(ExampleTransform(examples, material.chat))
+
+
+def _has_target(examples: Examples, row: int) -> bool:
+    try:
+        question(examples.sample(row), examples.style, examples.family)
+    except ItemError:
+        return False
+    return True
