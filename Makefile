@@ -5,25 +5,26 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 PACKAGE := $(VENV)/.package
 DEVELOPMENT := $(VENV)/.development
-PEERS := .venv-peers
-TRAIN := .venv-train
-OPENAI_2 := .venv-peers/openai-2.8
+TORCH := .venv-torch
+TORCH_BIN := $(TORCH)/bin
+OPENAI_2 := $(TORCH)/openai-2.8
 
 .PHONY: demo test test-peers test-train lint bench clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
 
-test: $(DEVELOPMENT) lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not peers"
+test: $(DEVELOPMENT) lint test-train
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not peers" --ignore tests/train
+
+# Training, in an environment of its own: torch is too large for everyone else.
+test-train: $(TORCH)/.installed
+	$(TORCH_BIN)/python -m pytest -q tests/train
 
 # Models in this process and behind another project's server; the run loop with the oldest openai.
-test-peers: $(PEERS)/.installed $(OPENAI_2)/.installed
-	$(PEERS)/bin/python -m pytest -q -m peers tests/peers
+test-peers: $(TORCH)/.installed $(OPENAI_2)/.installed
+	$(TORCH_BIN)/python -m pytest -q -m peers tests/peers
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
-
-test-train: $(TRAIN)/.installed
-	$(TRAIN)/bin/python -m pytest -q tests/train
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .
@@ -47,23 +48,17 @@ $(DEVELOPMENT): $(PACKAGE)
 	$(PIP) -e '.[dev]'
 	touch $@
 
-$(PEERS)/.installed: pyproject.toml constraints.txt
-	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    -e '.[hf]' 'transformers[serving]' pytest
+$(TORCH)/.installed: pyproject.toml constraints.txt
+	test -x $(TORCH_BIN)/python || $(PYTHON) -m venv $(TORCH)
+	$(TORCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+	    -e '.[hf,train]' 'transformers[serving]' pytest hypothesis
 	touch $@
 
-$(TRAIN)/.installed: pyproject.toml constraints.txt
-	test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
-	$(TRAIN)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    -e '.[train]' pytest hypothesis
-	touch $@
-
-$(OPENAI_2)/.installed: $(DEVELOPMENT) | $(PEERS)/.installed
+$(OPENAI_2)/.installed: $(DEVELOPMENT) | $(TORCH)/.installed
 	rm -rf $(OPENAI_2)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target $(OPENAI_2) \
 	    openai==2.8.0 httpx==0.28.1 httpcore==1.0.9 certifi==2026.10.18 distro==1.9.0
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(TRAIN) medvision-demo
+	rm -rf $(VENV) $(TORCH) medvision-demo

@@ -379,7 +379,7 @@ def test_cases_are_stored_in_different_orientations_and_read_back_as_drawn(writt
 
 def test_label_files_name_every_label_of_the_masks(written: Path) -> None:
     for dataset in (ABDOMEN, HEAD):
-        labels = json.loads((written / dataset.name / "labels.json").read_text())
+        labels = json.loads((written / dataset.name / "labels.json").read_text(encoding="utf-8"))
         assert {int(label): name for label, name in labels.items()} == dict(dataset.labels)
         assert set(dataset.target_labels) <= set(dataset.labels)
         for path in (written / dataset.name / "masks").iterdir():
@@ -394,7 +394,9 @@ def test_xray_files_are_the_drawn_pictures(written: Path) -> None:
         folder = written / XRAY.name
         with Image.open(folder / "images" / f"case_{index:03d}.png") as image:
             assert np.array_equal(np.asarray(image), drawn.pixels)
-        landmarks = json.loads((folder / "landmarks" / f"case_{index:03d}.json").read_text())
+        landmarks = json.loads(
+            (folder / "landmarks" / f"case_{index:03d}.json").read_text(encoding="utf-8")
+        )
         assert {key: tuple(point) for key, point in landmarks.items()} == drawn.landmarks_xy
 
 

@@ -168,7 +168,11 @@ def test_tumour_moments_agree_with_the_published_features(real_root, tumors, cas
 
 def afids_world(real_root):
     path = real_root / "raw" / "afids-mni" / "tpl-MNI152NLin2009cAsym_res-01_T1w.fcsv"
-    lines = [line.split(",") for line in path.read_text().splitlines() if line[:1] not in ("", "#")]
+    lines = [
+        line.split(",")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line[:1] not in ("", "#")
+    ]
     return {line[11]: np.array([float(value) for value in line[1:4]]) for line in lines}
 
 

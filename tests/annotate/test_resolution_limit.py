@@ -26,7 +26,10 @@ def found():
 
 
 def test_documented_errors_are_those_measured(found):
-    written = {tuple(cells(row)[:3]): cells(row)[3:] for row in DOC.read_text().splitlines()}
+    written = {
+        tuple(cells(row)[:3]): cells(row)[3:]
+        for row in DOC.read_text(encoding="utf-8").splitlines()
+    }
     compared = 0
     for row in table_rows(found):
         key, measured = tuple(cells(row)[:3]), cells(row)[3:]
@@ -40,7 +43,10 @@ def test_documented_errors_are_those_measured(found):
 
 
 def test_documented_shares_are_those_measured():
-    written = {tuple(cells(row)[:2]): cells(row)[2:] for row in DOC.read_text().splitlines()}
+    written = {
+        tuple(cells(row)[:2]): cells(row)[2:]
+        for row in DOC.read_text(encoding="utf-8").splitlines()
+    }
     rows = list(verdict_rows(study((10, 13, 16))))
     assert len(rows) == 2
     for row in rows:

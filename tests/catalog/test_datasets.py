@@ -78,7 +78,7 @@ def test_no_declaration_keeps_a_misspelling_of_the_original():
     words = ["arota", "arterr", "marjor", "appearance diffusion", "incision", 'eminence "']
     for entry in folder.iterdir():
         told = r'was = "[^"]*"|# was [^\n]*|changes = \[.*?\n\]'
-        kept = re.sub(told, "", entry.read_text(), flags=re.DOTALL)
+        kept = re.sub(told, "", entry.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert [word for word in words if word in kept] == [], entry.name
 
 

@@ -10,7 +10,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "catalogue.md"
 
 def blocks(language):
     return re.findall(
-        rf"^```{language}\n(.*?)^```$", DOCS.read_text(), flags=re.DOTALL | re.MULTILINE
+        rf"^```{language}\n(.*?)^```$",
+        DOCS.read_text(encoding="utf-8"),
+        flags=re.DOTALL | re.MULTILINE,
     )
 
 

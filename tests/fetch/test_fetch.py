@@ -61,8 +61,8 @@ def dataset(wheel, **changes):
 def test_fetch_goes_through_the_users_pip(registry, tmp_path):
     folder = fetch(dataset(registry), tmp_path / "root")
     assert folder == tmp_path / "root" / "raw" / "toy"
-    assert (folder / "a.txt").read_text() == "alpha"
-    listed = json.loads((folder / "manifest.json").read_text())["sha256"]
+    assert (folder / "a.txt").read_text(encoding="utf-8") == "alpha"
+    listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
     assert listed == {name: sha256_file(folder / name) for name in ("a.txt", "b.txt")}
     assert sorted(p.name for p in folder.iterdir()) == ["a.txt", "b.txt", "manifest.json"]
 
@@ -78,12 +78,12 @@ def test_missing_or_damaged_files_are_fetched_again(registry, tmp_path):
     folder = fetch(dataset(registry), root)
     (folder / "a.txt").unlink()
     fetch(dataset(registry), root)
-    assert (folder / "a.txt").read_text() == "alpha"
+    assert (folder / "a.txt").read_text(encoding="utf-8") == "alpha"
     (folder / "b.txt").write_text("damaged")
     fetch(dataset(registry), root)
-    assert (folder / "b.txt").read_text() == "damaged"
+    assert (folder / "b.txt").read_text(encoding="utf-8") == "damaged"
     fetch(dataset(registry), root, verify=True)
-    assert (folder / "b.txt").read_text() == "beta"
+    assert (folder / "b.txt").read_text(encoding="utf-8") == "beta"
 
 
 def test_another_archive_than_the_pinned_one_is_refused(registry, tmp_path):

@@ -46,7 +46,9 @@ def test_generation_options_reach_the_server(evaluate, boxes, tmp_path):
     assert (body["stop"], body["top_k"]) == (["END", "\n\n"], 7)
     scores = pq.read_table(tmp_path / "run" / "scores.parquet", partitioning=None)
     assert sorted(scores["repeat"].to_pylist()) == [0] * 12 + [1] * 12
-    settings = json.loads((tmp_path / "run" / "manifest.json").read_text())["settings"]
+    settings = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))[
+        "settings"
+    ]
     assert settings == {
         "temperature": 0.5,
         "max_tokens": 77,
@@ -66,7 +68,7 @@ def test_further_repeats_keep_the_former_ones(evaluate, boxes):
 def test_manifest_says_what_made_the_run(evaluate, boxes, tmp_path):
     before = datetime.now(UTC).replace(microsecond=0)
     evaluate(boxes.base_url, "--temperature", "0.25")
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
     started, finished = (
         datetime.fromisoformat(manifest[name]) for name in ("started_at", "finished_at")
     )

@@ -96,7 +96,7 @@ def test_judge_is_asked_once_and_its_columns_stay(run, judge):
     assert len(judge.requests) == n_requests
     assert score(run) == 0
     assert scores_of(run).equals(first)
-    record = json.loads((run / "judge.json").read_text())
+    record = json.loads((run / "judge.json").read_text(encoding="utf-8"))
     assert (record["model"], record["summary"]["n_total"]) == ("openai/j", 6)
 
 

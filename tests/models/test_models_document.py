@@ -16,7 +16,9 @@ TEXT = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
 def options(capsys):
     for command in ("eval", "score", "doctor"):
         main([command, "--help"])
-    shim = (Path(__file__).parents[2] / "examples" / "shims" / "openai_shim.py").read_text()
+    shim = (Path(__file__).parents[2] / "examples" / "shims" / "openai_shim.py").read_text(
+        encoding="utf-8"
+    )
     return set(re.findall(r"--[a-z0-9][a-z0-9-]+", capsys.readouterr().out + shim))
 
 

@@ -108,7 +108,9 @@ def test_another_grid_asks_again_and_the_same_does_not(ask):
 def test_manifest_reads_back_as_the_same_family(ask):
     family = PictureFamily(name="as_sent", shape_hw=(90, 50))
     run = ask("detection", family, Recorder())
-    stored = PictureFamily(**json.loads((run / "manifest.json").read_text())["family"])
+    stored = PictureFamily(
+        **json.loads((run / "manifest.json").read_text(encoding="utf-8"))["family"]
+    )
     assert stored.grid == family.grid == PixelGrid(shape_hw=(90, 50))
 
 
@@ -150,7 +152,7 @@ def test_known_model_needs_no_family(study_tables, tmp_path, recorded):
     model = "openai/Qwen/Qwen2.5-VL-7B-Instruct"
     assert evaluate_words(study_tables, tmp_path / "r", model) == 0
     assert len(recorded.asked) == 3
-    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["family"]["name"] == "qwen2_5_vl"
     assert manifest["profile"]["coordinates"] == "canvas_px_xyxy"
 
@@ -166,7 +168,7 @@ def test_explicit_options_win_over_the_profile(study_tables, tmp_path, recorded)
     question, _ = recorded.asked[0]
     assert (recorded.made.temperature, recorded.made.max_tokens) == (None, 7)
     assert (question.style, question.system_text) == ("cot", "S")
-    family = json.loads((tmp_path / "a" / "manifest.json").read_text())["family"]
+    family = json.loads((tmp_path / "a" / "manifest.json").read_text(encoding="utf-8"))["family"]
     assert (family["name"], family["limits"]) == ("mllama", {"max_tiles": 2})
     given = [
         "--family",
@@ -180,7 +182,7 @@ def test_explicit_options_win_over_the_profile(study_tables, tmp_path, recorded)
     ]
     evaluate_words(study_tables, tmp_path / "b", "openai/m", *profiles, *given, "--square")
     assert (recorded.made.temperature, recorded.made.max_tokens) == (0.5, 9)
-    family = json.loads((tmp_path / "b" / "manifest.json").read_text())["family"]
+    family = json.loads((tmp_path / "b" / "manifest.json").read_text(encoding="utf-8"))["family"]
     assert family == {"name": "448x448", "limits": None, "square": True, "shape_hw": None}
 
 

@@ -149,4 +149,4 @@ def wait_for(url, server, log):
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.5)
-    pytest.fail(f"the server did not start: {log.read_text()[-3000:]}")
+    pytest.fail(f"the server did not start: {log.read_text(encoding='utf-8')[-3000:]}")

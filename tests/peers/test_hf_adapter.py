@@ -78,7 +78,9 @@ def test_adapter_folder_answers_as_the_merged_model(base_run, adapter, tiny_mode
         for run in (base_run, tmp_path / "alone", tmp_path / "beside")
     ]
     assert len(set.union(*keys)) == 30
-    revision = json.loads((tmp_path / "alone" / "manifest.json").read_text())["revision"]
+    revision = json.loads((tmp_path / "alone" / "manifest.json").read_text(encoding="utf-8"))[
+        "revision"
+    ]
     assert " adapter sha256:" in revision
     assert revision.endswith(" float32")
 
@@ -257,7 +259,7 @@ def test_extra_fields_are_those_of_the_library(change, message, tiny_model, ask,
 def test_code_beside_the_weights_does_not_run_unasked(tiny_model, ask, tmp_path, capsys):
     folder, mark = tmp_path / "model", tmp_path / "mark"
     shutil.copytree(tiny_model, folder)
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass OwnConfig: pass\n")

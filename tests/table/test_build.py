@@ -209,7 +209,7 @@ def test_a_bad_case_is_named_and_the_others_go_on(study, tmp_path, capsys, damag
     assert "2 of 3 cases" in out
     assert f"1 {reason}" in out
     assert set(read_cases(tmp_path / "t")["case_id"].to_pylist()) == {"a", "c"}
-    manifest = json.loads((tmp_path / "t" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "t" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["counts"]["dropped"] == {reason: 1}
     assert not list((tmp_path / "t").glob(".*"))
 

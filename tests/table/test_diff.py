@@ -166,7 +166,7 @@ def test_lines_say_what_changed(study_tables, copy, capsys):
 
 
 def test_other_datasets_and_missing_folders_are_refused(study_tables, copy, tmp_path):
-    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
     (copy / "manifest.json").write_text(json.dumps({**manifest, "name": "other"}))
     with pytest.raises(UsageError, match="expected tables of one dataset, found 'study 1'"):
         diff_tables(study_tables, copy, EXACT)

@@ -423,7 +423,7 @@ def test_importing_again_does_nothing_and_built_tables_are_safe(amos, tmp_path, 
     imported(tmp_path, plan, root / "raw" / "AMOS22")
     assert "already up to date" in capsys.readouterr().out
     assert (folder / "manifest.json").stat().st_mtime_ns == written
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     del manifest["imported"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert main(["table", "import-plan", str(tmp_path / "benchmark_plan_detection_v1.0.0.json.gz"),

@@ -216,7 +216,7 @@ def test_a_picture_has_a_box_and_a_count_but_no_volume(tmp_path):
 
 def test_tables_of_an_older_format_are_built_anew(study, tmp_path, capsys):
     build(study, tmp_path / "t")
-    manifest = json.loads((tmp_path / "t" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "t" / "manifest.json").read_text(encoding="utf-8"))
     (tmp_path / "t" / "structures.parquet").unlink()
     (tmp_path / "t" / "manifest.json").write_text(json.dumps(manifest | {"key": "older"}))
     assert build(study, tmp_path / "t") == 0

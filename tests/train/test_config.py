@@ -117,7 +117,7 @@ def test_provided_configurations_hold_the_papers_recipe(path):
     expected = {"qwen2": "qwen2_5_vl", "qwen3": "qwen3_vl", "medge": "gemma3"}
     assert family.name == expected[path.stem[:5]]
     assert resolved_limits(family.name, family.limits) is not None
-    launcher = re.search(r"configs/accelerate/(\w+)\.yaml", path.read_text())[1]
+    launcher = re.search(r"configs/accelerate/(\w+)\.yaml", path.read_text(encoding="utf-8"))[1]
     assert (CONFIGS.parent / "accelerate" / f"{launcher}.yaml").exists()
     assert Path(config.output).name == f"sft-{path.stem}"
 

@@ -52,7 +52,7 @@ def losses(out):
         Path(out).glob("checkpoints/checkpoint-*/trainer_state.json"),
         key=lambda path: int(path.parent.name.partition("-")[2]),
     )
-    history = json.loads(states[-1].read_text())["log_history"]
+    history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
     return {line["step"]: line["loss"] for line in history if "loss" in line}
 
 
@@ -100,10 +100,10 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     out = Path(config.output)
     loss = losses(out)
     assert loss[200] < 0.5 * loss[10]
-    adapter = json.loads((out / "model" / "adapter_config.json").read_text())
+    adapter = json.loads((out / "model" / "adapter_config.json").read_text(encoding="utf-8"))
     assert (adapter["r"], adapter["lora_alpha"], adapter["lora_dropout"]) == (16, 16, 0.05)
     assert list((out / "checkpoints").glob("**/events.out.tfevents*"))
-    card = (out / "model" / "README.md").read_text()
+    card = (out / "model" / "README.md").read_text(encoding="utf-8")
     for words in ("Not for clinical use", str(base), "study 1", "| validation_score |"):
         assert words in card
     merged = tmp_path / "merged"
@@ -117,7 +117,7 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     assert after["detection_iou_mean_zero_filled"] > 0.2
     runs = read_runs([tmp_path / "before", tmp_path / "after"])
     page = write_report(runs, tmp_path / "report.html", picture=row_pictures())
-    assert "after" in page.read_text()
+    assert "after" in page.read_text(encoding="utf-8")
     capsys.readouterr()
     assert main(["train", "sft", str(tmp_path / "config.toml")]) == 0
     assert "already trained" in capsys.readouterr().out
@@ -206,7 +206,7 @@ def test_checkpoints_are_kept_by_metric(tiny_base, sft_config, monkeypatch):
     out = Path(config.output)
     kept = {path.name for path in (out / "checkpoints").glob("checkpoint-*")}
     assert kept == {"checkpoint-2", "checkpoint-8"}
-    assert json.loads((out / "manifest.json").read_text())["best_step"] == 2
+    assert json.loads((out / "manifest.json").read_text(encoding="utf-8"))["best_step"] == 2
     weights = [
         (out / folder / "adapter_model.safetensors").read_bytes()
         for folder in ("model", "checkpoints/checkpoint-2", "checkpoints/checkpoint-8")
