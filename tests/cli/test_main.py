@@ -27,6 +27,12 @@ def test_commands_not_built_say_so_in_one_line(name, capsys):
     assert "not built yet" in line
 
 
+def test_reinforcement_training_says_that_it_is_not_built(capsys):
+    assert main(["train", "grpo", "x.toml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not built yet" in line
+
+
 @pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c.module])
 def test_every_command_has_help(name, capsys):
     assert main([name, "--help"]) == 0

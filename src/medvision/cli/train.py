@@ -13,6 +13,7 @@ from typing import Any
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root
 from medvision.cli.summary import print_rows
+from medvision.errors import UsageError
 from medvision.train.config import load_sft_config
 from medvision.train.errors import MissingTrainExtraError
 
@@ -21,10 +22,12 @@ NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `medvision train`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="sft | merge")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="sft | grpo | merge")
     sft = actions.add_parser("sft", help="supervised fine-tuning")
     sft.add_argument("config", type=Path, metavar="CONFIG.toml")
     add_root(sft)
+    grpo = actions.add_parser("grpo", help="reinforcement fine-tuning (not built yet)")
+    grpo.add_argument("config", type=Path, nargs="?", metavar="CONFIG.toml")
     merge = actions.add_parser("merge", help="fold an adapter into its base")
     merge.add_argument("adapter", type=Path, metavar="ADAPTER", help="folder that sft wrote")
     merge.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
@@ -56,6 +59,11 @@ def _sft(args: argparse.Namespace) -> int:
     return 0
 
 
+def _grpo(_args: argparse.Namespace) -> int:
+    msg = "grpo is not built yet; `medvision train sft` is"
+    raise UsageError(msg)
+
+
 def _merge(args: argparse.Namespace) -> int:
     _require_extra()
     import torch
@@ -78,4 +86,4 @@ def _require_extra() -> None:
         raise MissingTrainExtraError(msg)
 
 
-ACTIONS = {"sft": _sft, "merge": _merge}
+ACTIONS = {"sft": _sft, "merge": _merge, "grpo": _grpo}
