@@ -283,3 +283,14 @@ def test_folder_without_a_model_is_refused(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelFolderError, match=r"expected adapter_config\.json to name its model"):
         hf_model(tmp_path)
+
+
+def test_a_family_whose_video_part_needs_more_answers_about_pictures(ask, tmp_path):
+    """Qwen2.5-VL's own processor needs torchvision, which no extra of ours brings."""
+    from tests.train.tiny_models import qwen
+
+    folder = qwen(["Measure the box, 0.1234 mm."], tmp_path / "qwen")
+    assert ask(tmp_path / "run", "tl", f"hf/{folder}", "--max-tokens", "8") == 0
+    replies = list(stored(tmp_path / "run").values())
+    assert len(replies) == 10
+    assert all(one.reply.is_answer for one in replies)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medvision.errors import UsageError
+from medvision.models.hf_processor import LOADING_ERRORS, load_picture_processor
 from medvision.volumes.optional import require
 
 logger = logging.getLogger(__name__)
@@ -177,10 +178,12 @@ def load(settings: WeightSettings, weights: LocatedWeights) -> LoadedModel:
         model = transformers.AutoModelForImageTextToText.from_pretrained(
             str(weights.model), **options
         )
-        processor = transformers.AutoProcessor.from_pretrained(
-            str(_processor_folder(weights)), trust_remote_code=settings.trust_remote_code
+        processor = load_picture_processor(
+            str(_processor_folder(weights)),
+            base=str(weights.model),
+            trust_remote_code=settings.trust_remote_code,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except LOADING_ERRORS as error:
         msg = f"{item}: cannot be loaded as a model for image and text: {error}"
         raise ModelFolderError(msg) from error
     if weights.adapter is not None:

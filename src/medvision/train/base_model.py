@@ -7,10 +7,10 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, ProcessorMixin
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+from transformers import AutoModelForImageTextToText, ProcessorMixin
 
 from medvision.models.evaluate import PictureFamily
+from medvision.models.hf_processor import LOADING_ERRORS, load_picture_processor
 from medvision.prompts.perceived import Preparation, family_named, perceived_size
 from medvision.train.config import ModelConfig, Precision, Tuning
 from medvision.train.errors import BaseModelError
@@ -24,9 +24,6 @@ PROBE_HW = (160, 224)
 def load_processor(config: ModelConfig, folder: str = "") -> Any:
     """The base model's processor, with the caps that the config sets.
 
-    Where the family's video part cannot be loaded (it needs torchvision), the processor is made
-    of image processor and tokenizer alone: nothing here is a video.
-
     Args:
         config: The base model.
         folder: Where the processor's files are, if not with the base.
@@ -36,9 +33,13 @@ def load_processor(config: ModelConfig, folder: str = "") -> Any:
     """
     name, revision = (folder, None) if folder else (config.base, config.revision or None)
     try:
-        processor = AutoProcessor.from_pretrained(name, revision=revision)
-    except (ImportError, OSError, ValueError, TypeError) as error:
-        processor = _image_only_processor(config, name, revision, error)
+        processor = load_picture_processor(name, base=config.base, revision=revision)
+    except LOADING_ERRORS as error:
+        msg = (
+            f"{config.base}: expected a processor of text and pictures, found none that loads: the "
+            f"model has no image support, or its files are not there: {error}"
+        )
+        raise BaseModelError(msg) from error
     if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "image_processor"):
         msg = (
             f"{config.base}: expected a processor of text and pictures, found "
@@ -50,25 +51,6 @@ def load_processor(config: ModelConfig, folder: str = "") -> Any:
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     return processor
-
-
-def _image_only_processor(
-    config: ModelConfig, name: str, revision: str | None, cause: Exception
-) -> Any:
-    try:
-        settings = transformers.AutoConfig.from_pretrained(
-            config.base, revision=config.revision or None
-        )
-        whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[settings.model_type])
-        parts = {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])}
-        image_only: Any = type(whole.__name__, (whole,), parts)
-        return image_only.from_pretrained(name, revision=revision)
-    except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = (
-            f"{config.base}: expected a processor of text and pictures, found none that loads: the "
-            f"model has no image support, or its files are not there: {cause}"
-        )
-        raise BaseModelError(msg) from error
 
 
 def _set_limits(image_processor: Any, config: ModelConfig) -> None:
