@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from medvision.analysis import png_bytes, sample_from_row
+from medvision.analysis import png_bytes
 from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples, sheet_svg
 from medvision.analysis.overlay_labels import named_places
 from medvision.analysis.overlay_outline import outline_px
 from medvision.analysis.overlay_shapes import canvas_of
+from medvision.samples import sample_from_row
 
 SVG = "{http://www.w3.org/2000/svg}"
 

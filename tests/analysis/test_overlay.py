@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medvision.analysis import overlay_png, overlay_svg, png_bytes, sample_from_row
+from medvision.analysis import overlay_png, overlay_svg, png_bytes
 from medvision.analysis.overlay_furniture import scale_bar_mm
 from medvision.analysis.overlay_shapes import canvas_of
+from medvision.samples import sample_from_row
 
 SVG = "{http://www.w3.org/2000/svg}"
 SQUARE = {"height_px": 100, "width_px": 100, "spacing_y_mm": 1.0, "spacing_x_mm": 1.0}

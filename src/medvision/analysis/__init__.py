@@ -1,6 +1,5 @@
 """Scored runs to a report: tables, plots, and a case viewer in one HTML file."""
 
-from medvision.analysis.cases import sample_from_row
 from medvision.analysis.overlay import overlay_svg
 from medvision.analysis.overlay_png import overlay_png
 from medvision.analysis.pictures import Picture, png_bytes
@@ -15,6 +14,5 @@ __all__ = [
     "overlay_svg",
     "png_bytes",
     "report_json",
-    "sample_from_row",
     "write_report",
 ]

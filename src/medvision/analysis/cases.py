@@ -13,7 +13,7 @@ from medvision.analysis.overlay import answer_svg, overlay_svg
 from medvision.analysis.pictures import EmbeddedPictures
 from medvision.analysis.plots import COMPONENTS
 from medvision.analysis.run_scores import RunScores
-from medvision.samples import SAMPLE_SCHEMA, Sample, Task, samples_from_table
+from medvision.samples import Sample, Task, sample_from_row
 
 MAX_TEXT_SIGNS = 20_000
 """A longer prompt or reply is cut, and the page says so."""
@@ -23,11 +23,6 @@ MAX_REPEATS = 8
 SCORED = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error", "nmae_frac")
 
 Row = dict[str, Any]
-
-
-def sample_from_row(row: Mapping[str, Any]) -> Sample:
-    """The sample of one row of `samples.parquet`."""
-    return samples_from_table(pa.Table.from_pylist([dict(row)], schema=SAMPLE_SCHEMA))[0]
 
 
 def rows_of_picks(tables: Iterable[pa.Table], picks: Sequence[CasePick]) -> dict[str, list[Row]]:

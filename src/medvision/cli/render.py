@@ -26,6 +26,7 @@ from medvision.samples import Sample, Task
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.catalogue import tables_folder
+from medvision.table.manifest import write_text
 
 KINDS = (".png", ".svg")
 
@@ -79,7 +80,7 @@ def _render_sample(args: argparse.Namespace) -> int:
     picture = png_bytes(image.pixels)
     below = _below(sample, MaskOutlines(tables, args.root))
     if args.out.suffix == ".svg":
-        _write_text(args.out, overlay_svg(sample, picture_png=picture, below=below))
+        write_text(args.out, overlay_svg(sample, picture_png=picture, below=below))
     elif args.overlay:
         args.out.write_bytes(overlay_png(sample, picture_png=picture, below=below))
     else:
@@ -101,7 +102,7 @@ def _render_slice(args: argparse.Namespace) -> int:
     image = SlicePictures().slice_image(ref, grid_from(args))
     picture = png_bytes(image.pixels)
     if args.out.suffix == ".svg":
-        _write_text(args.out, slice_svg(facts, picture_png=picture))
+        write_text(args.out, slice_svg(facts, picture_png=picture))
     else:
         drawn = slice_png(facts, picture_png=picture) if args.overlay else picture
         args.out.write_bytes(drawn)
@@ -128,7 +129,7 @@ def _render_sheet(args: argparse.Namespace) -> int:
         raise UsageError(msg)
     cells = _cells(picked, args)
     if args.out.suffix == ".svg":
-        _write_text(args.out, sheet_svg(cells))
+        write_text(args.out, sheet_svg(cells))
     else:
         args.out.write_bytes(sheet_png(cells))
     print(f"{args.out}: {len(cells)} samples")
@@ -167,7 +168,3 @@ def _all_samples(tables: Path, root: Path | None) -> list[Sample]:
 def _size_words(image: RenderedImage) -> str:
     height_px, width_px = image.pixels.shape
     return f"{height_px}x{width_px} px of {image.spacing_y_mm:.4g}x{image.spacing_x_mm:.4g} mm"
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medvision.errors import UsageError
+from medvision.fetch import sha256_file
 from medvision.models.hf_processor import LOADING_ERRORS, load_picture_processor
 from medvision.volumes.optional import require
 
@@ -149,9 +150,7 @@ def _content_version(folder: Path) -> str:
     patterns = (*WEIGHT_FILES, *OTHER_FILES)
     files = {file for pattern in patterns for file in folder.glob(pattern)}
     for file in sorted(file for file in files if file.name not in TRAINING_FILES):
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.name} {content}\n".encode())
+        digest.update(f"{file.name} {sha256_file(file)}\n".encode())
     return f"sha256:{digest.hexdigest()[:32]}"
 
 

@@ -24,9 +24,6 @@ from medvision.prompts.perceived import (
 )
 from medvision.samples import Point, Sample, Task
 
-TARGET_VERSION = "1"
-"""Version of what this module writes; change it with the words or the arithmetic."""
-
 _COORDINATE = Decimal("0.0001")
 _LENGTH = Decimal("0.001")
 _SHARE = Decimal("0.0001")

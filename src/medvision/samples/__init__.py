@@ -5,8 +5,17 @@ from medvision.samples.sample import (
     Point,
     Sample,
     Task,
+    sample_from_row,
     sample_table,
     samples_from_table,
 )
 
-__all__ = ["SAMPLE_SCHEMA", "Point", "Sample", "Task", "sample_table", "samples_from_table"]
+__all__ = [
+    "SAMPLE_SCHEMA",
+    "Point",
+    "Sample",
+    "Task",
+    "sample_from_row",
+    "sample_table",
+    "samples_from_table",
+]

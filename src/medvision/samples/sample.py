@@ -1,6 +1,6 @@
 """A sample: one question about one slice, with the answer a perfect measurer would state."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -134,13 +134,14 @@ def sample_table(samples: Iterable[Sample]) -> pa.Table:
 
 def samples_from_table(table: pa.Table) -> list[Sample]:
     """The samples of a table, in its order; columns beside `SAMPLE_SCHEMA` are left out."""
-    return [_sample(row) for row in table.select(SAMPLE_SCHEMA.names).to_pylist()]
+    return [sample_from_row(row) for row in table.select(SAMPLE_SCHEMA.names).to_pylist()]
 
 
-def _sample(row: dict[str, Any]) -> Sample:
-    values = dict(row)
-    values["task"] = Task(values["task"])
-    values["truth"] = tuple(values["truth"])
-    values["box_px"] = tuple(values["box_px"])
-    values["points"] = tuple(Point(**point) for point in values["points"])
+def sample_from_row(row: Mapping[str, Any]) -> Sample:
+    """The sample of one row of such a table; what else the row holds is left out."""
+    values: dict[str, Any] = {name: row.get(name) for name in SAMPLE_SCHEMA.names}
+    values["task"] = Task(row["task"])
+    values["truth"] = tuple(row["truth"])
+    values["box_px"] = tuple(row["box_px"] or ())
+    values["points"] = tuple(Point(**point) for point in row["points"] or ())
     return Sample(**values)
