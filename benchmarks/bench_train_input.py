@@ -72,7 +72,7 @@ def processor_and_chat(folder, samples):
     from medvision.train.base_model import load_processor
     from medvision.train.chat import chat_of
     from medvision.train.config import ModelConfig
-    from tests.train import tiny_models
+    from examples.from_scratch import tiny_models
 
     size = tiny_models.Size(side_px=SIDE_PX, vocabulary=2000)
     base = tiny_models.qwen([sample.name for sample in samples], folder / "base", size)

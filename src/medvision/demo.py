@@ -12,6 +12,7 @@ import pyarrow as pa
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.analysis.report import write_report
 from medvision.annotate.biometrics_spec import read_biometrics_spec
+from medvision.errors import UsageError
 from medvision.fetch import FetchError, raw_folder
 from medvision.frames import Plane
 from medvision.models.baselines import make_baseline
@@ -29,6 +30,7 @@ from medvision.table.labels import read_labels
 logger = logging.getLogger(__name__)
 
 SEED = 1024
+N_CASES = 10
 BASELINES = ("oracle", "noisy-oracle:0.1", "train-mean", "constant:25", "center", "random-box")
 REAL_DATASETS = ("pyradiomics-tumors", "afids-mni")
 DETECTION_DATASETS = ("colin27-aal", "mni152-tissue")
@@ -46,18 +48,20 @@ class DemoResult:
     scores: dict[str, pa.Table]
 
 
-def run_demo(out: Path, on_step: OnStep, *, real: bool) -> DemoResult:
+def run_demo(out: Path, on_step: OnStep, *, real: bool, n_cases: int = N_CASES) -> DemoResult:
     """Build, ask every baseline, score, report. A second run does only what is missing.
 
     Args:
         out: Folder for all of it, laid out like a data root.
         on_step: Told what is being done.
         real: Real sample images from package registries instead of phantoms.
+        n_cases: Phantoms of each kind; case n is the same whatever the number.
 
     Raises:
         FetchError: A real sample dataset cannot be fetched.
+        UsageError: The folder holds another number of phantoms.
     """
-    built = real_tables(out, on_step) if real else phantom_tables(out, on_step)
+    built = real_tables(out, on_step) if real else phantom_tables(out, on_step, n_cases=n_cases)
     tables = dict(built)
     suite_name = "demo-real" if real else "demo"
     split: Split = "all" if real else "test"
@@ -136,27 +140,46 @@ def _report_problems(name: str, summary: BuildSummary, on_step: OnStep) -> None:
         on_step(f"{name}: {problem.reason}: {problem.message}")
 
 
-def phantom_tables(out: Path, on_step: OnStep) -> Iterator[tuple[str, Path]]:
-    """Names and table folders of the phantom datasets, drawn once and built."""
+def phantom_tables(
+    out: Path, on_step: OnStep, *, n_cases: int = N_CASES
+) -> Iterator[tuple[str, Path]]:
+    """Names and table folders of the phantom datasets, drawn once and built.
+
+    Raises:
+        UsageError: The folder holds another number of phantoms.
+    """
     on_step("drawing phantoms")
-    for dataset in _phantoms(out):
+    for dataset in _phantoms(out, n_cases):
         yield dataset.name, _tables(_phantom_request(dataset, out), out, on_step)
 
 
-def _phantoms(out: Path) -> tuple[PhantomDataset, ...]:
+def _phantoms(out: Path, n_cases: int) -> tuple[PhantomDataset, ...]:
     """The phantom datasets below the raw folder; drawn whole or not at all."""
-    if all(raw_folder(out, dataset.name).exists() for dataset in DEMO_DATASETS):
+    folders = [raw_folder(out, dataset.name) for dataset in DEMO_DATASETS]
+    if all(folder.exists() for folder in folders):
+        for folder in folders:
+            _refuse_other_number(folder, n_cases)
         return DEMO_DATASETS
     draft = out / "raw" / ".draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    datasets = write_demo_datasets(draft, np.random.default_rng(SEED))
+    datasets = write_demo_datasets(draft, np.random.default_rng(SEED), n_cases=n_cases)
     for dataset in datasets:
         target = raw_folder(out, dataset.name)
         shutil.rmtree(target, ignore_errors=True)
         (draft / dataset.name).replace(target)
     draft.rmdir()
     return datasets
+
+
+def _refuse_other_number(folder: Path, n_cases: int) -> None:
+    """The split is drawn over all cases: with more of them, test subjects would change sides."""
+    if (found := len(list((folder / "images").iterdir()))) != n_cases:
+        msg = (
+            f"{folder}: expected {n_cases} cases, found {found} of an earlier demo; choose another "
+            f"--out, or --cases {found}"
+        )
+        raise UsageError(msg)
 
 
 def _phantom_request(dataset: PhantomDataset, out: Path) -> BuildRequest:

@@ -66,7 +66,7 @@ def lessons(study_tables, tmp_path_factory):
 def tiny_model(lessons, tmp_path_factory):
     """Folder of a LLaVA of half a million parameters that answers in the asked form."""
     torch = pytest.importorskip("torch")
-    from tests.train.tiny_models import Size, llava
+    from examples.from_scratch.tiny_models import Size, llava
 
     folder = tmp_path_factory.mktemp("tiny-llava")
     texts = [text for prompt, _, answer in lessons for text in (prompt, answer)]

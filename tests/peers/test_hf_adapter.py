@@ -287,7 +287,7 @@ def test_folder_without_a_model_is_refused(tmp_path):
 
 def test_a_family_whose_video_part_needs_more_answers_about_pictures(ask, tmp_path):
     """Qwen2.5-VL's own processor needs torchvision, which no extra of ours brings."""
-    from tests.train.tiny_models import qwen
+    from examples.from_scratch.tiny_models import qwen
 
     folder = qwen(["Measure the box, 0.1234 mm."], tmp_path / "qwen")
     assert ask(tmp_path / "run", "tl", f"hf/{folder}", "--max-tokens", "8") == 0

@@ -45,7 +45,7 @@ def study_samples(study_tables):
 def tiny_base(tmp_path_factory, study_samples):
     """Makes a tiny base model of a family once, with a tokenizer that knows the prompts."""
     pytest.importorskip("trl")
-    from tests.train import tiny_models
+    from examples.from_scratch import tiny_models
 
     made = {}
 

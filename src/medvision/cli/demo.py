@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from medvision.cli.summary import print_scores
-from medvision.demo import run_demo
+from medvision.demo import N_CASES, run_demo
+from medvision.errors import UsageError
 from medvision.fetch import FetchError
 
 
@@ -15,12 +16,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--real", action="store_true", help="real images from package registries (pip, apt)"
     )
+    parser.add_argument(
+        "--cases",
+        type=int,
+        default=N_CASES,
+        metavar="N",
+        help=f"phantoms of each kind (default {N_CASES}); a few hundred to train on",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo and print the report's path."""
+    if args.cases < 2:
+        msg = f"--cases: expected at least 2, one to train and one to test, found {args.cases}"
+        raise UsageError(msg)
     try:
-        result = run_demo(args.out, _say, real=args.real)
+        result = run_demo(args.out, _say, real=args.real, n_cases=args.cases)
     except FetchError as error:
         print(f"medvision demo: {error.reason}: {error}", file=sys.stderr)
         return 1

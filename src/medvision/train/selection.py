@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medvision.frames import VOLUME_PLANES
 from medvision.samples import Sample
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
@@ -112,13 +111,27 @@ def _selected(
     suite = Suite(name="train", configs=(task,), cap_per_config=None)
     selection = select_samples(suite, tables, split="train", root=root)
     planes = {str(plane) for plane in mix.planes or data.planes}
-    volume_planes = {str(plane) for plane in VOLUME_PLANES}
+    pictures = _pictures(tables.values()) if planes else set()
     samples = [
         sample
         for sample in selection.samples
-        if not planes or sample.plane in planes or sample.plane not in volume_planes
+        if not planes or sample.plane in planes or _case(sample) in pictures
     ]
     return samples, selection.dropped
+
+
+def _pictures(folders: Iterable[Path]) -> set[CaseKey]:
+    """Cases that are 2D images, whatever plane they are projected on."""
+    return {
+        (case["dataset"], case["cohort"], case["case_id"])
+        for folder in folders
+        for case in read_cases(folder).to_pylist()
+        if len(case["shape_ijk"]) == 2
+    }
+
+
+def _case(sample: Sample) -> CaseKey:
+    return sample.dataset, sample.cohort, sample.case_id
 
 
 def held_out_test_set(data: DataConfig, held_out: HeldOutConfig) -> TestSet:
@@ -171,7 +184,7 @@ def _fingerprints(folders: Iterable[Path]) -> dict[CaseKey, str]:
 
 
 def _fingerprint(sample: Sample, prints: Mapping[CaseKey, str]) -> str:
-    return prints[sample.dataset, sample.cohort, sample.case_id]
+    return prints[_case(sample)]
 
 
 def _without_test_volumes(

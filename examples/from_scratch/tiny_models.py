@@ -1,8 +1,8 @@
-"""Tiny vision-language models made on the spot: real architectures, random weights, no download."""
+"""Small vision-language models of real architectures, made on the spot with random weights."""
 
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     CLIPVisionConfig,
     Gemma3Config,
@@ -47,6 +47,9 @@ USER_ASSISTANT = (
 )
 
 
+PHRASE_ENDS = r" (?:axial|coronal|sagittal)|[.:;,()\n]"
+"""Where a phrase of several words ends; the plane stays a word of its own."""
+
 ImageOnlyQwenProcessor = type(
     "Qwen2_5_VLProcessor",
     (Qwen2_5_VLProcessor,),
@@ -63,6 +66,8 @@ class Size:
     vision: tuple[int, int] = (2, 64)
     side_px: int = 56
     vocabulary: int = 500
+    phrases: bool = False
+    """Whether a token may hold several words: prompts become three times shorter."""
 
 
 TINY = Size()
@@ -71,12 +76,13 @@ TINY = Size()
 def tokenizer(texts, size, *, special, end, begin="", **named):
     """Byte-level BPE over the texts, digits one by one."""
     raw = Tokenizer(models.BPE())
-    raw.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
+    parts = [
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not size.phrases),
+    ]
+    if size.phrases:
+        parts.insert(1, pre_tokenizers.Split(Regex(PHRASE_ENDS), "isolated"))
+    raw.pre_tokenizer = pre_tokenizers.Sequence(parts)
     raw.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size.vocabulary,
