@@ -60,7 +60,7 @@ def training_rows(tables, count):
 
     configs = tuple(TaskConfig(task=task, planes=("axial",)) for task in Task if task != "ad")
     suite = Suite(name="bench", configs=configs, cap_per_config=None)
-    samples = select_samples(suite, table_folders([tables]), split="train").samples
+    samples = select_samples(suite, table_folders([tables]), split="train").table
     epochs = -(-count // len(samples))
     settings = {"temperature": 1.0, "total": 0, "epochs": epochs, "in_flight": 4, "seed": 1}
     samples, rows = training_order([samples], **settings)
@@ -69,13 +69,13 @@ def training_rows(tables, count):
 
 def processor_and_chat(folder, samples):
     """Qwen2.5-VL's image processor at 448×448, a byte-level tokenizer, and the chat form."""
+    from examples.from_scratch import tiny_models
     from medvision.train.base_model import load_processor
     from medvision.train.chat import chat_of
     from medvision.train.config import ModelConfig
-    from examples.from_scratch import tiny_models
 
     size = tiny_models.Size(side_px=SIDE_PX, vocabulary=2000)
-    base = tiny_models.qwen([sample.name for sample in samples], folder / "base", size)
+    base = tiny_models.qwen(samples["name"].to_pylist(), folder / "base", size)
     config = ModelConfig(base=str(base), family="qwen2_5_vl")
     return chat_of(load_processor(config), config.base)
 

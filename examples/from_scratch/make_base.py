@@ -1,15 +1,18 @@
-"""Make the base model of a training configuration: random weights, and a tokenizer of its questions.
+"""Make the base of a training configuration: random weights, and a tokenizer of its questions.
 
 Run in the repository, with the extra `train`: python -m examples.from_scratch.make_base CONFIG.toml
 """
 
 import argparse
-import random
 from math import isqrt
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from examples.from_scratch.tiny_models import Size, qwen
 from medvision.prompts.answers import Style
+from medvision.samples import samples_from_table
 from medvision.train.config import SftConfig, load_sft_config
 from medvision.train.examples import picture_family, question
 from medvision.train.selection import training_samples
@@ -20,8 +23,10 @@ N_TEXTS = 4000
 
 def training_texts(config: SftConfig) -> list[str]:
     """Prompts and answers of training questions, both styles, drawn by the configuration's seed."""
-    samples = [sample for entry in training_samples(config).train for sample in entry]
-    drawn = random.Random(config.data.seed).sample(samples, min(N_TEXTS, len(samples)))
+    samples = pa.concat_tables(training_samples(config).train)
+    rng = np.random.default_rng(config.data.seed)
+    places = rng.choice(len(samples), size=min(N_TEXTS, len(samples)), replace=False)
+    drawn = samples_from_table(samples.take(places))
     family = picture_family(config.model)
     asked = [question(sample, config.data.style, family) for sample in drawn]
     asked += [question(sample, style, family) for sample in drawn[:100] for style in Style]
@@ -51,7 +56,7 @@ def main() -> None:
         vocabulary=args.vocabulary,
         phrases=True,
     )
-    print(make_base(config, size))
+    print(make_base(config, size))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Small vision-language models of real architectures, made on the spot with random weights."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -12,7 +15,9 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
+    ProcessorMixin,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
@@ -53,7 +58,7 @@ PHRASE_ENDS = r" (?:axial|coronal|sagittal)|[.:;,()\n]"
 ImageOnlyQwenProcessor = type(
     "Qwen2_5_VLProcessor",
     (Qwen2_5_VLProcessor,),
-    {"get_attributes": classmethod(lambda cls: ["image_processor", "tokenizer"])},
+    {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])},
 )
 """Qwen2.5-VL's processor without its video part, which needs torchvision."""
 
@@ -73,7 +78,15 @@ class Size:
 TINY = Size()
 
 
-def tokenizer(texts, size, *, special, end, begin="", **named):
+def tokenizer(
+    texts: Iterable[str],
+    size: Size,
+    *,
+    special: Sequence[str],
+    end: str,
+    begin: str = "",
+    **named: str,
+) -> PreTrainedTokenizerFast:
     """Byte-level BPE over the texts, digits one by one."""
     raw = Tokenizer(models.BPE())
     parts = [
@@ -95,14 +108,15 @@ def tokenizer(texts, size, *, special, end, begin="", **named):
     return PreTrainedTokenizerFast(
         tokenizer_object=raw,
         eos_token=end,
-        pad_token="<pad>",
+        pad_token="<pad>",  # noqa: S106
         extra_special_tokens=named,
         padding_side="left",
         **begins,
     )
 
 
-def text_settings(size, vocabulary):
+def text_settings(size: Size, vocabulary: int) -> dict[str, Any]:
+    """Of the language model, in the words that all families share."""
     layers, width = size.text
     return {
         "hidden_size": width,
@@ -115,7 +129,7 @@ def text_settings(size, vocabulary):
     }
 
 
-def qwen(texts, folder, size=TINY, *, tied=True):
+def qwen(texts: Iterable[str], folder: str | Path, size: Size = TINY, *, tied: bool = True) -> Path:
     """Qwen2.5-VL architecture."""
     set_seed(1)
     special = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
@@ -155,17 +169,21 @@ def qwen(texts, folder, size=TINY, *, tied=True):
     return saved(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
 
 
-def mrope_section(size):
+def mrope_section(size: Size) -> list[int]:
     """Half of a head's width, in three parts."""
     half = size.text[1] // 4 // 2
     return [half - 2 * (half // 3), half // 3, half // 3]
 
 
-def llava(texts, folder, size=TINY):
+def llava(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
     """LLaVA architecture: CLIP, Llama, a projector between; its template writes no end of turn."""
     set_seed(1)
     words = tokenizer(
-        texts, size, special=["<s>", "</s>", "<image>"], end="</s>", image_token="<image>"
+        texts,
+        size,
+        special=["<s>", "</s>", "<image>"],
+        end="</s>",
+        image_token="<image>",  # noqa: S106
     )
     layers, width = size.vision
     vision = CLIPVisionConfig(
@@ -196,7 +214,7 @@ def llava(texts, folder, size=TINY):
     return saved(LlavaForConditionalGeneration(config), processor, folder)
 
 
-def gemma3(texts, folder, size=TINY):
+def gemma3(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
     """Gemma 3 architecture: tied embeddings, a projector without linear layers."""
     set_seed(1)
     names = {
@@ -233,12 +251,13 @@ def gemma3(texts, folder, size=TINY):
     return saved(Gemma3ForConditionalGeneration(config), processor, folder)
 
 
-def saved(model, processor, folder):
+def saved(model: PreTrainedModel, processor: ProcessorMixin, folder: str | Path) -> Path:
+    """Write both; greedy replies end where the tokenizer says."""
     model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    return folder
+    return Path(folder)
 
 
 MAKERS = {"qwen": qwen, "llava": llava, "gemma3": gemma3}

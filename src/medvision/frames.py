@@ -128,8 +128,15 @@ def ras_from_lps(points_lps: npt.ArrayLike) -> FloatArray:
     return turned
 
 
-def relative_from_box_px(box_xyxy_px: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
-    """Relative lower-left box (x0, y0, x1, y1) of a half-open pixel box: (..., 4) to (..., 4)."""
+def relative_from_box_px(
+    box_xyxy_px: npt.ArrayLike,
+    height_px: int | npt.NDArray[np.integer],
+    width_px: int | npt.NDArray[np.integer],
+) -> FloatArray:
+    """Relative lower-left box (x0, y0, x1, y1) of a half-open pixel box: (..., 4) to (..., 4).
+
+    Sizes are one for all boxes or (...,), one for each.
+    """
     x0, y0, x1, y1 = np.moveaxis(np.asarray(box_xyxy_px, dtype=np.float64), -1, 0)
     return np.stack([x0 / width_px, 1 - y1 / height_px, x1 / width_px, 1 - y0 / height_px], axis=-1)
 

@@ -9,6 +9,7 @@ from PIL import Image
 from medvision.models.base import Question
 from medvision.prompts.answers import Style
 from medvision.prompts.targets import target_text
+from medvision.samples import sample_table
 from medvision.train.base_model import load_processor
 from medvision.train.chat import chat_of
 from medvision.train.collate import (
@@ -36,7 +37,7 @@ def prepared(tiny_base, study_samples):
         config = model_config(kind, tiny_base(kind))
         chat = chat_of(load_processor(config), config.base)
         samples = [*study_samples[:3], *study_samples[-3:]]  # boxes and axes: unequal lengths
-        return chat, Examples(samples, style, picture_family(config), n_volumes=2)
+        return chat, Examples(sample_table(samples), style, picture_family(config), n_volumes=2)
 
     return make
 

@@ -7,6 +7,7 @@ from PIL import Image
 from medvision.models.base import ALL_TASKS, Reply, ResponseStatus
 from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
 from medvision.prompts.answers import Style
+from medvision.samples import sample_table
 from medvision.train.config import ModelConfig
 from medvision.train.errors import ConfigError
 from medvision.train.examples import Examples, picture_family, question, system_text
@@ -52,7 +53,7 @@ def test_training_gets_the_prompt_and_the_picture_of_evaluation(
     listener = Listener()
     request = EvalRequest(samples=samples, model=listener, family=family, style=style)
     evaluate(request, tmp_path / "run")
-    examples = Examples(samples, style, family, n_volumes=2)
+    examples = Examples(sample_table(samples), style, family, n_volumes=2)
     assert len(listener.heard) == len(samples) > 3
     for row, sample in enumerate(samples):
         assert examples.sample(row) == sample

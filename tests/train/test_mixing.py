@@ -1,7 +1,7 @@
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ def test_a_small_entry_comes_again_only_after_all_of_it_came():
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=120), st.integers(1, 6), st.integers(0, 99))
 def test_no_more_volumes_are_in_use_than_allowed(volume_numbers, in_flight, seed):
-    volumes = [f"v{number}" for number in volume_numbers]
+    volumes = np.array(volume_numbers)
     rows = np.arange(len(volumes))
     order = interleaved_by_volume(rows, volumes, in_flight, np.random.default_rng(seed))
     assert sorted(order.tolist()) == rows.tolist()
@@ -61,18 +61,19 @@ def test_no_more_volumes_are_in_use_than_allowed(volume_numbers, in_flight, seed
 
 
 def test_volumes_in_flight_are_mixed():
-    volumes = [f"v{number}" for number in range(4) for _ in range(100)]
+    volumes = np.repeat(np.arange(4), 100)
     order = interleaved_by_volume(np.arange(400), volumes, 4, np.random.default_rng(0))
     used = [volumes[row] for row in order.tolist()[:100]]
     assert min(Counter(used).values()) > 10
 
 
-def sample(name, volume):
-    return SimpleNamespace(sample_id=name, image_uri=volume)
+def entry(*names_and_volumes):
+    names, volumes = zip(*names_and_volumes, strict=True)
+    return pa.table({"sample_id": names, "image_uri": volumes})
 
 
 def test_order_is_fixed_by_its_seed_and_differs_between_epochs():
-    entries = [[sample(f"a{n}", f"v{n % 3}") for n in range(20)]]
+    entries = [entry(*((f"a{n}", f"v{n % 3}") for n in range(20)))]
     settings = {"temperature": 1.0, "total": 0, "epochs": 2, "in_flight": 2}
     samples, rows = training_order(entries, **settings, seed=1)
     assert len(samples) == 20
@@ -84,14 +85,13 @@ def test_order_is_fixed_by_its_seed_and_differs_between_epochs():
 
 
 def test_a_sample_of_two_entries_is_kept_once_and_drawn_for_both():
-    shared = sample("both", "v")
     samples, rows = training_order(
-        [[shared, sample("a", "v")], [shared]],
+        [entry(("both", "v"), ("a", "v")), entry(("both", "v"))],
         temperature=1.0,
         total=0,
         epochs=1,
         in_flight=1,
         seed=0,
     )
-    assert [one.sample_id for one in samples] == ["both", "a"]
+    assert samples["sample_id"].to_pylist() == ["both", "a"]
     assert sorted(rows.tolist()) == [0, 0, 1]

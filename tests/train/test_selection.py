@@ -10,7 +10,7 @@ from medvision.samples import Task
 from medvision.table.read import read_cases
 from medvision.train.config import DataConfig, HeldOutConfig, TaskMix, ValidationConfig
 from medvision.train.errors import ConfigError, LeakError, NoSamplesError
-from medvision.train.selection import training_samples, validation_draw
+from medvision.train.selection import training_samples
 
 
 def rebuilt(study_tables, folder, name, cases):
@@ -28,7 +28,15 @@ def rebuilt(study_tables, folder, name, cases):
 
 
 def subjects(entries):
-    return {(one.dataset, one.subject_id) for entry in entries for one in entry}
+    return {
+        pair
+        for entry in entries
+        for pair in zip(entry["dataset"].to_pylist(), entry["subject_id"].to_pylist(), strict=True)
+    }
+
+
+def validation_subjects(found):
+    return {(one.dataset, one.subject_id) for one in found.validation}
 
 
 def split_subjects(tables, split):
@@ -38,7 +46,7 @@ def split_subjects(tables, split):
 
 def test_training_and_validation_share_the_train_split_without_overlap(sft_config, study_tables):
     found = training_samples(sft_config())
-    train, validation = subjects(found.train), subjects(found.validation)
+    train, validation = subjects(found.train), validation_subjects(found)
     assert train | validation == split_subjects(study_tables, "train")
     assert not train & validation
     assert len(validation) == 1
@@ -49,7 +57,7 @@ def test_without_a_validation_share_all_is_trained_on(sft_config, study_tables):
     config = sft_config(validation=ValidationConfig(subject_frac=0.0))
     found = training_samples(config)
     assert subjects(found.train) == split_subjects(study_tables, "train")
-    assert not any(found.validation)
+    assert found.validation == []
 
 
 def test_entries_ask_for_their_task_planes_labels_and_cap(sft_config):
@@ -61,11 +69,11 @@ def test_entries_ask_for_their_task_planes_labels_and_cap(sft_config):
     data = dataclasses.replace(config.data, tasks=tasks, planes=(Plane.AXIAL,))
     capped, livers = training_samples(dataclasses.replace(config, data=data)).train
     assert len(capped) == 20
-    assert {one.plane for one in capped} == {"coronal"}
-    assert {one.label for one in livers} == {"liver"}
-    assert {one.plane for one in livers} == {"axial"}
+    assert set(capped["plane"].to_pylist()) == {"coronal"}
+    assert set(livers["label"].to_pylist()) == {"liver"}
+    assert set(livers["plane"].to_pylist()) == {"axial"}
     again = training_samples(dataclasses.replace(config, data=data)).train[0]
-    assert [one.sample_id for one in again] == [one.sample_id for one in capped]
+    assert again.equals(capped)
 
 
 def test_a_scan_that_another_dataset_tests_on_is_dropped_and_counted(
@@ -78,16 +86,10 @@ def test_a_scan_that_another_dataset_tests_on_is_dropped_and_counted(
     pq.write_table(moved, tables / "cases.parquet")
     config = sft_config(held_out=HeldOutConfig(tables=(str(tables),)))
     found = training_samples(config)
-    assert ("study 1", train_case) not in subjects(found.train) | subjects(found.validation)
-    assert found.dropped["volume_in_a_test_set"] > 0
-    clean = training_samples(sft_config())
-    n_of_case = sum(
-        one.subject_id == train_case
-        for entries in (clean.train, clean.validation)
-        for entry in entries
-        for one in entry
-    )
-    assert found.dropped["volume_in_a_test_set"] == n_of_case
+    assert ("study 1", train_case) not in subjects(found.train) | validation_subjects(found)
+    everything = training_samples(sft_config(validation=ValidationConfig(subject_frac=0.0)))
+    n_of_case = sum(entry["subject_id"].to_pylist().count(train_case) for entry in everything.train)
+    assert found.dropped["volume_in_a_test_set"] == n_of_case > 0
 
 
 def test_a_test_subject_of_another_split_of_the_same_data_is_refused(
@@ -137,7 +139,33 @@ def test_two_folders_of_one_dataset_are_refused(sft_config, study_tables, tmp_pa
 
 
 def test_validation_questions_take_turns_between_tasks(sft_config):
-    found = training_samples(sft_config())
-    drawn = validation_draw(found, 10, 1)
+    config = sft_config(validation=ValidationConfig(subject_frac=0.2, samples=10))
+    drawn = training_samples(config).validation
     assert sorted(str(one.task) for one in drawn) == ["detection"] * 5 + ["tl"] * 5
-    assert validation_draw(found, 10, 1) == drawn
+    assert training_samples(config).validation == drawn
+
+
+def test_a_volume_shared_with_validation_is_dropped_from_training(
+    sft_config, study_tables, tmp_path
+):
+    (held,) = validation_subjects(training_samples(sft_config()))
+    twin = rebuilt(study_tables, tmp_path / "twin", "twin", {held[1]: "a0", "c0": "b0"})
+    cases = pq.read_table(twin / "cases.parquet", partitioning=None).to_pylist()
+    if {case["split"] for case in cases if case["case_id"] == "a0"} != {"train"}:
+        pytest.fail("the twin must be a training case")
+    data = dataclasses.replace(sft_config().data, tables=(str(study_tables), str(twin)))
+    found = training_samples(sft_config(data=data))
+    assert ("twin", "a0") not in subjects(found.train)
+
+
+def test_2d_images_are_in_whatever_their_projection(sft_config, tmp_path):
+    from medvision.demo import phantom_tables
+
+    tables = dict(phantom_tables(tmp_path, lambda _: None, n_cases=4))
+    data = DataConfig(
+        tables=(str(tables["phantom-xray"]), str(tables["phantom-head"])),
+        tasks=(TaskMix(task=Task.ANGLE_DISTANCE), TaskMix(task=Task.DETECTION)),
+    )
+    measured, boxes = training_samples(sft_config(data=data)).train
+    assert set(measured["plane"].to_pylist()) == {"sagittal"}
+    assert set(boxes["plane"].to_pylist()) == {"axial"}

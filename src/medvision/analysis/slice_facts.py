@@ -8,7 +8,6 @@ from medvision.errors import UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, slice_geometry
 from medvision.prompts.render import SliceRef
 from medvision.samples import Point
-from medvision.samples.select import axis_ends
 from medvision.table.read import (
     image_path,
     read_biometrics,
@@ -115,9 +114,25 @@ def _structure(rows: list[Row], outlines: MaskOutlines) -> SliceStructure:
 
 def _axes(row: Row) -> AxisPair:
     return AxisPair(
-        points=axis_ends(row),
+        points=_axis_ends(row),
         major_mm=row["ellipse_major_mm"],
         minor_mm=row["ellipse_minor_mm"],
+    )
+
+
+def _axis_ends(row: Row) -> tuple[Point, ...]:
+    """End points of the axes; () of imported rows, which have lengths only."""
+    if row["major_x0_px"] is None:
+        return ()
+    return tuple(
+        Point(
+            key=f"{axis} {end}",
+            name=f"{axis} axis end {end}",
+            x_px=row[f"{axis}_x{end}_px"],
+            y_px=row[f"{axis}_y{end}_px"],
+        )
+        for axis in ("major", "minor")
+        for end in (0, 1)
     )
 
 

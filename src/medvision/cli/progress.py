@@ -1,5 +1,6 @@
-"""Progress bars of long commands, on standard error."""
+"""Progress of long commands, on standard error: a bar, or lines where there is no terminal."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,10 +14,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+Move = Callable[[int, int, str], None]
+"""Told how far a command is: (done, in all, words beside)."""
+
+LINE_EVERY_S = 30.0
+"""Into a log file, a line at most so often."""
+
 
 @contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar, and the function that moves it: (done, in all, words beside it)."""
+def progress_bar(what: str, unit: str) -> Iterator[Move]:
+    """A bar, or lines for a log, and the function that moves it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(console, what, unit)
+        return
     columns = (
         TextColumn(what),
         BarColumn(),
@@ -26,10 +37,23 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int, str], Non
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
         def move(done: int, total: int, words: str) -> None:
             progress.update(task, completed=done, total=total, description=words)
 
         yield move
+
+
+def _lines(console: Console, what: str, unit: str) -> Move:
+    said_s = time.monotonic()
+
+    def move(done: int, total: int, words: str) -> None:
+        nonlocal said_s
+        if time.monotonic() - said_s >= LINE_EVERY_S:
+            said_s = time.monotonic()
+            beside = f", {words}" if words else ""
+            console.print(f"{what}: {done} of {total} {unit}{beside}", highlight=False)
+
+    return move

@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from medvision.analysis import overlay_png, overlay_svg
 from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples, sheet_svg
 from medvision.analysis.mask_outlines import MaskOutlines
@@ -22,8 +24,8 @@ from medvision.cli.pixel_grid import add_grid, grid_from
 from medvision.cli.root import add_root, root_from
 from medvision.errors import UsageError
 from medvision.prompts.render import RenderedImage, SlicePictures, png_bytes, window_label
-from medvision.samples import Sample, Task
-from medvision.samples.select import select_samples, table_folders
+from medvision.samples import Sample, Task, samples_from_table
+from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.catalogue import tables_folder
 from medvision.table.manifest import write_text
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _render_sample(args: argparse.Namespace) -> int:
     tables = args.tables or tables_folder(root_from(args), args.sample_id.split("/")[0])
-    found = [s for s in _all_samples(tables, args.root) if s.sample_id == args.sample_id]
+    everything = _all_samples(tables, args.root).table
+    found = samples_from_table(everything.filter(pc.field("sample_id") == args.sample_id))
     if not found:
         msg = f"{tables}: no sample {args.sample_id}"
         raise UsageError(msg)
@@ -123,7 +126,7 @@ def _render_sheet(args: argparse.Namespace) -> int:
     if args.sheet < 1:
         msg = f"--sheet: expected at least 1 sample, found {args.sheet}"
         raise UsageError(msg)
-    picked = sheet_samples(_all_samples(args.tables, args.root), args.sheet)
+    picked = sheet_samples(_all_samples(args.tables, args.root).samples, args.sheet)
     if not picked:
         msg = f"{args.tables}: no sample to put on a sheet"
         raise UsageError(msg)
@@ -157,12 +160,12 @@ def _below(sample: Sample, outlines: MaskOutlines) -> tuple[Shape, ...]:
     return () if stretches is None else (outline_shape(canvas_of(sample), stretches, ""),)
 
 
-def _all_samples(tables: Path, root: Path | None) -> list[Sample]:
+def _all_samples(tables: Path, root: Path | None) -> Selection:
     everything = Suite(
         name="all", configs=tuple(TaskConfig(task=task) for task in Task), cap_per_config=None
     )
     folders = table_folders([tables])
-    return select_samples(everything, folders, split="all", root=root).samples
+    return select_samples(everything, folders, split="all", root=root)
 
 
 def _size_words(image: RenderedImage) -> str:

@@ -87,9 +87,10 @@ class Sample:
     spacing_from: str = ""
 
 
-_POINT = pa.struct(
+POINT_TYPE = pa.struct(
     [("key", pa.string()), ("name", pa.string()), ("x_px", pa.float64()), ("y_px", pa.float64())]
 )
+"""Arrow type of a `Point`."""
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -119,7 +120,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("unit", pa.string()),
         ("truth", pa.list_(pa.float64())),
         ("box_px", pa.list_(pa.float64())),
-        ("points", pa.list_(_POINT)),
+        ("points", pa.list_(POINT_TYPE)),
         ("description", pa.string()),
         ("spacing_from", pa.string()),
     ]

@@ -85,7 +85,9 @@ def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
     """
     if not Path(uri).is_absolute():
         return (tables / uri).resolve()
+    if root is None:
+        return Path(uri)
     built_under = tables_manifest(tables)["root"]
-    if root is not None and built_under and Path(uri).is_relative_to(built_under):
+    if built_under and Path(uri).is_relative_to(built_under):
         return (root / Path(uri).relative_to(built_under)).resolve()
     return Path(uri)

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medvision.samples import Sample
+import pyarrow as pa
+
 from medvision.table.manifest import write_text
 from medvision.train.config import SftConfig, Tuning
 
@@ -45,9 +46,11 @@ class CardFacts:
     machine: str = ""
 
 
-def sample_counts(samples: Sequence[Sample]) -> Counter[tuple[str, str, str]]:
+def sample_counts(samples: pa.Table) -> Counter[tuple[str, str, str]]:
     """Samples by dataset, task and plane."""
-    return Counter((s.dataset, str(s.task), s.plane) for s in samples)
+    names = ["dataset", "task", "plane"]
+    rows = samples.group_by(names).aggregate([([], "count_all")]).to_pylist()
+    return Counter({(row["dataset"], row["task"], row["plane"]): row["count_all"] for row in rows})
 
 
 def scores_by_step(log_history: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:

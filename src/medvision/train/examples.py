@@ -1,7 +1,6 @@
 """A sample as a training example: the evaluation's own prompt and picture, and the target."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from medvision.prompts.answers import Style
 from medvision.prompts.perceived import resolved_limits
 from medvision.prompts.render import SlicePictures
 from medvision.prompts.targets import target_text
-from medvision.samples import Sample, sample_table, samples_from_table
+from medvision.samples import Sample, samples_from_table
 from medvision.train.config import ModelConfig
 from medvision.train.errors import ConfigError
 
@@ -82,29 +81,32 @@ def picture(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> I
 class Examples:
     """Samples by row number, rendered and written on demand; each process reads for itself.
 
-    The samples are kept as an Arrow table: it is shared by worker processes without a copy.
+    Attributes:
+        table: The samples; worker processes share it without a copy.
+        style: Of prompt and target.
+        family: How the model sees pictures.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], style: Style, family: PictureFamily, *, n_volumes: int
+        self, samples: pa.Table, style: Style, family: PictureFamily, *, n_volumes: int
     ) -> None:
         """Keep the samples.
 
         Args:
-            samples: In the order of their row numbers.
+            samples: In the order of their row numbers; columns as in `SAMPLE_SCHEMA`.
             style: Of prompt and target.
             family: How the model sees pictures.
             n_volumes: Volumes each process keeps.
         """
         self.style = style
         self.family = family
-        self._table: pa.Table = sample_table(samples).combine_chunks()
+        self.table = samples
         self._n_volumes = n_volumes
         self._pictures: SlicePictures | None = None
 
     def __len__(self) -> int:
         """Number of samples."""
-        return int(self._table.num_rows)
+        return int(self.table.num_rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what has been read."""
@@ -112,11 +114,11 @@ class Examples:
 
     def sample(self, row: int) -> Sample:
         """The sample of a row."""
-        return samples_from_table(self._table.slice(row, 1))[0]
+        return samples_from_table(self.table.slice(row, 1))[0]
 
     def sample_id(self, row: int) -> str:
         """Its id."""
-        return str(self._table["sample_id"][row].as_py())
+        return str(self.table["sample_id"][row].as_py())
 
     def picture(self, sample: Sample) -> Image.Image:
         """Its picture; volumes of this process are kept for the next samples."""

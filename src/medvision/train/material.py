@@ -1,23 +1,30 @@
 """What a training run works on: samples in their order, examples, processor, checks."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import transformers
 from datasets import Dataset
 from trl import SFTConfig
 
 from medvision.errors import ItemError
-from medvision.samples import Sample
+from medvision.prompts.answers import Style
+from medvision.samples import Sample, Task, sample_table, samples_from_table
 from medvision.train.base_model import check_stated_size, has_accelerator, load_processor
 from medvision.train.card import CardFacts, machine_words, sample_counts
 from medvision.train.chat import Chat, chat_of
 from medvision.train.collate import ROW, Collator, ExampleTransform
 from medvision.train.config import SftConfig
+from medvision.train.errors import NoSamplesError
 from medvision.train.examples import Examples, picture_family, question, system_text
 from medvision.train.mixing import Rows, training_order
-from medvision.train.selection import TrainingSamples, training_samples, validation_draw
+from medvision.train.selection import TrainingSamples, training_samples
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +64,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         entries,
         temperature=config.data.temperature,
         total=config.data.samples_per_epoch,
-        epochs=_epochs(config, sum(map(len, entries))),
+        epochs=_epochs(config, sum(entry.num_rows for entry in entries)),
         in_flight=config.data.volumes_in_flight,
         seed=config.data.seed,
     )
@@ -67,7 +74,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
     check_stated_size(processor, family, config.model.base)
     facts = CardFacts(
         counts=sample_counts(samples),
-        n_subjects=len({(sample.dataset, sample.subject_id) for sample in samples}),
+        n_subjects=samples.group_by(["dataset", "subject_id"]).aggregate([]).num_rows,
         dropped=selected.dropped | unwritable,
         n_test_subjects=selected.n_test_subjects,
         n_test_volumes=selected.n_test_volumes,
@@ -80,30 +87,49 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         collator=Collator(chat, _max_length(config), examples.sample_id),
         examples=examples,
         order=order,
-        validation=validation_draw(selected, config.validation.samples, config.data.seed),
+        validation=selected.validation,
         facts=facts,
     )
 
 
 def _writable(
     selected: TrainingSamples, config: SftConfig
-) -> tuple[list[list[Sample]], dict[str, int]]:
-    """Samples that have a target, by entry; and how many have none, by reason."""
+) -> tuple[list[pa.Table], dict[str, int]]:
+    """Samples that have a target, by entry; and how many have none, by reason.
+
+    Raises:
+        NoSamplesError: None of an entry has.
+    """
     family, style = picture_family(config.model), config.data.style
-    dropped: dict[str, int] = {}
+    dropped: Counter[str] = Counter()
     entries = []
-    for entry in selected.train:
-        kept = []
-        for sample in entry:
+    for mix, entry in zip(config.data.tasks, selected.train, strict=True):
+        is_written = _are_plain(entry) if style is Style.DIRECT else np.zeros(len(entry), bool)
+        for place in np.flatnonzero(~is_written).tolist():
+            sample = samples_from_table(entry.slice(place, 1))[0]
             try:
                 question(sample, style, family)
             except ItemError as error:
                 logger.warning("%s: %s", sample.sample_id, error)
-                dropped[error.reason] = dropped.get(error.reason, 0) + 1
+                dropped[error.reason] += 1
             else:
-                kept.append(sample)
-        entries.append(kept)
-    return entries, dropped
+                is_written[place] = True
+        if not is_written.any():
+            msg = f"{mix.task}: none of {len(entry)} samples has a target that can be written"
+            raise NoSamplesError(msg)
+        entries.append(entry.filter(pa.array(is_written)))
+    return entries, dict(dropped)
+
+
+def _are_plain(samples: pa.Table) -> npt.NDArray[np.bool_]:
+    """Whether the answers of one task's samples are sizes of 0 or more, or boxes on the slice."""
+    truths = np.asarray(pc.list_flatten(samples["truth"])).reshape(len(samples), -1)
+    is_plain = (np.isfinite(truths) & (truths >= 0)).all(axis=1)
+    if samples["task"][0].as_py() == Task.DETECTION:
+        x0, y0, x1, y1 = truths.T
+        is_plain &= (x0 < x1) & (y0 < y1) & (truths <= 1).all(axis=1)
+    plain: npt.NDArray[np.bool_] = is_plain
+    return plain
 
 
 def _epochs(config: SftConfig, n_samples: int) -> int:
@@ -143,7 +169,8 @@ def validation_dataset(material: Material) -> Dataset | None:
         return None
     data = material.config.data
     family = material.examples.family
-    examples = Examples(material.validation, data.style, family, n_volumes=data.volumes_in_flight)
+    questions = sample_table(material.validation)
+    examples = Examples(questions, data.style, family, n_volumes=data.volumes_in_flight)
     rows = [row for row in range(len(examples)) if _has_target(examples, row)]
     return Dataset.from_dict({ROW: rows}).with_transform(ExampleTransform(examples, material.chat))
 

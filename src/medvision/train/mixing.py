@@ -1,12 +1,12 @@
 """The order of training: how often each entry of the mixture comes, and which sample when."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-from medvision.samples import Sample
+import pyarrow as pa
+import pyarrow.compute as pc
 
 Rows = npt.NDArray[np.int64]
 
@@ -51,7 +51,7 @@ def epoch_rows(
 
 
 def interleaved_by_volume(
-    rows: Rows, volumes: Sequence[str], in_flight: int, rng: np.random.Generator
+    rows: Rows, volumes: Rows, in_flight: int, rng: np.random.Generator
 ) -> Rows:
     """The rows shuffled such that at most `in_flight` volumes are in use at any time.
 
@@ -61,19 +61,21 @@ def interleaved_by_volume(
 
     Args:
         rows: Row numbers, repeats allowed.
-        volumes: Volume of each row number.
+        volumes: Number of the volume of each row number.
         in_flight: Volumes open at a time.
         rng: Draws both orders.
     """
-    by_volume: dict[str, list[int]] = {}
-    for row in rng.permutation(rows).tolist():
-        by_volume.setdefault(volumes[row], []).append(row)
-    waiting = deque(rng.permutation(sorted(by_volume)).tolist())
+    shuffled = rng.permutation(rows)
+    of_row = volumes[shuffled]
+    together = np.argsort(of_row, kind="stable")
+    ends = np.flatnonzero(np.diff(of_row[together])) + 1
+    by_volume = np.split(shuffled[together], ends) if len(rows) else []
+    waiting = deque(rng.permutation(len(by_volume)).tolist())
     open_rows: list[list[int]] = []
     ordered = []
     for draw in rng.random(len(rows)).tolist():
         while waiting and len(open_rows) < in_flight:
-            open_rows.append(by_volume[waiting.popleft()])
+            open_rows.append(by_volume[waiting.popleft()].tolist())
         ordered.append(_drawn_row(open_rows, draw))
     return np.asarray(ordered, dtype=np.int64)
 
@@ -92,18 +94,18 @@ def _drawn_row(open_rows: list[list[int]], draw: float) -> int:
 
 
 def training_order(
-    entries: Sequence[Sequence[Sample]],
+    entries: Sequence[pa.Table],
     *,
     temperature: float,
     total: int,
     epochs: int,
     in_flight: int,
     seed: int,
-) -> tuple[list[Sample], Rows]:
+) -> tuple[pa.Table, Rows]:
     """All samples, each once, and the rows of all epochs in the order of training.
 
     Args:
-        entries: Samples of each entry of the mixture.
+        entries: Samples of each entry of the mixture, columns as in `SAMPLE_SCHEMA`.
         temperature: Of `shares`.
         total: Examples in one epoch; 0 for as many as there are samples.
         epochs: Passes, each drawn anew.
@@ -111,7 +113,7 @@ def training_order(
         seed: Of everything drawn.
     """
     samples, entry_rows = _numbered(entries)
-    volumes = [sample.image_uri for sample in samples]
+    volumes = _codes(samples["image_uri"])
     orders = []
     for epoch in range(epochs):
         rng = np.random.default_rng([seed, epoch])
@@ -120,16 +122,15 @@ def training_order(
     return samples, np.concatenate(orders)
 
 
-def _numbered(entries: Iterable[Sequence[Sample]]) -> tuple[list[Sample], list[Rows]]:
-    samples: list[Sample] = []
-    row_of: dict[str, int] = {}
-    entry_rows = []
-    for entry in entries:
-        rows = []
-        for sample in entry:
-            if sample.sample_id not in row_of:
-                row_of[sample.sample_id] = len(samples)
-                samples.append(sample)
-            rows.append(row_of[sample.sample_id])
-        entry_rows.append(np.asarray(rows, dtype=np.int64))
-    return samples, entry_rows
+def _numbered(entries: Sequence[pa.Table]) -> tuple[pa.Table, list[Rows]]:
+    """The distinct samples in order of first appearance, and the row numbers of each entry."""
+    whole = pa.concat_tables(entries)
+    rows = _codes(whole["sample_id"])
+    _, first = np.unique(rows, return_index=True)
+    ends = np.cumsum([entry.num_rows for entry in entries])
+    return whole.take(first), np.split(rows, ends[:-1])
+
+
+def _codes(column: pa.ChunkedArray) -> Rows:
+    """Equal values to equal numbers, in order of first appearance."""
+    return np.asarray(pc.index_in(column, pc.unique(column)), dtype=np.int64)

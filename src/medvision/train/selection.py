@@ -1,15 +1,25 @@
 """Samples to train on and to validate on: the train split only, with nothing of any test set."""
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from medvision.samples import Sample
-from medvision.samples.select import select_samples, table_folders
-from medvision.samples.suite import Suite, TaskConfig, load_suite
+import numpy as np
+import pyarrow as pa
+
+from medvision.samples import Sample, samples_from_table
+from medvision.samples.candidates import (
+    Candidates,
+    candidate_table,
+    candidates,
+    draw_candidates,
+)
+from medvision.samples.draw import draw_rank
+from medvision.samples.select import table_folders
+from medvision.samples.suite import TaskConfig, load_suite
 from medvision.table.read import read_cases
 from medvision.train.config import DataConfig, HeldOutConfig, SftConfig, TaskMix, ValidationConfig
 from medvision.train.errors import ConfigError, LeakError, NoSamplesError
@@ -19,8 +29,11 @@ logger = logging.getLogger(__name__)
 Subject = tuple[str, str]
 """Dataset and subject id."""
 
-CaseKey = tuple[str, str, str]
-"""Dataset, cohort and case id."""
+CaseRow = Mapping[str, Any]
+"""A row of `cases.parquet`."""
+
+Entry = list[Candidates]
+"""What one entry of the mixture asks for, by table folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +41,15 @@ class TrainingSamples:
     """What a run learns from and is measured on.
 
     Attributes:
-        train: Samples of each entry of the mixture, in table order.
-        validation: The same of the held-out subjects.
-        dropped: Samples left out, by reason, validation subjects not counted.
+        train: Samples of each entry of the mixture, in table order; columns as in `SAMPLE_SCHEMA`.
+        validation: Questions about held-out subjects: the entries take turns, drawn by seed.
+        dropped: Samples left out, by reason, those of validation subjects not counted.
         n_test_subjects: Subjects of test sets that training samples were compared with.
         n_test_volumes: Volumes of test sets, by fingerprint, likewise.
     """
 
-    train: tuple[list[Sample], ...]
-    validation: tuple[list[Sample], ...]
+    train: tuple[pa.Table, ...]
+    validation: list[Sample]
     dropped: dict[str, int]
     n_test_subjects: int
     n_test_volumes: int
@@ -61,28 +74,29 @@ def training_samples(config: SftConfig, root: Path | None = None) -> TrainingSam
         LeakError: A test subject of any table or suite is among the training subjects.
         NoSamplesError: Nothing is left to train on, or to validate on where that is asked for.
     """
-    tables = _tables(config.data)
-    selected = [_selected(mix, config.data, tables, root) for mix in config.data.tasks]
+    data = config.data
+    tables = _tables(data)
+    cases = {name: read_cases(folder).to_pylist() for name, folder in tables.items()}
+    test = held_out_test_set(data, config.held_out)
     dropped: Counter[str] = Counter()
-    for _, reasons in selected:
-        dropped.update(reasons)
-    entries = [samples for samples, _ in selected]
-    test = held_out_test_set(config.data, config.held_out)
-    _refuse_test_subjects(entries, test)
-    prints = _fingerprints(tables.values())
-    entries = [_without_test_volumes(samples, test, prints, dropped) for samples in entries]
-    validation_subjects = _validation_subjects(entries, config.validation, config.data.seed)
-    validation = tuple([s for s in e if _subject(s) in validation_subjects] for e in entries)
-    train = tuple([s for s in e if _subject(s) not in validation_subjects] for e in entries)
-    train = _without_validation_volumes(train, validation, prints, dropped)
+    entries = [_selected(mix, data, tables, root, dropped) for mix in data.tasks]
+    _refuse_test_subjects(entries, cases, test)
+    entries = _without(entries, cases, _has_fingerprint(test.fingerprints), dropped, "a_test_set")
+    held = _validation_subjects(entries, cases, config.validation, data.seed)
+    validation = [_of_cases(entry, cases, lambda case: _subject(case) in held) for entry in entries]
+    train = [_of_cases(entry, cases, lambda case: _subject(case) not in held) for entry in entries]
+    held_volumes = {case["volume_fingerprint"] for case in _used_cases(validation, cases)}
+    is_held = _has_fingerprint(held_volumes - {"", None})
+    train = _without(train, cases, is_held, dropped, "validation")
     _refuse_empty(train, validation, config)
+    salt = f"{data.seed}/train"
     return TrainingSamples(
         train=tuple(
-            _capped(samples, mix.cap, config.data.seed)
-            for samples, mix in zip(train, config.data.tasks, strict=True)
+            candidate_table(draw_candidates(entry, mix.cap or None, salt))
+            for entry, mix in zip(train, data.tasks, strict=True)
         ),
-        validation=validation,
-        dropped=dict(dropped),
+        validation=_validation_draw(validation, config.validation.samples, salt),
+        dropped={reason: count for reason, count in dropped.items() if count},
         n_test_subjects=len(test.subjects),
         n_test_volumes=len(test.fingerprints),
     )
@@ -100,38 +114,32 @@ def _tables(data: DataConfig) -> dict[str, Path]:
 
 
 def _selected(
-    mix: TaskMix, data: DataConfig, tables: dict[str, Path], root: Path | None
-) -> tuple[list[Sample], Mapping[str, int]]:
+    mix: TaskMix,
+    data: DataConfig,
+    tables: Mapping[str, Path],
+    root: Path | None,
+    dropped: Counter[str],
+) -> Entry:
     if mix.dataset and mix.dataset not in tables:
         msg = f"data: tasks: no table of dataset {mix.dataset!r}; tables hold {', '.join(tables)}"
         raise ConfigError(msg)
     task = TaskConfig(
         task=mix.task, dataset=mix.dataset, labels=mix.labels, vertex_angles=mix.vertex_angles
     )
-    suite = Suite(name="train", configs=(task,), cap_per_config=None)
-    selection = select_samples(suite, tables, split="train", root=root)
-    planes = {str(plane) for plane in mix.planes or data.planes}
-    pictures = _pictures(tables.values()) if planes else set()
-    samples = [
-        sample
-        for sample in selection.samples
-        if not planes or sample.plane in planes or _case(sample) in pictures
+    left_out: Counter[str] = Counter()
+    entry = [
+        candidates(
+            task,
+            tables[name],
+            left_out,
+            split="train",
+            root=root,
+            volume_planes=mix.planes or data.planes,
+        )
+        for name in ([mix.dataset] if mix.dataset else sorted(tables))
     ]
-    return samples, selection.dropped
-
-
-def _pictures(folders: Iterable[Path]) -> set[CaseKey]:
-    """Cases that are 2D images, whatever plane they are projected on."""
-    return {
-        (case["dataset"], case["cohort"], case["case_id"])
-        for folder in folders
-        for case in read_cases(folder).to_pylist()
-        if len(case["shape_ijk"]) == 2
-    }
-
-
-def _case(sample: Sample) -> CaseKey:
-    return sample.dataset, sample.cohort, sample.case_id
+    dropped.update({f"{mix.task}: {why}": count for why, count in left_out.items()})
+    return entry
 
 
 def held_out_test_set(data: DataConfig, held_out: HeldOutConfig) -> TestSet:
@@ -160,93 +168,92 @@ def held_out_test_set(data: DataConfig, held_out: HeldOutConfig) -> TestSet:
     return TestSet(subjects=frozenset(subjects), fingerprints=frozenset(fingerprints - {"", None}))
 
 
-def _subject(sample: Sample) -> Subject:
-    return sample.dataset, sample.subject_id
+def _subject(case: CaseRow) -> Subject:
+    return case["dataset"], case["subject_id"]
 
 
-def _refuse_test_subjects(entries: Sequence[list[Sample]], test: TestSet) -> None:
-    for sample in (sample for entry in entries for sample in entry):
-        if sample.split != "train" or _subject(sample) in test.subjects:
+def _of_cases(
+    entry: Entry, cases: Mapping[str, list[CaseRow]], is_wanted: Callable[[CaseRow], bool]
+) -> Entry:
+    """An entry's candidates of the cases that are wanted."""
+    kept = []
+    for part in entry:
+        wanted = np.array([is_wanted(case) for case in cases[part.cases.dataset]], dtype=bool)
+        kept.append(part.filter(wanted[part.case_numbers]))
+    return kept
+
+
+def _used_cases(entries: Sequence[Entry], cases: Mapping[str, list[CaseRow]]) -> Iterable[CaseRow]:
+    """The cases that any candidate is of."""
+    for part in (part for entry in entries for part in entry):
+        for number in np.unique(part.case_numbers).tolist():
+            yield cases[part.cases.dataset][number]
+
+
+def _refuse_test_subjects(
+    entries: Sequence[Entry], cases: Mapping[str, list[CaseRow]], test: TestSet
+) -> None:
+    for case in _used_cases(entries, cases):
+        if case["split"] != "train" or _subject(case) in test.subjects:
             msg = (
-                f"expected training subjects only, found test subject {sample.subject_id!r} of "
-                f"{sample.dataset!r} ({sample.sample_id}): the tables named in data and held_out "
-                "split it differently; build them from the same list of subjects"
+                f"expected training subjects only, found test subject {case['subject_id']!r} of "
+                f"{case['dataset']!r} (case {case['case_id']}): the tables named in data and "
+                "held_out split it differently; build them from the same list of subjects"
             )
             raise LeakError(msg)
 
 
-def _fingerprints(folders: Iterable[Path]) -> dict[CaseKey, str]:
-    return {
-        (case["dataset"], case["cohort"], case["case_id"]): case["volume_fingerprint"]
-        for folder in folders
-        for case in read_cases(folder).to_pylist()
-    }
+def _has_fingerprint(fingerprints: Iterable[str]) -> Callable[[CaseRow], bool]:
+    known = frozenset(fingerprints)
+    return lambda case: case["volume_fingerprint"] in known
 
 
-def _fingerprint(sample: Sample, prints: Mapping[CaseKey, str]) -> str:
-    return prints[_case(sample)]
-
-
-def _without_test_volumes(
-    samples: list[Sample], test: TestSet, prints: Mapping[CaseKey, str], dropped: Counter[str]
-) -> list[Sample]:
-    """Samples whose volume is in no test set under whatever name."""
-    kept = [s for s in samples if _fingerprint(s, prints) not in test.fingerprints]
-    if len(kept) < len(samples):
-        dropped["volume_in_a_test_set"] += len(samples) - len(kept)
-    return kept
-
-
-def _without_validation_volumes(
-    train: tuple[list[Sample], ...],
-    validation: tuple[list[Sample], ...],
-    prints: Mapping[CaseKey, str],
+def _without(
+    entries: Sequence[Entry],
+    cases: Mapping[str, list[CaseRow]],
+    is_elsewhere: Callable[[CaseRow], bool],
     dropped: Counter[str],
-) -> tuple[list[Sample], ...]:
-    held = {_fingerprint(sample, prints) for entry in validation for sample in entry} - {""}
-    kept = tuple([s for s in entry if _fingerprint(s, prints) not in held] for entry in train)
-    n_dropped = sum(map(len, train)) - sum(map(len, kept))
-    if n_dropped:
-        dropped["volume_in_validation"] += n_dropped
+    where: str,
+) -> list[Entry]:
+    """Candidates whose volume is nowhere else under whatever name; the others are counted."""
+    kept = [_of_cases(entry, cases, lambda case: not is_elsewhere(case)) for entry in entries]
+    dropped[f"volume_in_{where}"] += _count(entries) - _count(kept)
     return kept
+
+
+def _count(entries: Sequence[Entry]) -> int:
+    return sum(len(part) for entry in entries for part in entry)
 
 
 def _validation_subjects(
-    entries: Sequence[list[Sample]], validation: ValidationConfig, seed: int
+    entries: Sequence[Entry],
+    cases: Mapping[str, list[CaseRow]],
+    validation: ValidationConfig,
+    seed: int,
 ) -> set[Subject]:
     """The first share of each dataset's training subjects, ranked by a hash of their names."""
     if validation.subject_frac == 0:
         return set()
     by_dataset: dict[str, set[Subject]] = {}
-    for sample in (sample for entry in entries for sample in entry):
-        by_dataset.setdefault(sample.dataset, set()).add(_subject(sample))
+    for case in _used_cases(entries, cases):
+        by_dataset.setdefault(case["dataset"], set()).add(_subject(case))
     chosen: set[Subject] = set()
     for subjects in by_dataset.values():
         n_held = max(1, round(len(subjects) * validation.subject_frac))
-        ranked = sorted(subjects, key=lambda subject: _rank(seed, "/".join(subject)))
+        ranked = sorted(subjects, key=lambda one: draw_rank(f"{seed}/train", "/".join(one)))
         if len(ranked) > 1:
             chosen.update(ranked[:n_held])
     return chosen
 
 
-def _rank(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}/train/{name}".encode()).digest()
-
-
-def _capped(samples: list[Sample], cap: int, seed: int) -> list[Sample]:
-    """At most `cap` samples (0: all), chosen by seed and id alone, in their order."""
-    if not cap or len(samples) <= cap:
-        return samples
-    chosen = sorted(samples, key=lambda sample: _rank(seed, sample.sample_id))[:cap]
-    ids = {sample.sample_id for sample in chosen}
-    return [sample for sample in samples if sample.sample_id in ids]
-
-
-def validation_draw(samples: TrainingSamples, count: int, seed: int) -> list[Sample]:
-    """Questions to validate with: the entries of the mixture take turns, drawn by seed."""
+def _validation_draw(entries: Sequence[Entry], count: int, salt: str) -> list[Sample]:
+    """Questions to validate with, each once: the entries of the mixture take turns."""
     ranked = [
-        sorted(entry, key=lambda sample: _rank(seed, sample.sample_id))
-        for entry in samples.validation
+        sorted(
+            samples_from_table(candidate_table(draw_candidates(entry, count, salt))),
+            key=lambda sample: draw_rank(salt, sample.sample_id),
+        )
+        for entry in entries
     ]
     longest = max(map(len, ranked), default=0)
     turns = [entry[turn] for turn in range(longest) for entry in ranked if turn < len(entry)]
@@ -254,13 +261,11 @@ def validation_draw(samples: TrainingSamples, count: int, seed: int) -> list[Sam
     return sorted(list(unique.values())[:count], key=lambda sample: sample.image_uri)
 
 
-def _refuse_empty(
-    train: tuple[list[Sample], ...], validation: tuple[list[Sample], ...], config: SftConfig
-) -> None:
+def _refuse_empty(train: Sequence[Entry], validation: Sequence[Entry], config: SftConfig) -> None:
     empty = [
         f"{mix.task}{' of ' + mix.dataset if mix.dataset else ''}"
         for mix, entry in zip(config.data.tasks, train, strict=True)
-        if not entry
+        if not _count([entry])
     ]
     if empty:
         msg = (
@@ -268,7 +273,7 @@ def _refuse_empty(
             f"{', '.join(empty)}; check labels, planes and tables, or remove the entry"
         )
         raise NoSamplesError(msg)
-    if config.validation.subject_frac > 0 and not any(validation):
+    if config.validation.subject_frac > 0 and not _count(validation):
         msg = (
             "expected subjects to validate on, but each dataset has a single training subject; "
             "add cases, or set validation.subject_frac = 0"
