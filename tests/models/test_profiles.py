@@ -2,12 +2,15 @@
 
 import pytest
 
+from medvision.models.evaluate import PictureFamily, declared_family
 from medvision.models.profiles import (
+    CARRIED,
     ModelProfile,
     ProfileError,
     built_in_profiles,
     parsed_profiles,
     profile_for,
+    profile_text,
     read_profiles,
 )
 from medvision.prompts.answers import Style
@@ -134,3 +137,42 @@ def test_missing_file_is_a_usage_error(tmp_path):
 def test_api_family_without_caps_is_an_error():
     with pytest.raises(LimitsError, match="caps that differ per model"):
         ModelProfile(ids=("x",), family="openai_patch")
+
+
+WHOLE = ModelProfile(
+    ids=("sft-x", 'odd "name"'),
+    family="qwen2_5_vl",
+    limits={"min_pixels": 28224, "max_pixels": 28224},
+    coordinates="canvas_px_xyxy",
+    style=Style.COT,
+    temperature=None,
+    max_tokens=512,
+    system_text="Be exact.\nAlways.",
+    square=True,
+    shape_hw=(448, 336),
+    source="medvision train sft",
+)
+
+
+@pytest.mark.parametrize(
+    "profile", [WHOLE, ModelProfile(ids=("x",), family="gemma3"), *built_in_profiles()]
+)
+def test_a_profile_survives_its_text(profile):
+    assert parsed_profiles(profile_text(profile), where="text") == (profile,)
+
+
+def test_a_models_folder_says_how_it_sees_unless_the_user_does(tmp_path):
+    folder = tmp_path / "Qwen2.5-VL-7B-Instruct"
+    folder.mkdir()
+    assert profile_for(str(folder)).limits == {}
+    (folder / CARRIED).write_text(profile_text(WHOLE), encoding="utf-8")
+    assert profile_for(str(folder)) == WHOLE
+    own = ModelProfile(ids=("Qwen2.5-VL-*",), family="gemma3")
+    assert profile_for(str(folder), (own,)) == own
+
+
+def test_the_picture_family_takes_all_that_a_profile_says():
+    whole = declared_family(None, WHOLE)
+    assert (whole.name, whole.limits) == ("qwen2_5_vl", dict(WHOLE.limits))
+    assert (whole.square, whole.shape_hw) == (True, (448, 336))
+    assert declared_family("gemma3", WHOLE) == PictureFamily(name="gemma3")

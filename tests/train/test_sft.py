@@ -20,6 +20,7 @@ from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.analysis.report import write_report
 from medvision.cli import main
 from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.models.profiles import profile_for
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
@@ -41,7 +42,7 @@ from medvision.train.in_process import InProcessModel
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
 from medvision.train.validation import flat_metrics
-from tests.train.conftest import TASKS
+from tests.train.conftest import QWEN_LIMITS, TASKS
 
 pytestmark = pytest.mark.train
 
@@ -108,6 +109,9 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
         assert words in card
     merged = tmp_path / "merged"
     assert main(["train", "merge", str(out / "model"), "--out", str(merged)]) == 0
+    for folder in (out / "model", merged):
+        carried = profile_for(str(folder))
+        assert (carried.family, dict(carried.limits)) == ("qwen2_5_vl", QWEN_LIMITS)
     suite = Suite(name="s", configs=tuple(TaskConfig(task=task) for task in TASKS))
     unseen = select_samples(suite, table_folders([study_tables]), split="test", limit=48).samples
     before = asked(base, config, tmp_path / "before", unseen)

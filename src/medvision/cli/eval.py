@@ -161,7 +161,8 @@ def picture_family(
     grid = grid_from(args)
     if args.family or profile:
         family = declared_family(args.family, profile)
-        return replace(family, square=grid.square, shape_hw=grid.shape_hw)
+        square = grid.square or family.square
+        return replace(family, square=square, shape_hw=grid.shape_hw or family.shape_hw)
     measured = sorted({str(sample.task) for sample in samples} - {str(Task.DETECTION)})
     if measured and not args.model.startswith("baseline/"):
         msg = (

@@ -41,4 +41,6 @@ def model_profile(args: argparse.Namespace) -> ModelProfile | None:
     if kind == "baseline":
         return None
     name = rest if kind in {"openai", "hf"} and rest else args.model
-    return profile_for(name, own_profiles(args))
+    own = own_profiles(args)
+    adapter = getattr(args, "adapter", "")
+    return (profile_for(adapter, own) if adapter else None) or profile_for(name, own)

@@ -133,15 +133,21 @@ class PictureFamily:
 
 
 def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:
-    """The family a user declares, else the profile's; the profile's limits go with its family.
+    """The family a user declares, else the profile's, with which all else of the profile goes.
 
     Raises:
         UsageError: No such family, or its limits are not known.
     """
-    limits = profile.limits if profile and name in {None, profile.family} else {}
-    declared = name or (profile.family if profile else "as_sent")
-    resolved_limits(declared, limits)
-    return PictureFamily(name=declared, limits=dict(limits) or None)
+    if profile is None or name not in {None, profile.family}:
+        resolved_limits(name or "as_sent", {})
+        return PictureFamily(name=name or "as_sent")
+    resolved_limits(profile.family, profile.limits)
+    return PictureFamily(
+        name=profile.family,
+        limits=dict(profile.limits) or None,
+        square=profile.square,
+        shape_hw=profile.shape_hw or None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

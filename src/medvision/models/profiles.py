@@ -4,6 +4,7 @@ A profile says how the model's own preprocessing resizes pictures, so that the p
 pixel size it sees, and how it is best asked. A model without one is not guessed at.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -23,6 +24,9 @@ origin), in the order given, or location tokens; "" where it is not known."""
 
 FROM_SERVER = "server"
 """In TOML: leave this setting to the server."""
+
+CARRIED = "medvision_profile.toml"
+"""File in a model's folder with the profile that it was trained with."""
 
 _OTHER_PREPROCESSING = "gguf"
 """Ids with this word run on engines that resize pictures by rules of their own."""
@@ -47,6 +51,8 @@ class ModelProfile:
         temperature: None leaves it to the server.
         max_tokens: Most tokens of a reply; None leaves it to the server.
         system_text: System message; "" sends none.
+        square: Slices are resampled to square pixels first.
+        shape_hw: Slices are stretched to this height and width first; empty for as they are.
         source: Where family and limits come from.
         note: What a user must know.
     """
@@ -59,6 +65,8 @@ class ModelProfile:
     temperature: float | None = 0.0
     max_tokens: int | None = 4096
     system_text: str = ""
+    square: bool = False
+    shape_hw: tuple[int, ...] = ()
     source: str = ""
     note: str = ""
 
@@ -70,6 +78,9 @@ class ModelProfile:
         if self.coordinates not in get_args(CoordinateHabit):
             known = ", ".join(get_args(CoordinateHabit))
             msg = f"{self.ids[0]}: coordinates: expected one of {known} found {self.coordinates!r}"
+            raise ProfileError(msg)
+        if len(self.shape_hw) not in {0, 2}:
+            msg = f"{self.ids[0]}: shape_hw: expected height and width, found {self.shape_hw}"
             raise ProfileError(msg)
         resolved_limits(self.family, self.limits)
 
@@ -123,18 +134,42 @@ def parsed_profiles(text: str, *, where: str) -> tuple[ModelProfile, ...]:
 
 
 def profile_for(name: str, own: Sequence[ModelProfile] = ()) -> ModelProfile | None:
-    """The first row that matches a model id: the user's own, then the built-in ones.
+    """What is known of a model: the user's own rows, what its folder says, then built-in rows.
 
     Args:
-        name: As the server or the API knows the model, such as "Qwen/Qwen2.5-VL-7B-Instruct".
+        name: As the server or the API knows the model, such as "Qwen/Qwen2.5-VL-7B-Instruct", or
+            a folder.
         own: The user's rows.
+
+    Raises:
+        ProfileError: The folder's profile cannot be used.
     """
     for profile in own:
         if profile.matches(name):
             return profile
+    carried = Path(name) / CARRIED
+    if carried.is_file():
+        return read_profiles(carried)[0]
     if _OTHER_PREPROCESSING in name.casefold():
         return None
     return next((profile for profile in built_in_profiles() if profile.matches(name)), None)
+
+
+def profile_text(profile: ModelProfile) -> str:
+    """A profile as TOML, as `read_profiles` reads it; settings at their defaults are left out."""
+    lines = ["[[model]]"]
+    for item in fields(ModelProfile):
+        value = getattr(profile, item.name)
+        default = {} if item.name == "limits" else item.default
+        if value != default:
+            lines.append(f"{item.name} = {_toml(FROM_SERVER if value is None else value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -142,6 +177,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "limits": (dict,),
     "temperature": (int, float, str),
     "max_tokens": (int, str),
+    "square": (bool,),
+    "shape_hw": (list,),
 }
 """Types of the TOML values; text for a name that is not here."""
 
@@ -157,7 +194,8 @@ def _profile(row: Mapping[str, Any], where: str) -> ModelProfile:
     for name, value in row.items():
         _check_type(name, value, where)
     values = dict(row)
-    values["ids"] = tuple(row["ids"])
+    for name in {"ids", "shape_hw"} & set(row):
+        values[name] = tuple(row[name])
     for name in {"temperature", "max_tokens"} & set(row):
         values[name] = None if row[name] == FROM_SERVER else row[name]
     try:
@@ -173,7 +211,7 @@ def _check_type(name: str, value: object, where: str) -> None:
     words_only = name != "ids" or all(isinstance(word, str) for word in value or ())  # type: ignore[attr-defined]
     is_setting = name in {"temperature", "max_tokens"} and isinstance(value, str)
     if (
-        isinstance(value, bool)
+        isinstance(value, bool) != (bool in types)
         or not isinstance(value, types)
         or not words_only
         or (is_setting and value != FROM_SERVER)

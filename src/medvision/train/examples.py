@@ -1,20 +1,21 @@
 """A sample as a training example: the evaluation's own prompt and picture, and the target."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from PIL import Image
 
-from medvision.models.evaluate import PictureFamily, sample_prompt, sent_pixels
-from medvision.models.profiles import profile_for
+from medvision.models.evaluate import PictureFamily, declared_family, sample_prompt, sent_pixels
+from medvision.models.profiles import ModelProfile, profile_for
 from medvision.prompts.answers import Style
 from medvision.prompts.perceived import resolved_limits
 from medvision.prompts.render import SlicePictures
 from medvision.prompts.targets import target_text
 from medvision.samples import Sample, samples_from_table
-from medvision.train.config import ModelConfig
+from medvision.train.config import ModelConfig, SftConfig
 from medvision.train.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -34,16 +35,16 @@ def picture_family(config: ModelConfig) -> PictureFamily:
             "pictures (a family, or HxW), so that prompts state the pixel size it sees"
         )
         raise ConfigError(msg)
-    name = config.family or (profile.family if profile else "")
-    limits = dict(config.limits)
-    if profile and not limits and name == profile.family:
-        limits = dict(profile.limits)
-    resolved_limits(name, limits)
-    return PictureFamily(
-        name=name,
-        limits=limits or None,
-        square=config.square,
-        shape_hw=config.shape_hw or None,
+    if config.limits:
+        name = config.family or (profile.family if profile else "")
+        resolved_limits(name, config.limits)
+        known = PictureFamily(name=name, limits=dict(config.limits))
+    else:
+        known = declared_family(config.family or None, profile)
+    return replace(
+        known,
+        square=config.square or known.square,
+        shape_hw=config.shape_hw or known.shape_hw,
     )
 
 
@@ -51,6 +52,22 @@ def system_text(config: ModelConfig) -> str:
     """The system message: as configured, else the profile's."""
     profile = profile_for(config.base)
     return config.system_text or (profile.system_text if profile else "")
+
+
+def trained_profile(config: SftConfig) -> ModelProfile:
+    """How the model that comes out is to be asked: as it was trained and validated."""
+    family = picture_family(config.model)
+    return ModelProfile(
+        ids=(Path(config.output).name,),
+        family=family.name,
+        limits=family.limits or {},
+        style=config.data.style,
+        max_tokens=config.validation.max_new_tokens,
+        system_text=system_text(config.model),
+        square=family.square,
+        shape_hw=tuple(family.shape_hw or ()),
+        source="medvision train sft",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

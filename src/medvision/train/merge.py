@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from peft import PeftConfig, PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
+from medvision.models.profiles import CARRIED
 from medvision.table.manifest import MANIFEST, write_manifest
 from medvision.train.base_model import load_processor
 from medvision.train.card import CARD
@@ -139,6 +141,8 @@ def _write_records(result: MergeResult, adapter: Path, base: str) -> None:
         )
         text = card.read_text(encoding="utf-8").replace("library_name: peft\n", "")
         (result.model / CARD).write_text(text + note, encoding="utf-8")
+    if (adapter / CARRIED).exists():
+        shutil.copy(adapter / CARRIED, result.model / CARRIED)
     write_manifest(
         result.model,
         {

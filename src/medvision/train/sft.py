@@ -11,6 +11,7 @@ import torch
 from transformers import PrinterCallback
 from trl import SFTConfig
 
+from medvision.models.profiles import CARRIED, profile_text
 from medvision.table.manifest import (
     jsonable,
     package_versions,
@@ -27,6 +28,7 @@ from medvision.train.card import scores_by_step, write_card
 from medvision.train.collate import refuse_long_sequences
 from medvision.train.config import SftConfig, Tuning
 from medvision.train.errors import OtherRunError
+from medvision.train.examples import trained_profile
 from medvision.train.material import (
     Material,
     prepared_material,
@@ -245,6 +247,7 @@ def _finished(trainer: SampleTrainer, material: Material) -> SftResult:
     if trainer.is_world_process_zero():
         material.chat.processor.save_pretrained(folder)
         write_card(material.config, facts, folder)
+        write_text(folder / CARRIED, profile_text(trained_profile(material.config)))
         write_manifest(
             material.out,
             {
