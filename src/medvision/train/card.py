@@ -31,6 +31,7 @@ class CardFacts:
         steps: Optimiser steps taken.
         best_step: Step of the weights kept; None where validation did not choose.
         train_s: Time in training.
+        rates: Of `Throughput.whole`.
         machine: Where.
     """
 
@@ -43,6 +44,7 @@ class CardFacts:
     steps: int = 0
     best_step: int | None = None
     train_s: float = 0.0
+    rates: Mapping[str, float] = field(default_factory=dict)
     machine: str = ""
 
 
@@ -178,6 +180,21 @@ def _run_words(config: SftConfig, facts: CardFacts) -> str:
         "## Training\n\n"
         f"AdamW, learning rate {config.learning_rate:g}, {optimiser.schedule} schedule, warm-up "
         f"{optimiser.warmup_frac:g}, gradient norm {optimiser.max_grad_norm:g}; {facts.steps} "
-        f"steps in {facts.train_s:.0f} s on {facts.machine}. {versions}. The whole configuration "
-        "is in `config.json` beside the checkpoints."
+        f"steps in {facts.train_s:.0f} s on {facts.machine}{_rate_words(facts.rates)}. {versions}. "
+        "The whole configuration is in `config.json` beside the checkpoints."
     )
+
+
+def _rate_words(rates: Mapping[str, float]) -> str:
+    if not rates:
+        return ""
+    words = [
+        f"{rates['samples_per_s']:.3g} samples and {rates['tokens_per_s']:.3g} tokens a second",
+        f"{rates['data_wait_frac']:.1%} of the time waiting for data",
+        f"{rates['model_flops_per_s'] / 1e12:.3g} TFLOP/s of the model",
+    ]
+    if "peak_memory_gib" in rates:
+        words.append(f"{rates['peak_memory_gib']:.1f} GiB of memory at most")
+    if "model_flops_utilisation" in rates:
+        words.append(f"{rates['model_flops_utilisation']:.1%} of the bf16 peak")
+    return " (" + ", ".join(words) + ")"

@@ -227,6 +227,7 @@ def _train(trainer: SampleTrainer, material: Material) -> None:
     facts, state = material.facts, trainer.state
     facts.train_s = time.monotonic() - start_s
     facts.steps = state.global_step
+    facts.rates = trainer.throughput.whole()
     facts.best_step = state.best_global_step or None
     facts.scores.update(scores_by_step(state.log_history))
 
@@ -256,6 +257,7 @@ def _finished(trainer: SampleTrainer, material: Material) -> SftResult:
                 "versions": package_versions(),
                 "counts": counts,
                 "scores": facts.scores,
+                "rates": facts.rates,
                 "best_step": facts.best_step,
             },
         )

@@ -15,6 +15,11 @@ from trl.models.utils import unwrap_model_for_generation
 from medvision.table.manifest import MANIFEST, read_manifest, write_manifest
 from medvision.train.collate import ROW
 from medvision.train.errors import NotFiniteError
+from medvision.train.throughput import (
+    PASSES_OF_FULL_TRAINING,
+    PASSES_OVER_FROZEN_WEIGHTS,
+    Throughput,
+)
 from medvision.train.validation import SCORE, Shard, Validator, flat_metrics, gathered_scores
 
 logger = logging.getLogger(__name__)
@@ -41,12 +46,14 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         validation_folder: Where its run folders go.
         sample_id: Names a row of the training examples in messages.
         write_card: Writes the model card into a folder.
+        throughput: Measures how fast it goes.
     """
 
     validator: Validator | None = None
     validation_folder: Path
     sample_id: Callable[[int], str]
     write_card: Callable[[Path], None]
+    throughput: Throughput
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As the base class."""
@@ -55,6 +62,26 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         # but is told their number only for models that would divide by it themselves.
         self.model_accepts_loss_kwargs = True
         self._rows_in_step: list[int] = []
+        n_frozen = sum(not parameter.requires_grad for parameter in self.model.parameters())
+        self.throughput = Throughput(
+            n_processes=self.args.world_size,
+            passes=PASSES_OVER_FROZEN_WEIGHTS if n_frozen else PASSES_OF_FULL_TRAINING,
+        )
+        self.add_callback(_StepEnds(self.throughput))
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of a step, with the time that they took."""
+        with self.throughput.waiting():
+            batches, n_items = super().get_batch_samples(*args, **kwargs)
+        for batch in batches:
+            n_tokens = int(batch["attention_mask"].sum())
+            self.throughput.add(samples=len(batch[ROW]), tokens=n_tokens)
+        return batches, n_items
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """As the base class, with rates beside the training loss."""
+        rates = self.throughput.since_log() if "loss" in logs else {}
+        super().log(logs | rates, *args, **kwargs)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The loss of a batch.
@@ -63,7 +90,8 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
             NotFiniteError: It is NaN or infinite in training.
         """
         rows = inputs.pop(ROW).tolist()
-        result = super().compute_loss(model, inputs, *args, **kwargs)
+        with self.throughput.counting_flops(int(inputs["attention_mask"].sum())):
+            result = super().compute_loss(model, inputs, *args, **kwargs)
         loss = result[0] if isinstance(result, tuple) else result
         if self.model.training:
             self._rows_in_step += rows
@@ -120,6 +148,17 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         """Our card instead of the library's."""
         if self.is_world_process_zero():
             self.write_card(Path(self.args.output_dir))
+
+
+class _StepEnds(TrainerCallback):  # type: ignore[misc]
+    """Tells the throughput when a step is over."""
+
+    def __init__(self, throughput: Throughput) -> None:
+        self._throughput = throughput
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:  # noqa: ARG002
+        """After an optimiser step."""
+        self._throughput.end_step()
 
 
 class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
