@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from examples.from_scratch.tiny_models import Size, qwen
+from medvision.models.profiles import CARRIED, profile_text
 from medvision.prompts.answers import Style
 from medvision.samples import samples_from_table
 from medvision.train.config import SftConfig, load_sft_config
-from medvision.train.examples import picture_family, question
+from medvision.train.examples import picture_family, question, trained_profile
 from medvision.train.selection import training_samples
 
 N_TEXTS = 4000
@@ -35,7 +36,9 @@ def training_texts(config: SftConfig) -> list[str]:
 
 def make_base(config: SftConfig, size: Size) -> Path:
     """Save a Qwen2.5-VL of the given size where the configuration looks for its base."""
-    return Path(qwen(training_texts(config), config.model.base, size))
+    base = qwen(training_texts(config), config.model.base, size)
+    (base / CARRIED).write_text(profile_text(trained_profile(config)), encoding="utf-8")
+    return base
 
 
 def main() -> None:
