@@ -51,7 +51,7 @@ $(DEVELOPMENT): $(PACKAGE)
 $(TORCH)/.installed: pyproject.toml constraints.txt
 	test -x $(TORCH_BIN)/python || $(PYTHON) -m venv $(TORCH)
 	$(TORCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    -e '.[hf,train]' 'transformers[serving]' pytest hypothesis
+	    -e '.[hf,train,qlora,wandb]' 'transformers[serving]' pytest hypothesis
 	touch $@
 
 $(OPENAI_2)/.installed: $(DEVELOPMENT) | $(TORCH)/.installed
