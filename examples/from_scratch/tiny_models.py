@@ -21,6 +21,9 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+    Qwen3VLProcessor,
     set_seed,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -55,12 +58,11 @@ USER_ASSISTANT = (
 PHRASE_ENDS = r" (?:axial|coronal|sagittal)|[.:;,()\n]"
 """Where a phrase of several words ends; the plane stays a word of its own."""
 
-ImageOnlyQwenProcessor = type(
-    "Qwen2_5_VLProcessor",
-    (Qwen2_5_VLProcessor,),
-    {"get_attributes": classmethod(lambda _cls: ["image_processor", "tokenizer"])},
-)
-"""Qwen2.5-VL's processor without its video part, which needs torchvision."""
+
+def image_only(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """A processor without its video part, which needs torchvision; saved under its own name."""
+    parts = classmethod(lambda _cls: ["image_processor", "tokenizer"])
+    return type(processor.__name__, (processor,), {"get_attributes": parts})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,25 +134,10 @@ def text_settings(size: Size, vocabulary: int) -> dict[str, Any]:
 def qwen(texts: Iterable[str], folder: str | Path, size: Size = TINY, *, tied: bool = True) -> Path:
     """Qwen2.5-VL architecture."""
     set_seed(1)
-    special = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
-    special += ["<|image_pad|>", "<|video_pad|>", "<|endoftext|>"]
-    words = tokenizer(texts, size, special=special, end="<|im_end|>")
-    ids = {name: words.convert_tokens_to_ids(f"<|{name}|>") for name in ("image_pad", "video_pad")}
-    pixels = size.side_px**2
-    images = Qwen2VLImageProcessorPil(size={"shortest_edge": pixels, "longest_edge": pixels})
-    processor = ImageOnlyQwenProcessor(
-        image_processor=images, tokenizer=words, chat_template=CHATML
-    )
+    words = qwen_tokenizer(texts, size)
     layers, width = size.vision
     config = Qwen2_5_VLConfig(
-        text_config=text_settings(size, len(words))
-        | {
-            "rope_scaling": {"type": "mrope", "mrope_section": mrope_section(size)},
-            "eos_token_id": words.eos_token_id,
-            "pad_token_id": words.pad_token_id,
-            "bos_token_id": None,
-            "tie_word_embeddings": tied,
-        },
+        text_config=qwen_text_settings(words, size, tied=tied),
         vision_config={
             "depth": layers,
             "hidden_size": width,
@@ -160,13 +147,80 @@ def qwen(texts: Iterable[str], folder: str | Path, size: Size = TINY, *, tied: b
             "fullatt_block_indexes": [layers - 1],
             "window_size": 56,
         },
-        image_token_id=ids["image_pad"],
-        video_token_id=ids["video_pad"],
-        vision_start_token_id=words.convert_tokens_to_ids("<|vision_start|>"),
-        vision_end_token_id=words.convert_tokens_to_ids("<|vision_end|>"),
         tie_word_embeddings=tied,
+        **qwen_token_ids(words),
+    )
+    processor = image_only(Qwen2_5_VLProcessor)(
+        image_processor=qwen_image_processor(size, patch_px=14),
+        tokenizer=words,
+        chat_template=CHATML,
     )
     return saved(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
+
+
+def qwen3(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
+    """Qwen3-VL architecture: patches of 16 px, visual features into several text layers."""
+    set_seed(1)
+    words = qwen_tokenizer(texts, size)
+    layers, width = size.vision
+    config = Qwen3VLConfig(
+        text_config=qwen_text_settings(words, size, tied=True)
+        | {"head_dim": size.text[1] // 4, "rope_scaling": None}
+        | {"rope_parameters": {"rope_type": "default", "mrope_section": mrope_section(size)}},
+        vision_config={
+            "depth": layers,
+            "hidden_size": width,
+            "intermediate_size": 2 * width,
+            "num_heads": 4,
+            "out_hidden_size": size.text[1],
+            "num_position_embeddings": 16,
+            "deepstack_visual_indexes": [0],
+        },
+        tie_word_embeddings=True,
+        **qwen_token_ids(words),
+    )
+    processor = image_only(Qwen3VLProcessor)(
+        image_processor=qwen_image_processor(size, patch_px=16),
+        tokenizer=words,
+        chat_template=CHATML,
+    )
+    return saved(Qwen3VLForConditionalGeneration(config), processor, folder)
+
+
+def qwen_tokenizer(texts: Iterable[str], size: Size) -> PreTrainedTokenizerFast:
+    """With the marks of both Qwen families."""
+    special = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
+    special += ["<|image_pad|>", "<|video_pad|>", "<|endoftext|>"]
+    return tokenizer(texts, size, special=special, end="<|im_end|>")
+
+
+def qwen_token_ids(words: PreTrainedTokenizerFast) -> dict[str, int]:
+    """Of pictures and their marks."""
+    names = {"image": "image_pad", "video": "video_pad"}
+    names |= {"vision_start": "vision_start", "vision_end": "vision_end"}
+    return {
+        f"{name}_token_id": words.convert_tokens_to_ids(f"<|{mark}|>")
+        for name, mark in names.items()
+    }
+
+
+def qwen_text_settings(words: PreTrainedTokenizerFast, size: Size, *, tied: bool) -> dict[str, Any]:
+    """Of the language model."""
+    return text_settings(size, len(words)) | {
+        "rope_scaling": {"type": "mrope", "mrope_section": mrope_section(size)},
+        "eos_token_id": words.eos_token_id,
+        "pad_token_id": words.pad_token_id,
+        "bos_token_id": None,
+        "tie_word_embeddings": tied,
+    }
+
+
+def qwen_image_processor(size: Size, *, patch_px: int) -> Qwen2VLImageProcessorPil:
+    """Every picture at about `side_px` squared pixels."""
+    pixels = size.side_px**2
+    return Qwen2VLImageProcessorPil(
+        size={"shortest_edge": pixels, "longest_edge": pixels}, patch_size=patch_px
+    )
 
 
 def mrope_section(size: Size) -> list[int]:
@@ -260,4 +314,4 @@ def saved(model: PreTrainedModel, processor: ProcessorMixin, folder: str | Path)
     return Path(folder)
 
 
-MAKERS = {"qwen": qwen, "llava": llava, "gemma3": gemma3}
+MAKERS = {"qwen": qwen, "qwen3": qwen3, "llava": llava, "gemma3": gemma3}

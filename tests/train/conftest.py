@@ -23,12 +23,17 @@ from medvision.train.examples import question
 
 SIDE_PX = 56
 QWEN_LIMITS = {"min_pixels": SIDE_PX**2, "max_pixels": SIDE_PX**2}
+QWEN3_SIDE_PX = 64
+QWEN3_LIMITS = {"min_pixels": QWEN3_SIDE_PX**2, "max_pixels": QWEN3_SIDE_PX**2}
+FAMILIES = ("qwen", "qwen3", "llava", "gemma3")
 TASKS = (Task.DETECTION, Task.TUMOR_LESION)
 
 
 def model_config(kind, base):
     if kind == "qwen":
         return ModelConfig(base=str(base), family="qwen2_5_vl", limits=QWEN_LIMITS)
+    if kind == "qwen3":
+        return ModelConfig(base=str(base), family="qwen3_vl", limits=QWEN3_LIMITS)
     return ModelConfig(base=str(base), family=f"{SIDE_PX}x{SIDE_PX}")
 
 
@@ -57,7 +62,8 @@ def tiny_base(tmp_path_factory, study_samples):
             ]
             texts = [text for one in asked for text in (one.prompt, one.target)]
             folder = tmp_path_factory.mktemp(f"tiny-{kind}")
-            made[kind] = tiny_models.MAKERS[kind](texts, folder, tiny_models.Size(side_px=SIDE_PX))
+            side_px = QWEN3_SIDE_PX if kind == "qwen3" else SIDE_PX
+            made[kind] = tiny_models.MAKERS[kind](texts, folder, tiny_models.Size(side_px=side_px))
         return made[kind]
 
     return base

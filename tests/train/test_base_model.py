@@ -14,11 +14,9 @@ from medvision.train.config import AdapterConfig, ModelConfig
 from medvision.train.errors import BaseModelError
 from medvision.train.examples import picture_family
 from medvision.train.parts import has_tied_embeddings, lora_config
-from tests.train.conftest import model_config
+from tests.train.conftest import FAMILIES, model_config
 
 pytestmark = pytest.mark.train
-
-FAMILIES = ("qwen", "llava", "gemma3")
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,10 @@ from tests.train.conftest import QWEN_LIMITS, TASKS
 pytestmark = pytest.mark.train
 
 
+LEARNING_RATE, N_STEPS = 5e-3, 400
+"""Enough for every reply to be readable, whatever the processor rounds like: 3 seeds of 3."""
+
+
 def losses(out):
     """Training loss by step, from the newest checkpoint."""
     states = sorted(
@@ -85,10 +89,14 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     config = sft_config(
         base,
         optimiser=OptimiserConfig(
-            learning_rate=1e-2, max_steps=200, batch_size=8, accumulation=1, max_grad_norm=1.0
+            learning_rate=LEARNING_RATE,
+            max_steps=N_STEPS,
+            batch_size=8,
+            accumulation=1,
+            max_grad_norm=1.0,
         ),
         validation=ValidationConfig(
-            subject_frac=0.2, samples=12, every_steps=100, max_new_tokens=40
+            subject_frac=0.2, samples=12, every_steps=N_STEPS // 2, max_new_tokens=40
         ),
         run=RunConfig(
             gradient_checkpointing=False,
@@ -100,7 +108,7 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     assert main(["train", "sft", str(toml_file(config))]) == 0
     out = Path(config.output)
     loss = losses(out)
-    assert loss[200] < 0.5 * loss[10]
+    assert loss[N_STEPS] < 0.5 * loss[10]
     adapter = json.loads((out / "model" / "adapter_config.json").read_text(encoding="utf-8"))
     assert (adapter["r"], adapter["lora_alpha"], adapter["lora_dropout"]) == (16, 16, 0.05)
     assert list((out / "checkpoints").glob("**/events.out.tfevents*"))
@@ -119,6 +127,11 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     assert before["detection_success_rate"] < 0.5
     assert after["detection_success_rate"] == after["tl_success_rate"] == 1.0
     assert after["detection_iou_mean_zero_filled"] > 0.2
+    words = ["eval", "--tables", study_tables, "--task", "tl", "--model", f"hf/{merged}"]
+    words += ["--limit", 12, "--batch-size", 6, "--run", tmp_path / "by-command"]
+    assert main([str(word) for word in words]) == 0
+    by_command = pq.read_table(tmp_path / "by-command" / "scores.parquet", partitioning=None)
+    assert by_command["status"].to_pylist() == ["ok"] * 12
     runs = read_runs([tmp_path / "before", tmp_path / "after"])
     page = write_report(runs, tmp_path / "report.html", picture=row_pictures())
     assert "after" in page.read_text(encoding="utf-8")
@@ -127,7 +140,7 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     assert "already trained" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["llava", "gemma3"])
+@pytest.mark.parametrize("kind", ["qwen3", "llava", "gemma3"])
 def test_other_families_train_and_merge(tiny_base, sft_config, tmp_path, kind):
     config = sft_config(
         tiny_base(kind),
