@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,13 @@ def test_fetch_goes_through_the_users_pip(registry, tmp_path):
     assert (folder / "a.txt").read_text(encoding="utf-8") == "alpha"
     listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
     assert listed == {name: sha256_file(folder / name) for name in ("a.txt", "b.txt")}
+    assert sorted(p.name for p in folder.iterdir()) == ["a.txt", "b.txt", "manifest.json"]
+
+
+def test_root_may_be_a_relative_path(registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = fetch(dataset(registry), Path("root"))
+    assert folder == Path("root/raw/toy")
     assert sorted(p.name for p in folder.iterdir()) == ["a.txt", "b.txt", "manifest.json"]
 
 

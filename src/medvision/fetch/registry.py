@@ -54,6 +54,7 @@ def download(source: Source, folder: Path) -> Path:
         FetchError: The client is missing or fails; its last words are in the message.
         ChecksumError: The archive's digest differs from the pinned one.
     """
+    folder = folder.resolve()  # the clients run in it, where a relative path would mean another
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.iterdir())
     CLIENTS[source.kind](source, folder)
