@@ -19,11 +19,12 @@ test: $(DEVELOPMENT) lint test-train
 
 # Training, in an environment of its own: torch is too large for everyone else.
 test-train: $(TORCH)/.installed
-	$(TORCH_BIN)/python -m pytest -q tests/train
+	$(TORCH_BIN)/python -m pytest -q -m "not peers" tests/train
 
-# Models in this process and behind another project's server; the run loop with the oldest openai.
+# Models in this process and behind another project's server; more sharded training; the run loop with
+# the oldest openai.
 test-peers: $(TORCH)/.installed $(OPENAI_2)/.installed
-	$(TORCH_BIN)/python -m pytest -q -m peers tests/peers
+	$(TORCH_BIN)/python -m pytest -q -m peers tests/peers tests/train
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
 
 lint: $(DEVELOPMENT)

@@ -1,6 +1,9 @@
 """Configurations and tiny base models for the tests of training."""
 
 import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,8 @@ from medvision.train.config import (
     ValidationConfig,
 )
 from medvision.train.examples import question
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 SIDE_PX = 56
 QWEN_LIMITS = {"min_pixels": SIDE_PX**2, "max_pixels": SIDE_PX**2}
@@ -94,6 +99,24 @@ def sft_config(study_tables, tmp_path):
         return SftConfig(**(values | parts))
 
     return config
+
+
+def losses(out):
+    """Training loss by step, from the newest checkpoint."""
+    states = sorted(
+        Path(out).glob("checkpoints/checkpoint-*/trainer_state.json"),
+        key=lambda path: int(path.parent.name.partition("-")[2]),
+    )
+    history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
+    return {line["step"]: line["loss"] for line in history if "loss" in line}
+
+
+def train_command(path, *launcher, module="medvision.cli"):
+    return [sys.executable, *map(str, launcher), "-m", module, "train", "sft", str(path)]
+
+
+def environment():
+    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 @pytest.fixture

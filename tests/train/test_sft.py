@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -42,32 +41,13 @@ from medvision.train.in_process import InProcessModel
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
 from medvision.train.validation import flat_metrics
-from tests.train.conftest import QWEN_LIMITS, TASKS
+from tests.train.conftest import QWEN_LIMITS, TASKS, environment, losses, train_command
 
 pytestmark = pytest.mark.train
 
 
 LEARNING_RATE, N_STEPS = 5e-3, 400
 """Enough for every reply to be readable, whatever the processor rounds like: 3 seeds of 3."""
-
-
-def losses(out):
-    """Training loss by step, from the newest checkpoint."""
-    states = sorted(
-        Path(out).glob("checkpoints/checkpoint-*/trainer_state.json"),
-        key=lambda path: int(path.parent.name.partition("-")[2]),
-    )
-    history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
-    return {line["step"]: line["loss"] for line in history if "loss" in line}
-
-
-def train_command(path, *launcher):
-    words = [sys.executable, *launcher, "-m", "medvision.cli", "train", "sft", str(path)]
-    return [word for word in words if word]
-
-
-def environment():
-    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def asked(base, config, run, samples):

@@ -15,6 +15,7 @@ from trl.models.utils import unwrap_model_for_generation
 from medvision.table.manifest import MANIFEST, read_manifest, write_manifest
 from medvision.train.collate import ROW
 from medvision.train.errors import NotFiniteError
+from medvision.train.sharding import make_ready_to_shard
 from medvision.train.throughput import (
     PASSES_OF_FULL_TRAINING,
     PASSES_OVER_FROZEN_WEIGHTS,
@@ -62,6 +63,8 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         # but is told their number only for models that would divide by it themselves.
         self.model_accepts_loss_kwargs = True
         self._rows_in_step: list[int] = []
+        if self.is_fsdp_enabled:
+            make_ready_to_shard(self.model, self.accelerator.state.fsdp_plugin)
         n_frozen = sum(not parameter.requires_grad for parameter in self.model.parameters())
         self.throughput = Throughput(
             n_processes=self.args.world_size,
