@@ -66,7 +66,8 @@ def lessons(study_tables, tmp_path_factory):
 def tiny_model(lessons, tmp_path_factory):
     """Folder of a LLaVA of half a million parameters that answers in the asked form."""
     torch = pytest.importorskip("torch")
-    from examples.from_scratch.tiny_models import Size, llava
+    from examples.from_scratch.tiny_models import Size
+    from tests.tiny_families import llava
 
     folder = tmp_path_factory.mktemp("tiny-llava")
     texts = [text for prompt, _, answer in lessons for text in (prompt, answer)]

@@ -30,7 +30,8 @@ SIDE_PX = 56
 QWEN_LIMITS = {"min_pixels": SIDE_PX**2, "max_pixels": SIDE_PX**2}
 QWEN3_SIDE_PX = 64
 QWEN3_LIMITS = {"min_pixels": QWEN3_SIDE_PX**2, "max_pixels": QWEN3_SIDE_PX**2}
-FAMILIES = ("qwen", "qwen3", "llava", "gemma3")
+TILES = {"max_tiles": 4, "tile_px": SIDE_PX}
+FAMILIES = ("qwen", "qwen3", "llava", "gemma3", "internvl")
 TASKS = (Task.DETECTION, Task.TUMOR_LESION)
 
 
@@ -39,6 +40,8 @@ def model_config(kind, base):
         return ModelConfig(base=str(base), family="qwen2_5_vl", limits=QWEN_LIMITS)
     if kind == "qwen3":
         return ModelConfig(base=str(base), family="qwen3_vl", limits=QWEN3_LIMITS)
+    if kind == "internvl":
+        return ModelConfig(base=str(base), family="internvl3", limits=TILES)
     return ModelConfig(base=str(base), family=f"{SIDE_PX}x{SIDE_PX}")
 
 
@@ -55,7 +58,8 @@ def study_samples(study_tables):
 def tiny_base(tmp_path_factory, study_samples):
     """Makes a tiny base model of a family once, with a tokenizer that knows the prompts."""
     pytest.importorskip("trl")
-    from examples.from_scratch import tiny_models
+    from examples.from_scratch.tiny_models import Size
+    from tests import tiny_families
 
     made = {}
 
@@ -68,7 +72,7 @@ def tiny_base(tmp_path_factory, study_samples):
             texts = [text for one in asked for text in (one.prompt, one.target)]
             folder = tmp_path_factory.mktemp(f"tiny-{kind}")
             side_px = QWEN3_SIDE_PX if kind == "qwen3" else SIDE_PX
-            made[kind] = tiny_models.MAKERS[kind](texts, folder, tiny_models.Size(side_px=side_px))
+            made[kind] = tiny_families.MAKERS[kind](texts, folder, Size(side_px=side_px))
         return made[kind]
 
     return base

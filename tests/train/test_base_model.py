@@ -14,7 +14,7 @@ from medvision.train.config import AdapterConfig, ModelConfig
 from medvision.train.errors import BaseModelError
 from medvision.train.examples import picture_family
 from medvision.train.parts import has_tied_embeddings, lora_config
-from tests.train.conftest import FAMILIES, model_config
+from tests.train.conftest import FAMILIES, SIDE_PX, model_config
 
 pytestmark = pytest.mark.train
 
@@ -60,6 +60,18 @@ def test_limits_reach_the_processor(tiny_base):
         limits={"min_pixels": 112**2, "max_pixels": 140**2},
     )
     check_stated_size(load_processor(config), picture_family(config), "qwen")
+    for max_tiles in (1, 2, 12):
+        tiles = {"max_tiles": max_tiles, "tile_px": SIDE_PX}
+        config = ModelConfig(base=str(tiny_base("internvl")), family="internvl3", limits=tiles)
+        check_stated_size(load_processor(config), picture_family(config), "internvl")
+
+
+def test_a_processor_that_makes_other_tiles_is_refused(tiny_base):
+    config = model_config("internvl", tiny_base("internvl"))
+    processor = load_processor(config)
+    processor.image_processor.crop_to_patches = False
+    with pytest.raises(BaseModelError, match="processor makes 1 tiles of 56×56"):
+        check_stated_size(processor, picture_family(config), "internvl")
 
 
 def adapted_names(model, config):

@@ -121,7 +121,7 @@ def test_the_longest_text_of_each_picture_size_is_tried_before_training(prepared
 
 def test_ends_of_turn_are_the_templates_own(prepared):
     ends = {kind: prepared(kind)[0].end_of_turn for kind in FAMILIES}
-    qwen = dict.fromkeys(("qwen", "qwen3"), "<|im_end|>")
+    qwen = dict.fromkeys(("qwen", "qwen3", "internvl"), "<|im_end|>")
     assert ends == qwen | {"llava": "</s>", "gemma3": "<end_of_turn>"}
 
 

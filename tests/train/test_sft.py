@@ -120,7 +120,7 @@ def test_a_model_learns_through_adapter_and_merge_to_answer_on_unseen_subjects(
     assert "already trained" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["qwen3", "llava", "gemma3"])
+@pytest.mark.parametrize("kind", ["qwen3", "llava", "gemma3", "internvl"])
 def test_other_families_train_and_merge(tiny_base, sft_config, tmp_path, kind):
     config = sft_config(
         tiny_base(kind),

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from accelerate import FullyShardedDataParallelPlugin
 from safetensors.torch import load_file
 
 from medvision.train.config import (
@@ -20,7 +21,9 @@ from medvision.train.config import (
     Tuning,
     ValidationConfig,
 )
+from medvision.train.errors import ConfigError
 from medvision.train.sft import train_sft
+from medvision.train.sharding import make_ready_to_shard
 from tests.train.conftest import CONFIGS, environment, losses, train_command
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
@@ -100,6 +103,12 @@ def test_sharded_training_is_that_of_whole_weights_and_goes_on_after_an_interrup
     shutil.rmtree(out / "checkpoints" / "checkpoint-4")
     train_sharded(sharded)
     assert_same_run(whole, sharded)
+
+
+def test_the_first_version_of_fsdp_is_refused():
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=1)
+    with pytest.raises(ConfigError, match="expected fsdp_version: 2, found 1"):
+        make_ready_to_shard(torch.nn.Linear(1, 1), plugin)
 
 
 @pytest.mark.peers

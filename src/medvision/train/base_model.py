@@ -54,11 +54,14 @@ def load_processor(config: ModelConfig, folder: str = "") -> Any:
 
 
 def _set_limits(image_processor: Any, config: ModelConfig) -> None:
-    """Pixel caps that the prompt states are the processor's too."""
+    """Caps of pixels and tiles that the prompt states are the processor's too."""
     names = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
     given = {names[name]: value for name, value in config.limits.items() if name in names}
     if given:
         image_processor.size = {**dict(image_processor.size), **given}
+    if "max_tiles" in config.limits and hasattr(image_processor, "max_patches"):
+        image_processor.max_patches = config.limits["max_tiles"]
+        image_processor.crop_to_patches = config.limits["max_tiles"] > 1
 
 
 def load_model(config: ModelConfig) -> Any:
@@ -103,7 +106,7 @@ def compute_dtype(config: ModelConfig) -> torch.dtype:
 def check_stated_size(processor: Any, family: PictureFamily, base: str) -> None:
     """Refuse a processor that shows the model another picture than prompts would state.
 
-    Only for processors whose output says its size: one array of pixels, or a grid of patches.
+    Only for processors whose output says its size: one array of pixels, a grid of patches, tiles.
 
     Raises:
         BaseModelError: It makes another canvas than the family's rule.
@@ -112,22 +115,30 @@ def check_stated_size(processor: Any, family: PictureFamily, base: str) -> None:
     is_sent_whole = family_named(family.name).preparation is Preparation.NONE
     probe_hw = PROBE_HW if is_sent_whole else canvas_hw
     picture = Image.fromarray(np.zeros((*probe_hw, 3), np.uint8))
-    made_hw = _made_hw(processor.image_processor(images=[picture], return_tensors="np"), processor)
-    if made_hw is not None and made_hw != canvas_hw:
+    output = processor.image_processor(images=[picture], return_tensors="np")
+    if (made := _made_instead(output, processor, canvas_hw)) is not None:
         msg = (
             f"{base}: prompts of family {family.name!r} would state {canvas_hw[0]}×{canvas_hw[1]} "
             f"px for a slice of {PROBE_HW[0]}×{PROBE_HW[1]}, but the model's processor makes "
-            f"{made_hw[0]}×{made_hw[1]}; correct model.family or model.limits"
+            f"{made}; correct model.family or model.limits"
         )
         raise BaseModelError(msg)
 
 
-def _made_hw(output: Any, processor: Any) -> tuple[int, int] | None:
+def _made_instead(output: Any, processor: Any, canvas_hw: tuple[int, int]) -> str | None:
+    """What a processor made of a picture, in words; None where it is the canvas, or unknown."""
+    shape = np.shape(output["pixel_values"])
     if "image_grid_thw" in output:
         _, rows, columns = (int(n) for n in output["image_grid_thw"][0])
         patch_px = processor.image_processor.patch_size
-        return rows * patch_px, columns * patch_px
-    shape = np.shape(output["pixel_values"])
-    if len(shape) == 4 and shape[0] == 1:
-        return int(shape[2]), int(shape[3])
-    return None
+        return _other_size((rows * patch_px, columns * patch_px), canvas_hw)
+    if "num_patches" in output:
+        n_tiles = max(len(output["pixel_values"]) - 1, 1)  # of several, the last is a thumbnail
+        is_canvas = n_tiles * shape[-2] * shape[-1] == canvas_hw[0] * canvas_hw[1]
+        return None if is_canvas else f"{n_tiles} tiles of {shape[-2]}×{shape[-1]}"
+    is_one = len(shape) == 4 and shape[0] == 1
+    return _other_size((shape[2], shape[3]), canvas_hw) if is_one else None
+
+
+def _other_size(made_hw: tuple[int, int], canvas_hw: tuple[int, int]) -> str | None:
+    return None if made_hw == canvas_hw else f"{made_hw[0]}×{made_hw[1]}"

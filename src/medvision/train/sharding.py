@@ -9,6 +9,8 @@ import torch
 from peft import PeftModel
 from torch.distributed.fsdp import FSDPModule
 
+from medvision.train.errors import ConfigError
+
 Place = tuple[torch.nn.Module, str]
 """A module and the name of a parameter of its own."""
 
@@ -19,7 +21,16 @@ def make_ready_to_shard(model: Any, plugin: Any) -> None:
     Args:
         model: Not sharded yet, adapters added.
         plugin: Accelerate's settings of sharding; layers that they name stay.
+
+    Raises:
+        ConfigError: They are of the first version of FSDP.
     """
+    if plugin.fsdp_version != 2:
+        msg = (
+            f"sharded training: expected fsdp_version: 2, found {plugin.fsdp_version}; see "
+            "configs/accelerate/fsdp.yaml, or run `accelerate to-fsdp2` on your file"
+        )
+        raise ConfigError(msg)
     if (policy := plugin.mixed_precision_policy) is not None:
         # Accelerate would add up gradients, and round every output, the loss included, in bf16.
         plugin.mixed_precision_policy = replace(
