@@ -50,7 +50,7 @@ def result_tables(runs: Mapping[str, pa.Table]) -> str:
     ]
     sizes = ["mre_mean_parsed", "mae_mean_parsed", "mre_below_0.1_frac"]
     parts = [
-        ("Detection, all sizes", "detection", [PLANES], boxes),
+        ("Detection, all sizes", "detection", [IMAGES, PLANES], boxes),
         (
             "Detection by size of the box, share of the image",
             "detection",

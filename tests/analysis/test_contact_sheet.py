@@ -66,6 +66,18 @@ def test_sheet_has_a_cell_and_a_caption_for_each(samples, count):
     assert near_grey.sum() > 0.2 * count * 480**2
 
 
+def test_an_answer_is_drawn_on_its_cell_alone(samples):
+    grey = png_bytes(np.full((20, 20), 128, np.uint8))
+    answered, plain = (
+        SheetCell(sample=sample, picture_png=grey, answer=answer)
+        for sample, answer in zip(samples, ((0.1, 0.1, 0.9, 0.9), ()), strict=False)
+    )
+    drawings = ET.fromstring(sheet_svg([answered, plain])).findall(f"{SVG}svg")
+    words = [[text.text for text in drawing.iter(f"{SVG}text")] for drawing in drawings]
+    assert ["answer" in texts for texts in words] == [True, False]
+    assert sheet_png([answered]) != sheet_png([plain])
+
+
 def filled(stretches, shape):
     """The mask within a border: even-odd filling along rows by its upright stretches."""
     crossings = np.zeros((shape[0], shape[1] + 1), int)

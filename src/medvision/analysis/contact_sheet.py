@@ -22,11 +22,12 @@ GAP, CAPTION_HEIGHT, CAPTION_SIZE = 20.0, 52.0, 17.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetCell:
-    """One sample with its picture, and shapes to draw below its truth."""
+    """One sample with its picture, shapes to draw below its truth, and an answer above it."""
 
     sample: Sample
     picture_png: bytes
     below: tuple[Shape, ...] = ()
+    answer: tuple[float, ...] = ()
 
     @property
     def captions(self) -> tuple[str, str]:
@@ -82,7 +83,9 @@ def sheet_svg(cells: Sequence[SheetCell]) -> str:
     for place, cell in enumerate(cells):
         row, column = divmod(place, columns)
         x, y = GAP + column * (CANVAS_SIDE + GAP), GAP + row * pitch_y
-        drawing = overlay_svg(cell.sample, picture_png=cell.picture_png, below=cell.below)
+        drawing = overlay_svg(
+            cell.sample, cell.answer, picture_png=cell.picture_png, below=cell.below
+        )
         frame = f'x="{x:.2f}" y="{y:.2f}" width="{CANVAS_SIDE:g}" height="{CANVAS_SIDE:g}"'
         parts.append(drawing.replace("<svg ", f"<svg {frame} ", 1))
         for line, words in enumerate(cell.captions):
@@ -114,7 +117,7 @@ def sheet_png(cells: Sequence[SheetCell]) -> bytes:
 
 def _cell_image(cell: SheetCell) -> Image.Image:
     canvas = canvas_of(cell.sample)
-    drawn = overlay_png(cell.sample, picture_png=cell.picture_png, below=cell.below)
+    drawn = overlay_png(cell.sample, cell.answer, picture_png=cell.picture_png, below=cell.below)
     scale = CELL_PX / CANVAS_SIDE
     size = (max(1, round(canvas.width * scale)), max(1, round(canvas.height * scale)))
     return Image.open(io.BytesIO(drawn)).resize(size, Image.Resampling.LANCZOS)
