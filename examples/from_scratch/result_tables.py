@@ -1,7 +1,8 @@
 """The tables of a training result: detection by size, axes, angles and distances, areas.
 
-Reads score tables and prints Markdown, each model beside the others, planes that were trained on
-apart from those that were not: python -m examples.from_scratch.result_tables NAME=SCORES.parquet …
+Reads score tables and prints Markdown, each model beside the others; axial slices, which the first
+stage was trained on, apart from the other planes. Run in the repository:
+python -m examples.from_scratch.result_tables NAME=SCORES.parquet …
 """
 
 import sys
@@ -15,10 +16,10 @@ import pyarrow.parquet as pq
 
 from medvision.scoring import aggregate
 
-TRAINED_PLANES = ("axial",)
 REAL_DATASETS = ("pyradiomics-tumors",)
 PLANES = "planes"
 IMAGES = "images"
+STRUCTURES = "structures"
 
 SIZE_ORDER = {"<5%": "0", "5-10%": "1", ">10%": "2"}
 
@@ -26,14 +27,15 @@ Row = Mapping[str, Any]
 
 
 def with_groups(scores: pa.Table) -> pa.Table:
-    """Score rows with two more columns: whether plane and image are as in training."""
-    is_seen = pc.or_(
-        pc.is_in(scores["plane"], pa.array(TRAINED_PLANES)), pc.equal(scores["modality"], "XR")
-    )
+    """Score rows with three more columns: what was asked about, on which images and planes."""
+    is_axial = pc.equal(scores["plane"], "axial")
     is_real = pc.is_in(scores["dataset"], pa.array(REAL_DATASETS))
-    planes = pc.if_else(is_seen, "trained on", "unseen")
-    return scores.append_column(PLANES, planes).append_column(
-        IMAGES, pc.if_else(is_real, "real", "phantoms")
+    planes = pc.if_else(is_axial, "axial", "sagittal, coronal")
+    structures = pc.if_else(scores["is_tumor_lesion"], "tumours and lesions", "healthy")
+    return (
+        scores.append_column(PLANES, planes)
+        .append_column(IMAGES, pc.if_else(is_real, "real", "phantoms"))
+        .append_column(STRUCTURES, structures)
     )
 
 
@@ -51,6 +53,7 @@ def result_tables(runs: Mapping[str, pa.Table]) -> str:
     sizes = ["mre_mean_parsed", "mae_mean_parsed", "mre_below_0.1_frac"]
     parts = [
         ("Detection, all sizes", "detection", [IMAGES, PLANES], boxes),
+        ("Detection by kind of structure", "detection", [STRUCTURES, PLANES], boxes),
         (
             "Detection by size of the box, share of the image",
             "detection",
