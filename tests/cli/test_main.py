@@ -78,3 +78,11 @@ def test_catalogue_lists_and_shows(capsys):
     assert "colin27-aal" in capsys.readouterr().out
     assert main(["catalog", "show", "pyradiomics-tumors"]) == 0
     assert "lung cancer" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly():
+    command = [sys.executable, "-m", "medvision.cli", "catalog", "list"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 1

@@ -6,6 +6,7 @@ Nothing heavy is imported here: each subcommand's module is loaded when it is ca
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,6 +99,10 @@ def _run_command(name: str, words: list[str]) -> int:
     logging.basicConfig(level=logging.INFO if args.verbose else logging.ERROR, format="%(message)s")
     try:
         status: int = module.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as that of `| head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
     except MedVisionError as error:
         print(f"medvision {name}: {error}", file=sys.stderr)
         return USAGE
