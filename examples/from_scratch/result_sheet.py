@@ -14,12 +14,17 @@ from medvision.samples import samples_from_table
 N_CELLS = 12
 
 
-def result_sheet(run: Path) -> bytes:
-    """PNG of a dozen questions: structures, planes and tasks take turns, chosen by id alone."""
+def result_sheet(run: Path, datasets: str = "phantom") -> bytes:
+    """PNG of a dozen questions: structures, planes and tasks take turns, chosen by id alone.
+
+    Args:
+        run: Run folder.
+        datasets: How the names of the datasets shown begin.
+    """
     found = read_run(run)
     rows = {row["sample_id"]: row for row in found.samples.to_pylist()}
     values = {row["sample_id"]: row["values"] or () for row in found.scores.to_pylist()}
-    phantoms = [s for s in samples_from_table(found.samples) if s.dataset.startswith("phantom")]
+    shown = [s for s in samples_from_table(found.samples) if s.dataset.startswith(datasets)]
     picture = row_pictures()
     return sheet_png(
         [
@@ -28,7 +33,7 @@ def result_sheet(run: Path) -> bytes:
                 picture_png=png_bytes(picture(rows[sample.sample_id])),
                 answer=tuple(values[sample.sample_id]),
             )
-            for sample in sheet_samples(phantoms, N_CELLS)
+            for sample in sheet_samples(shown, N_CELLS)
         ]
     )
 

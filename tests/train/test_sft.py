@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -137,18 +138,41 @@ def test_other_families_train_and_merge(tiny_base, sft_config, tmp_path, kind):
     assert merged.same_top_token_frac == 1.0
 
 
-def test_all_weights_can_be_trained(tiny_base, sft_config):
-    base = tiny_base("qwen")
-    config = sft_config(base)
-    config = dataclasses.replace(
-        config, model=dataclasses.replace(config.model, tuning=Tuning.FULL)
-    )
-    result = train_sft(config)
-    before = load_model(config.model).state_dict()
+@pytest.fixture
+def full_config(tiny_base, sft_config):
+    """A run that trains all weights of Qwen2.5-VL, whose stored names are not those in memory."""
+    config = sft_config(tiny_base("qwen"))
+    model = dataclasses.replace(config.model, tuning=Tuning.FULL)
+    return dataclasses.replace(config, model=model)
+
+
+def test_all_weights_can_be_trained_with_an_interruption(full_config):
+    result = train_sft(full_config)
+    before = load_model(full_config.model).state_dict()
     after = load_model(ModelConfig(base=str(result.model))).state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any("visual" in name for name in changed)
     assert any("language_model" in name for name in changed)
+    out = Path(full_config.output)
+    expected = losses(out)
+    (out / "manifest.json").unlink()
+    shutil.rmtree(out / "checkpoints" / "checkpoint-4")
+    train_sft(full_config)
+    assert losses(out) == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_all_weights_the_best_ones_are_kept_too(full_config, monkeypatch):
+    scores = iter([0.0, 0.9, 0.1])
+    monkeypatch.setattr(
+        sft_module.SampleTrainer, "_measured", lambda self: {"validation_score": next(scores)}
+    )
+    train_sft(full_config)
+    out = Path(full_config.output)
+    stored = [
+        (out / folder / "model.safetensors").read_bytes()
+        for folder in ("model", "checkpoints/checkpoint-2", "checkpoints/checkpoint-4")
+    ]
+    assert stored[0] == stored[1] != stored[2]
 
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_trajectory(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from peft import PeftModel
 from transformers import TrainerCallback
 from trl import SFTTrainer
 from trl.models.utils import unwrap_model_for_generation
@@ -147,10 +148,35 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         self.accelerator.wait_for_everyone()
         return flat_metrics(gathered_scores(run, shard))
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self._has_all_weights_in_checkpoints():
+            load_all_weights(model or self.model, resume_from_checkpoint)
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if self._has_all_weights_in_checkpoints():
+            load_all_weights(self.model, self.state.best_model_checkpoint)
+        else:
+            super()._load_best_model()
+
+    def _has_all_weights_in_checkpoints(self) -> bool:
+        return not isinstance(self.model, PeftModel) and not self.is_fsdp_enabled
+
     def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
         """Our card instead of the library's."""
         if self.is_world_process_zero():
             self.write_card(Path(self.args.output_dir))
+
+
+def load_all_weights(model: Any, folder: str) -> None:
+    """Put the stored weights of a model of the same architecture in place of its own.
+
+    Transformers stores them under other names than those in memory. Its trainer looks for the
+    latter, finds none, and would go on from whatever the model holds.
+    """
+    stored = type(model).from_pretrained(folder, dtype=model.dtype)
+    model.load_state_dict(stored.state_dict())
 
 
 class _StepEnds(TrainerCallback):  # type: ignore[misc]
