@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -269,10 +270,15 @@ def test_code_beside_the_weights_does_not_run_unasked(tiny_model, ask, tmp_path,
 
 
 def test_four_bits_without_their_library_is_an_error_that_names_the_extra(
-    tiny_model, ask, tmp_path, capsys
+    tiny_model, ask, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     assert ask(tmp_path / "run", "tl", f"hf/{tiny_model}", "--load-4bit") == 2
     assert "pip install 'medvision[qlora]'" in capsys.readouterr().err
+
+
+def test_weights_in_four_bits_are_asked_on_any_cpu(tiny_model, ask, tmp_path):
+    assert ask(tmp_path / "run", "tl", f"hf/{tiny_model}", "--load-4bit") == 0
 
 
 def test_folder_without_a_model_is_refused(tmp_path):

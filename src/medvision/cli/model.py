@@ -26,7 +26,7 @@ def add_weights(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument(
         "--dtype", choices=[str(one) for one in Precision], default=str(Precision.AUTO)
     )
-    parser.add_argument("--load-4bit", action="store_true", help="needs bitsandbytes and a GPU")
+    parser.add_argument("--load-4bit", action="store_true", help="NF4; needs bitsandbytes")
     parser.add_argument("--device-map", default="", metavar="D", help="auto, cpu, cuda:1, ...")
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="of hf/ models")
     parser.add_argument("--trust-remote-code", action="store_true")

@@ -49,7 +49,7 @@ class WeightSettings:
         adapter: Folder or hub id of a LoRA adapter; "" for none beside `name`.
         revision: Of the hub's model; "" for the newest.
         precision: Number format.
-        in_4bit: Weights quantised to 4 bits (NF4), computing in `precision`. Needs a GPU.
+        in_4bit: Weights quantised to 4 bits (NF4), computing in `precision`. Slow without a GPU.
         device_map: As Accelerate understands it, such as "auto", "cuda:1" or "cpu"; "" is the
             GPU where there is one.
         trust_remote_code: Whether code that comes with the weights may run.
@@ -185,10 +185,23 @@ def load(settings: WeightSettings, weights: LocatedWeights) -> LoadedModel:
     except LOADING_ERRORS as error:
         msg = f"{item}: cannot be loaded as a model for image and text: {error}"
         raise ModelFolderError(msg) from error
+    if settings.in_4bit:
+        keep_4bit_layout(model)
     if weights.adapter is not None:
         peft = require("peft", EXTRA, item=item)
         model = peft.PeftModel.from_pretrained(model, str(weights.adapter))
     return LoadedModel(model=model.eval(), processor=_ready(processor, item))
+
+
+def keep_4bit_layout(model: Any) -> None:
+    """Have bitsandbytes leave 4-bit weights as they are stored.
+
+    On CPUs with AVX-512 BF16 it would repack them when first asked in evaluation: no gradient
+    passes through them afterwards, and layers of some widths fail.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _load_options(settings: WeightSettings) -> dict[str, Any]:

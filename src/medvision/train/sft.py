@@ -11,6 +11,7 @@ import torch
 from transformers import PrinterCallback
 from trl import SFTConfig
 
+from medvision.models.hf_weights import keep_4bit_layout
 from medvision.models.profiles import CARRIED, profile_text
 from medvision.table.manifest import (
     jsonable,
@@ -143,11 +144,7 @@ def _trainer(material: Material, move: Move | None) -> SampleTrainer:
 def _prepared_for_4bit(model: Any, config: SftConfig) -> Any:
     from peft import prepare_model_for_kbit_training
 
-    for module in model.modules():
-        # On CPUs with AVX-512 BF16, bitsandbytes would repack the weights at the first validation,
-        # and no gradient passes through them any more.
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+    keep_4bit_layout(model)
     return prepare_model_for_kbit_training(
         model, use_gradient_checkpointing=config.run.gradient_checkpointing
     )
