@@ -1,5 +1,6 @@
 """Training over a base in 4-bit NF4, which bitsandbytes also has for the CPU; logging to W&B."""
 
+import dataclasses
 import json
 
 import pytest
@@ -11,7 +12,7 @@ pytest.importorskip("bitsandbytes")
 from bitsandbytes.nn import Linear4bit
 
 from medvision.train.base_model import load_model
-from medvision.train.config import OptimiserConfig, RunConfig, Tuning, ValidationConfig
+from medvision.train.config import OptimiserConfig, Precision, RunConfig, Tuning, ValidationConfig
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
 from tests.train.conftest import model_config
@@ -20,11 +21,11 @@ from tests.train.test_sft import losses
 pytestmark = pytest.mark.train
 
 
-def test_qlora_trains_an_adapter_over_a_4_bit_base(tiny_base, sft_config, tmp_path):
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
+def test_qlora_trains_an_adapter_over_a_4_bit_base(tiny_base, sft_config, tmp_path, precision):
     base = tiny_base("qwen")
-    model = model_config("qwen", base)
-    model = type(model)(
-        base=model.base, family=model.family, limits=model.limits, tuning=Tuning.QLORA
+    model = dataclasses.replace(
+        model_config("qwen", base), tuning=Tuning.QLORA, precision=precision
     )
     held = load_model(model)
     packed = [module for module in held.modules() if isinstance(module, Linear4bit)]

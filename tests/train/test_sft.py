@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 import pyarrow.parquet as pq
+from safetensors.torch import load_file
 
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.analysis.report import write_report
@@ -32,6 +33,7 @@ from medvision.train.config import (
     AdapterConfig,
     ModelConfig,
     OptimiserConfig,
+    Precision,
     RunConfig,
     Tuning,
     ValidationConfig,
@@ -42,7 +44,7 @@ from medvision.train.in_process import InProcessModel
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
 from medvision.train.validation import flat_metrics
-from tests.train.conftest import QWEN_LIMITS, TASKS, environment, losses, train_command
+from tests.train.conftest import FAMILIES, QWEN_LIMITS, TASKS, environment, losses, train_command
 
 pytestmark = pytest.mark.train
 
@@ -161,6 +163,30 @@ def test_all_weights_can_be_trained_with_an_interruption(full_config):
     assert losses(out) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "tuning"), [*((kind, Tuning.LORA) for kind in FAMILIES), ("qwen", Tuning.FULL)]
+)
+def test_trained_weights_are_held_in_fp32_while_bf16_computes(tiny_base, sft_config, kind, tuning):
+    """As on GPUs. Steps of this learning rate are smaller than bf16 can tell from the weights."""
+    config = sft_config(
+        tiny_base(kind),
+        kind,
+        optimiser=OptimiserConfig(learning_rate=1e-6, max_steps=4, batch_size=2, accumulation=2),
+        run=RunConfig(gradient_checkpointing=True, workers=0, log_to=()),
+    )
+    model = dataclasses.replace(config.model, tuning=tuning, precision=Precision.BF16)
+    result = train_sft(dataclasses.replace(config, model=model))
+    (stored,) = result.model.glob("*model.safetensors")
+    after = load_file(stored)
+    assert {weight.dtype for weight in after.values()} == {torch.float32}
+    before = load_file(Path(model.base) / "model.safetensors")
+    name = "embed_tokens.weight"
+    (old,), (new,) = ([w for n, w in ws.items() if n.endswith(name)] for ws in (before, after))
+    moved = (new - old.bfloat16().float()).abs()
+    assert (moved > 1e-7).float().mean() > 0.2  # those of the tokens seen
+    assert moved.max() < 1e-5
+
+
 def test_of_all_weights_the_best_ones_are_kept_too(full_config, monkeypatch):
     scores = iter([0.0, 0.9, 0.1])
     monkeypatch.setattr(
@@ -214,13 +240,27 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_trajectory(
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_checkpoints_are_kept_by_metric(tiny_base, sft_config, monkeypatch):
+@pytest.mark.parametrize("kind", ["qwen3", "llava", "gemma3", "internvl"])
+def test_an_interrupted_run_of_any_family_goes_on_to_the_same_losses(tiny_base, sft_config, kind):
+    config = sft_config(tiny_base(kind), kind)
+    train_sft(config)
+    out = Path(config.output)
+    expected = losses(out)
+    (out / "manifest.json").unlink()
+    shutil.rmtree(out / "checkpoints" / "checkpoint-4")
+    train_sft(config)
+    assert losses(out) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_checkpoints_are_kept_by_metric(tiny_base, sft_config, monkeypatch, kind):
     scores = iter([0.0, 0.9, 0.1, 0.2, 0.3])
     monkeypatch.setattr(
         sft_module.SampleTrainer, "_measured", lambda self: {"validation_score": next(scores)}
     )
     config = sft_config(
-        tiny_base("qwen"),
+        tiny_base(kind),
+        kind,
         optimiser=OptimiserConfig(learning_rate=5e-3, max_steps=8, batch_size=2, accumulation=1),
     )
     train_sft(config)

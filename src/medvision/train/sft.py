@@ -131,7 +131,7 @@ def _trainer(material: Material, move: Move | None) -> SampleTrainer:
         peft_config=adapter,
         callbacks=[WholeCheckpoints(), *([ProgressReport(move)] if move else [])],
     )
-    if adapter is not None and not trainer.is_fsdp_enabled:
+    if not trainer.is_fsdp_enabled:  # which does the same by itself
         _hold_trainable_in_fp32(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.validator = _validator(material)

@@ -141,7 +141,11 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         else:
             shard = Shard(rank=self.args.process_index, n_ranks=self.args.world_size)
         was_training = self.model.training
-        with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
+        # as in training: what is trained is held in fp32, beside frozen weights in bf16
+        with (
+            unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model,
+            self.accelerator.autocast(),
+        ):
             model.eval()
             self.validator.ask(model, run, model_id=f"step {step}", shard=shard)  # type: ignore[union-attr]
         self.model.train(was_training)
