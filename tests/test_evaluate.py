@@ -212,6 +212,14 @@ def test_padding_family_gets_the_padded_picture_and_boxes_come_back(study_tables
     assert column(scores_of(tmp_path / "exact"), "iou").min() > 0.99
 
 
+def test_a_model_that_never_answers_has_no_errors_to_average(study_tables, tmp_path, serve, capsys):
+    server = serve(lambda prompt, picture: (200, "That is hard to say."))
+    options = {"base_url": server.url, "limit": 4, "family": "qwen2_5_vl"}
+    assert evaluate(study_tables, tmp_path / "run", task="tl", model="openai/m", **options) == 0
+    out = capsys.readouterr().out
+    assert "success_rate 0\n  mae_mean_parsed        none  [none, none]\n" in out
+
+
 def test_failed_requests_are_errors_and_only_they_are_asked_again(
     study_tables, tmp_path, serve, capsys
 ):
