@@ -86,3 +86,13 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly():
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 1
+
+
+def test_a_pipe_that_breaks_elsewhere_is_not_kept_quiet(monkeypatch):
+    def broken(args):
+        msg = "of a worker"
+        raise BrokenPipeError(msg)
+
+    monkeypatch.setattr("medvision.cli.catalog.run", broken)
+    with pytest.raises(BrokenPipeError, match="of a worker"):
+        main(["catalog", "list"])

@@ -83,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _reader_is_gone() -> bool:
+    """Whether nobody reads what is printed any more, as after `| head`; prints a line end."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
+
+
 def _run_command(name: str, words: list[str]) -> int:
     command = COMMANDS[name]
     if not command.module:
@@ -100,7 +109,9 @@ def _run_command(name: str, words: list[str]) -> int:
     try:
         status: int = module.run(args)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, as that of `| head` has
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
     except MedVisionError as error:
