@@ -19,7 +19,7 @@ test: $(DEVELOPMENT) lint test-train
 
 # Training, in an environment of its own: torch is too large for everyone else.
 test-train: $(TORCH)/.installed
-	$(TORCH_BIN)/python -m pytest -q -m "not peers" tests/train
+	OMP_NUM_THREADS=1 $(TORCH_BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers" tests/train
 
 # Models in this process and behind another project's server; more sharded training; the run loop with
 # the oldest openai.
@@ -52,7 +52,7 @@ $(DEVELOPMENT): $(PACKAGE)
 $(TORCH)/.installed: pyproject.toml constraints.txt
 	test -x $(TORCH_BIN)/python || $(PYTHON) -m venv $(TORCH)
 	$(TORCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    -e '.[hf,train,qlora,wandb]' 'transformers[serving]' pytest hypothesis
+	    -e '.[hf,train,qlora,wandb]' 'transformers[serving]' pytest pytest-xdist hypothesis
 	touch $@
 
 $(OPENAI_2)/.installed: $(DEVELOPMENT) | $(TORCH)/.installed
