@@ -49,7 +49,7 @@ $(DEVELOPMENT): $(PACKAGE)
 	$(PIP) -e '.[dev]'
 	touch $@
 
-$(TORCH)/.installed: pyproject.toml constraints.txt
+$(TORCH)/.installed: pyproject.toml constraints.txt Makefile
 	test -x $(TORCH_BIN)/python || $(PYTHON) -m venv $(TORCH)
 	$(TORCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
 	    -e '.[hf,train,qlora,wandb]' 'transformers[serving]' pytest pytest-xdist hypothesis
