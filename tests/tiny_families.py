@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from transformers import (
     CLIPVisionConfig,
@@ -36,6 +37,7 @@ from examples.from_scratch.tiny_models import (
     qwen_text_settings,
     qwen_token_ids,
     qwen_tokenizer,
+    qwen_vision_settings,
     saved,
     text_settings,
     tokenizer,
@@ -58,24 +60,29 @@ USER_ASSISTANT = (
 )
 
 
+def vision_settings(size: Size) -> dict[str, Any]:
+    """Of a vision half that looks at one size of picture, in patches of 14 px."""
+    layers, width = size.vision
+    return {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "image_size": size.side_px,
+        "patch_size": 14,
+    }
+
+
 def qwen3(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
     """Qwen3-VL architecture: patches of 16 px, visual features into several text layers."""
     set_seed(1)
     words = qwen_tokenizer(texts, size)
-    layers, width = size.vision
     config = Qwen3VLConfig(
         text_config=qwen_text_settings(words, size, tied=True)
         | {"head_dim": size.text[1] // 4, "rope_scaling": None}
         | {"rope_parameters": {"rope_type": "default", "mrope_section": mrope_section(size)}},
-        vision_config={
-            "depth": layers,
-            "hidden_size": width,
-            "intermediate_size": 2 * width,
-            "num_heads": 4,
-            "out_hidden_size": size.text[1],
-            "num_position_embeddings": 16,
-            "deepstack_visual_indexes": [0],
-        },
+        vision_config=qwen_vision_settings(size)
+        | {"num_position_embeddings": 16, "deepstack_visual_indexes": [0]},
         tie_word_embeddings=True,
         **qwen_token_ids(words),
     )
@@ -97,16 +104,7 @@ def llava(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
         end="</s>",
         image_token="<image>",
     )
-    layers, width = size.vision
-    vision = CLIPVisionConfig(
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        image_size=size.side_px,
-        patch_size=14,
-        projection_dim=width,
-    )
+    vision = CLIPVisionConfig(**vision_settings(size), projection_dim=size.vision[1])
     config = LlavaConfig(
         vision_config=vision,
         text_config=LlamaConfig(**text_settings(size, len(words)), pad_token_id=0),
@@ -136,18 +134,10 @@ def gemma3(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
     }
     special = ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>", *names.values()]
     words = tokenizer(texts, size, special=special, end="<eos>", begin="<bos>", **names)
-    layers, width = size.vision
     patches = size.side_px // 14
     config = Gemma3Config(
         text_config=text_settings(size, len(words)) | {"head_dim": size.text[1] // 4},
-        vision_config={
-            "hidden_size": width,
-            "intermediate_size": 2 * width,
-            "num_hidden_layers": layers,
-            "num_attention_heads": 4,
-            "image_size": size.side_px,
-            "patch_size": 14,
-        },
+        vision_config=vision_settings(size),
         mm_tokens_per_image=(patches // 2) ** 2,
         boi_token_index=words.boi_token_id,
         eoi_token_index=words.eoi_token_id,
@@ -163,7 +153,7 @@ def gemma3(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Path:
     return saved(Gemma3ForConditionalGeneration(config), processor, folder)
 
 
-IMG_CONTEXT = CHATML.replace("<|vision_start|><|image_pad|><|vision_end|>", "<IMG_CONTEXT>\\n")
+IMG_CONTEXT = CHATML.replace("<|vision_start|><|image_pad|><|vision_end|>", "<IMG_CONTEXT>\n")
 
 MAX_TILES = 4
 
@@ -179,7 +169,6 @@ def internvl(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Pat
     }
     special = ["<|im_start|>", "<|im_end|>", *names.values()]
     words = tokenizer(texts, size, special=special, end="<|im_end|>", **names)
-    layers, width = size.vision
     tile = {"height": size.side_px, "width": size.side_px}
     n_tokens = (size.side_px // 14 // 2) ** 2
     config = InternVLConfig(
@@ -190,14 +179,7 @@ def internvl(texts: Iterable[str], folder: str | Path, size: Size = TINY) -> Pat
             bos_token_id=None,
             eos_token_id=words.eos_token_id,
         ),
-        vision_config={
-            "hidden_size": width,
-            "intermediate_size": 2 * width,
-            "num_hidden_layers": layers,
-            "num_attention_heads": 4,
-            "image_size": [size.side_px, size.side_px],
-            "patch_size": [14, 14],
-        },
+        vision_config=vision_settings(size),
         image_token_id=words.context_image_token_id,
         image_seq_length=n_tokens,
         tie_word_embeddings=False,

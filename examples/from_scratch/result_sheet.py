@@ -8,7 +8,8 @@ from pathlib import Path
 
 from medvision.analysis import png_bytes
 from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples
-from medvision.analysis.read_run import read_run, row_pictures
+from medvision.analysis.read_run import read_run
+from medvision.prompts.render import SlicePictures
 from medvision.samples import samples_from_table
 
 N_CELLS = 12
@@ -22,15 +23,14 @@ def result_sheet(run: Path, datasets: str = "phantom") -> bytes:
         datasets: How the names of the datasets shown begin.
     """
     found = read_run(run)
-    rows = {row["sample_id"]: row for row in found.samples.to_pylist()}
     values = {row["sample_id"]: row["values"] or () for row in found.scores.to_pylist()}
     shown = [s for s in samples_from_table(found.samples) if s.dataset.startswith(datasets)]
-    picture = row_pictures()
+    pictures = SlicePictures()
     return sheet_png(
         [
             SheetCell(
                 sample=sample,
-                picture_png=png_bytes(picture(rows[sample.sample_id])),
+                picture_png=png_bytes(pictures.picture(sample)),
                 answer=tuple(values[sample.sample_id]),
             )
             for sample in sheet_samples(shown, N_CELLS)

@@ -107,18 +107,10 @@ def qwen(texts: Iterable[str], folder: str | Path, size: Size = TINY, *, tied: b
     """Qwen2.5-VL architecture."""
     set_seed(1)
     words = qwen_tokenizer(texts, size)
-    layers, width = size.vision
     config = Qwen2_5_VLConfig(
         text_config=qwen_text_settings(words, size, tied=tied),
-        vision_config={
-            "depth": layers,
-            "hidden_size": width,
-            "intermediate_size": 2 * width,
-            "num_heads": 4,
-            "out_hidden_size": size.text[1],
-            "fullatt_block_indexes": [layers - 1],
-            "window_size": 56,
-        },
+        vision_config=qwen_vision_settings(size)
+        | {"fullatt_block_indexes": [size.vision[0] - 1], "window_size": 56},
         tie_word_embeddings=tied,
         **qwen_token_ids(words),
     )
@@ -155,6 +147,18 @@ def qwen_text_settings(words: PreTrainedTokenizerFast, size: Size, *, tied: bool
         "pad_token_id": words.pad_token_id,
         "bos_token_id": None,
         "tie_word_embeddings": tied,
+    }
+
+
+def qwen_vision_settings(size: Size) -> dict[str, Any]:
+    """Of the vision half of both Qwen families."""
+    layers, width = size.vision
+    return {
+        "depth": layers,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_heads": 4,
+        "out_hidden_size": size.text[1],
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def losses(out):
     )
     history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
     return {line["step"]: line["loss"] for line in history if "loss" in line}
+
+
+def interrupt(out, step):
+    """Leave of a finished run what a kill leaves before its checkpoint of this step is written."""
+    (Path(out) / "manifest.json").unlink()
+    shutil.rmtree(Path(out) / "model")
+    shutil.rmtree(Path(out) / "checkpoints" / f"checkpoint-{step}")
 
 
 def train_command(path, *launcher, module="medvision.cli"):

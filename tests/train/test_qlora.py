@@ -15,8 +15,7 @@ from medvision.train.base_model import load_model
 from medvision.train.config import OptimiserConfig, Precision, RunConfig, Tuning, ValidationConfig
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
-from tests.train.conftest import model_config
-from tests.train.test_sft import losses
+from tests.train.conftest import losses, model_config
 
 pytestmark = pytest.mark.train
 

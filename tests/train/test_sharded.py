@@ -1,7 +1,6 @@
 """Sharded training, as `configs/accelerate/fsdp.yaml` sets it, on CPU. Needs the extra `train`."""
 
 import dataclasses
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from medvision.train.config import (
 from medvision.train.errors import ConfigError
 from medvision.train.sft import train_sft
 from medvision.train.sharding import make_ready_to_shard
-from tests.train.conftest import CONFIGS, environment, losses, train_command
+from tests.train.conftest import CONFIGS, environment, interrupt, losses, train_command
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
@@ -97,10 +96,7 @@ def test_sharded_training_is_that_of_whole_weights_and_goes_on_after_an_interrup
     sharded = run_config("llava", "sharded", n_processes=2)
     train_sharded(sharded)
     assert_same_run(whole, sharded)
-    out = Path(sharded.output)
-    (out / "manifest.json").unlink()
-    shutil.rmtree(out / "model")
-    shutil.rmtree(out / "checkpoints" / "checkpoint-4")
+    interrupt(sharded.output, step=4)
     train_sharded(sharded)
     assert_same_run(whole, sharded)
 

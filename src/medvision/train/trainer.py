@@ -154,7 +154,7 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self._has_all_weights_in_checkpoints():
-            load_all_weights(model or self.model, resume_from_checkpoint)
+            load_all_weights(self.model if model is None else model, resume_from_checkpoint)
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
 
