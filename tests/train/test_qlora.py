@@ -61,7 +61,7 @@ def test_wandb_gets_losses_and_scores(tiny_base, sft_config, tmp_path, monkeypat
         ),
     )
     train_sft(config)
-    wandb.finish()
+    wandb.teardown()  # finish() returns before the service has written everything
     (stored,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     content = stored.read_bytes()
     for name in (b"train/loss", b"eval/validation_score", b"train/samples_per_s"):
