@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
-from medvision.prompts.perceived import FAMILIES, perceived_size, picture_to_send
+from medvision.pictures.perceived import FAMILIES, perceived_size, picture_to_send
 
 LIMITS = {
     "claude": {"long_edge_px": 1568, "max_tokens": 1600},

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medvision.prompts.answers import ANSWER_FORMATS, Style, read_answer
-from medvision.prompts.recovered import read_recovered
-from medvision.samples import Task
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import Style, read_answer
+from medvision.replies.recovered import read_recovered
+from medvision.tasks import Task
 
 REASONING = (
     "The lesion lies in the right lobe. Its major axis runs from (0.31, 0.42) to (0.45, 0.51), "

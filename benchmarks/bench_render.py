@@ -26,8 +26,8 @@ from PIL import Image
 from PIL.features import version
 
 from medvision.frames import Plane
-from medvision.prompts.grey_levels import percentile_range
-from medvision.prompts.render import (
+from medvision.pictures.grey_levels import percentile_range
+from medvision.pictures.render import (
     PixelGrid,
     RenderedImage,
     SlicePictures,
@@ -36,7 +36,8 @@ from medvision.prompts.render import (
     png_bytes,
     rendered,
 )
-from medvision.samples import Sample, Task
+from medvision.samples import Sample
+from medvision.tasks import Task
 from medvision.volumes import read_volume, slice_pixels
 
 SIDE_PX, N_SLICES, N_PROCESSES = 512, 60, 2

@@ -39,8 +39,9 @@ from medvision.models import (
     run_questions,
 )
 from medvision.models.store import RequestRow
-from medvision.prompts.answers import Style
-from medvision.samples import Sample, Task
+from medvision.replies import Style
+from medvision.samples import Sample
+from medvision.tasks import Task
 
 IN_FLIGHT = 64
 

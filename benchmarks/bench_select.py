@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.cli import main as medvision
-from medvision.samples import Task
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.read import read_cases, read_regions
+from medvision.tasks import Task
 
 CAP = 1000
 SEED = 1024

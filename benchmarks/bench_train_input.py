@@ -53,9 +53,9 @@ def write_tables(folder):
 
 def training_rows(tables, count):
     """Samples of axial slices of the train split, and `count` rows in the order of training."""
-    from medvision.samples import Task
     from medvision.samples.select import select_samples, table_folders
     from medvision.samples.suite import Suite, TaskConfig
+    from medvision.tasks import Task
     from medvision.train.mixing import training_order
 
     configs = tuple(TaskConfig(task=task, planes=("axial",)) for task in Task if task != "ad")
@@ -158,7 +158,7 @@ def main():
     from datasets import Dataset
 
     from medvision.models.evaluate import PictureFamily
-    from medvision.prompts.answers import Style
+    from medvision.replies import Style
     from medvision.train.collate import Collator, ExampleTransform
     from medvision.train.examples import Examples
 

@@ -8,8 +8,8 @@ import pytest
 
 from medvision.cli import main
 from medvision.demo import BASELINES, DETECTION_DATASETS, run_demo
-from medvision.samples import Task
 from medvision.table.read import read_biometrics, read_cases, read_regions
+from medvision.tasks import Task
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import pytest
 
 from medvision.cli import COMMANDS
 from medvision.frames import relative_from_box_px
-from medvision.prompts.answers import ANSWER_FORMATS, AnswerStatus, Style, read_answer
-from medvision.samples import Task
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import AnswerStatus, Style, read_answer
 from medvision.scoring import score
 from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
+from medvision.tasks import Task
 
 ROOT = Path(__file__).parent.parent
 CONVENTIONS = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")

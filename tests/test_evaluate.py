@@ -20,9 +20,11 @@ from medvision.frames import (
     relative_from_point_px,
 )
 from medvision.models.run_folder import read_samples
-from medvision.prompts.answers import ANSWER_FORMATS, Style, read_answer
-from medvision.prompts.perceived import box_on_sent_from_slice, perceived_size
-from medvision.samples import Task, samples_from_table
+from medvision.pictures.perceived import box_on_sent_from_slice, perceived_size
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import Style, read_answer
+from medvision.samples import samples_from_table
+from medvision.tasks import Task
 
 
 def evaluate(tables, run, *, task, model, **options):

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from examples.from_scratch.tiny_models import Size, qwen
 from medvision.models.profiles import CARRIED, profile_text
-from medvision.prompts.answers import Style
+from medvision.replies import Style
 from medvision.samples import samples_from_table
 from medvision.train.config import SftConfig, load_sft_config
 from medvision.train.examples import picture_family, question, trained_profile

@@ -9,7 +9,7 @@ from pathlib import Path
 from medvision.analysis import png_bytes
 from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples
 from medvision.analysis.read_run import read_run
-from medvision.prompts.render import SlicePictures
+from medvision.pictures.render import SlicePictures
 from medvision.samples import samples_from_table
 
 N_CELLS = 12

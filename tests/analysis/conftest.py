@@ -8,9 +8,10 @@ import pytest
 
 from medvision.analysis import RunScores
 from medvision.frames import relative_from_box_px
-from medvision.samples import SAMPLE_SCHEMA, Task
+from medvision.samples import SAMPLE_SCHEMA
 from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.score_table import score_table
+from medvision.tasks import Task
 
 REPLY_SCHEMA = pa.schema(
     [

@@ -2,7 +2,7 @@ import pyarrow.compute as pc
 import pytest
 
 from medvision.analysis.case_picks import picked_cases
-from medvision.samples import Task
+from medvision.tasks import Task
 
 
 @pytest.fixture(scope="module")

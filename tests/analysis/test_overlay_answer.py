@@ -4,7 +4,8 @@ import pytest
 
 from medvision.analysis.overlay_answer import answer_shapes
 from medvision.analysis.overlay_shapes import Ellipse, Line, Role, Text, canvas_of
-from medvision.samples import Point, Sample, Task
+from medvision.samples import Point, Sample
+from medvision.tasks import Task
 
 
 def sample(task, points, **changes):

@@ -6,7 +6,7 @@ from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.run_scores import RunColumnsError, RunNamesError, models_before_baselines
 from medvision.analysis.sections import report_tables
 from medvision.analysis.tables import metric_tables
-from medvision.samples import Task
+from medvision.tasks import Task
 
 
 @pytest.fixture(scope="module")

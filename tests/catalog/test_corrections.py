@@ -9,11 +9,11 @@ import pytest
 
 from medvision.catalog.dataset import load_dataset
 from medvision.cli import main
-from medvision.prompts.render import SlicePictures
-from medvision.samples import Task
+from medvision.pictures.render import SlicePictures
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.read import read_biometrics, read_cases, read_regions
+from medvision.tasks import Task
 
 
 def save(path, array, spacing=(1.0, 1.0, 1.0), headers=None):

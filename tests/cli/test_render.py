@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from medvision.cli import main
-from medvision.prompts.render import PixelGrid, SlicePictures
+from medvision.pictures.render import PixelGrid, SlicePictures
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 

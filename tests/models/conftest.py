@@ -16,8 +16,9 @@ from medvision.models.generation import Generation
 from medvision.models.limits import BreakerPolicy, RetryPolicy
 from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.store import ResponseStore
-from medvision.prompts.answers import Style
-from medvision.samples import Sample, Task
+from medvision.replies import Style
+from medvision.samples import Sample
+from medvision.tasks import Task
 
 BASE_SAMPLE = Sample(
     sample_id="set//case0/image/axial/0/1.0/detection",

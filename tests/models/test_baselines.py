@@ -8,8 +8,9 @@ import pytest
 
 from medvision.errors import UsageError
 from medvision.models import ResponseStatus, make_baseline
-from medvision.prompts.answers import ANSWER_FORMATS, Style
-from medvision.samples import Task
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import Style
+from medvision.tasks import Task
 
 TRUTHS = {
     Task.DETECTION: ("relative", (0.25, 0.25, 0.5, 0.75)),

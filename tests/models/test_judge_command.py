@@ -7,9 +7,10 @@ import pytest
 
 from medvision.cli import main
 from medvision.models.run_folder import read_samples
-from medvision.samples import Task, samples_from_table
+from medvision.samples import samples_from_table
 from medvision.scoring.judge import judge_prompt
 from medvision.scoring.judged_scores import JUDGED_SCHEMA
+from medvision.tasks import Task
 
 SPOKEN = "It starts at a tenth and a fifth and ends at six and seven tenths (SPOKEN)."
 BOX = (0.1, 0.2, 0.6, 0.7)

@@ -7,7 +7,7 @@ import pytest
 
 from medvision.models import Generation, make_baseline, request_key
 from medvision.models.keys import canonical_json, request_document
-from medvision.samples import Task
+from medvision.tasks import Task
 
 URL = "http://127.0.0.1:1/v1"
 

@@ -11,11 +11,11 @@ from PIL import Image
 from medvision.cli import main
 from medvision.models.base import ALL_TASKS, Reply, ResponseStatus, chat_messages
 from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
-from medvision.prompts.render import PixelGrid, SlicePictures
-from medvision.samples import Task
+from medvision.pictures.render import PixelGrid, SlicePictures
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
+from medvision.tasks import Task
 
 STATED = re.compile(
     r"(\d+) pixels wide and (\d+) pixels high; each pixel is ([\d.]+) mm wide and ([\d.]+) mm high"
@@ -83,7 +83,7 @@ def test_stated_millimetres_are_those_of_the_slice(ask, name, shape):
 @pytest.mark.parametrize("name", ["as_sent", "llava_onevision", "mllama", "clip336_pad"])
 def test_boxes_come_back_from_square_pictures(ask, name):
     """A model that answers in the frame of the picture sent scores 1, whatever the picture."""
-    from medvision.prompts.perceived import box_on_sent_from_slice
+    from medvision.pictures.perceived import box_on_sent_from_slice
 
     family = PictureFamily(name=name, square=True)
 

@@ -13,8 +13,8 @@ from medvision.models.profiles import (
     profile_text,
     read_profiles,
 )
-from medvision.prompts.answers import Style
-from medvision.prompts.perceived import LimitsError, perceived_size
+from medvision.pictures.perceived import LimitsError, perceived_size
+from medvision.replies import Style
 
 FAMILIES = {
     "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2_5_vl",

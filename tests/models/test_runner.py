@@ -29,7 +29,7 @@ from medvision.models import (
     make_baseline,
     run_questions,
 )
-from medvision.samples import Task
+from medvision.tasks import Task
 
 
 @pytest.fixture

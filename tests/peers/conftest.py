@@ -15,7 +15,7 @@ from PIL import Image
 from medvision.cli import main
 from medvision.models import ResponseStore
 from medvision.models.run_folder import read_samples, store_path
-from medvision.prompts.render import SlicePictures
+from medvision.pictures.render import SlicePictures
 from medvision.samples import samples_from_table
 
 TASKS = ("detection", "tl")

@@ -142,7 +142,7 @@ def one_question(lessons, base_run):
 
     from medvision.models import Question
     from medvision.models.run_folder import read_samples
-    from medvision.prompts.answers import Style
+    from medvision.replies import Style
     from medvision.samples import samples_from_table
 
     sample = samples_from_table(read_samples(base_run))[0]

@@ -8,15 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from medvision.errors import UsageError
-from medvision.prompts.answers import (
-    ANSWER_FORMATS,
-    Answer,
-    AnswerStatus,
-    Style,
-    UnwritableAnswerError,
-    read_answer,
-)
-from medvision.samples import Task
+from medvision.prompts.answers import ANSWER_FORMATS, UnwritableAnswerError
+from medvision.replies import Answer, AnswerStatus, Style, read_answer
+from medvision.tasks import Task
 
 STYLES = st.sampled_from(list(Style))
 SIZES = st.floats(min_value=0, allow_nan=False, allow_infinity=False)

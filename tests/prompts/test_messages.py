@@ -2,10 +2,12 @@ import dataclasses
 
 import pytest
 
-from medvision.prompts.answers import ANSWER_FORMATS, Style
+from medvision.pictures.perceived import StatedFrame
+from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.messages import prompt_text
-from medvision.prompts.perceived import StatedFrame
-from medvision.samples import Point, Sample, Task
+from medvision.replies import Style
+from medvision.samples import Point, Sample
+from medvision.tasks import Task
 
 FRAME = StatedFrame(height_px=420, width_px=504, pixel_y_mm=0.8125, pixel_x_mm=0.703125)
 

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvision.geometry import acute_angle_deg, vertex_angle_deg
-from medvision.prompts import targets
-from medvision.prompts.answers import AnswerStatus, Style, read_answer
-from medvision.prompts.messages import prompt_text
-from medvision.prompts.perceived import (
+from medvision.pictures.perceived import (
     box_on_slice_from_sent,
     perceived_size,
     point_on_slice_from_sent,
     stated_frame,
 )
+from medvision.prompts import targets
+from medvision.prompts.messages import prompt_text
 from medvision.prompts.targets import UnwritableTargetError
-from medvision.samples import Point, Sample, Task
+from medvision.replies import AnswerStatus, Style, read_answer
+from medvision.samples import Point, Sample
+from medvision.tasks import Task
 
 FAMILIES = ("qwen2_5_vl", "gemma3", "llava_onevision", "clip336_pad", "as_sent")
 UNITS = {"detection": "relative", "tl": "mm", "ad": "deg", "area": "mm2"}

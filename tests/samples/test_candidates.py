@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from medvision.frames import Plane
-from medvision.samples import Task, samples_from_table
+from medvision.samples import samples_from_table
 from medvision.samples.candidates import candidate_table, candidates, draw_candidates
 from medvision.samples.draw import drawn_places
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.read import read_cases, read_regions
+from medvision.tasks import Task
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ import pytest
 
 from medvision.errors import UsageError
 from medvision.frames import Plane
-from medvision.samples import Task, sample_table, samples_from_table
+from medvision.samples import sample_table, samples_from_table
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite, parse_suite, suite_names
 from medvision.table.read import read_cases, read_regions
+from medvision.tasks import Task
 
 
 def selected(tables, *configs, split="all", cap=None, limit=None):

@@ -6,9 +6,9 @@ from medvision.catalog.check import Mistake
 from medvision.catalog.dataset import dataset_names, load_dataset
 from medvision.errors import UsageError
 from medvision.frames import Plane
-from medvision.samples import Task
 from medvision.samples.suite import Listed, load_suite, parse_suite, suite_names
 from medvision.samples.suite_check import check_suite
+from medvision.tasks import Task
 
 # Configs, and test samples of dataset version 1.0.0, as published.
 PUBLISHED = {

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import dice, jaccard
 
 from medvision.errors import ItemError, UsageError
-from medvision.prompts.answers import Answer, AnswerStatus
-from medvision.samples import Task
+from medvision.replies import Answer, AnswerStatus
 from medvision.scoring import InvalidAnswerError, InvalidTruthError, UnknownTaskError, score
+from medvision.tasks import Task
 
 METRICS = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error")
 VALID_TRUTH = {"detection": (0.1, 0.2, 0.5, 0.6), "tl": (30, 20), "ad": (40,), "area": (250,)}
@@ -162,7 +162,7 @@ def test_errors_are_value_errors_that_summaries_can_count():
 
 
 def test_unknown_task_lists_the_known_ones():
-    with pytest.raises(UnknownTaskError, match="detection, tl, ad, area; found 'segmentation'"):
+    with pytest.raises(UnknownTaskError, match="detection, tl, ad, area, found 'segmentation'"):
         score("segmentation", 1.0, ok(1.0))
     assert issubclass(UnknownTaskError, UsageError)
 

@@ -4,8 +4,8 @@ import pytest
 from medvision.cli import main
 from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import read_samples
-from medvision.prompts.answers import Style, read_answer
-from medvision.prompts.perceived import box_on_sent_from_slice, perceived_size
+from medvision.pictures.perceived import box_on_sent_from_slice, perceived_size
+from medvision.replies import Style, read_answer
 from medvision.samples import samples_from_table
 from medvision.scoring import score_run as module
 from medvision.scoring.score_run import ReplyReader, read_replies

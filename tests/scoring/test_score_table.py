@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from medvision.prompts.answers import Answer, AnswerStatus
+from medvision.replies import Answer, AnswerStatus
 from medvision.samples import SAMPLE_SCHEMA
 from medvision.scoring import (
     ANSWER_SCHEMA,

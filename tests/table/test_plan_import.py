@@ -14,13 +14,13 @@ from scipy import ndimage
 
 from medvision.cli import main
 from medvision.errors import UsageError
-from medvision.samples import Task
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.diff import Tolerance, diff_tables
 from medvision.table.plan import PlanError, read_plan
 from medvision.table.plan_import import import_plan
 from medvision.table.read import read_biometrics, read_cases, read_regions
+from medvision.tasks import Task
 
 SPACING = (1.5, 0.8, 2.5)
 LABELS = {"1": "spleen", "6": "liver", "8": "arota"}  # as the original spells them

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from medvision.models.evaluate import PictureFamily
-from medvision.prompts.answers import Style
-from medvision.samples import Task
+from medvision.replies import Style
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.tasks import Task
 from medvision.train.config import (
     AdapterConfig,
     DataConfig,

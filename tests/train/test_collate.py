@@ -7,8 +7,8 @@ pytest.importorskip("trl")
 from PIL import Image
 
 from medvision.models.base import Question
-from medvision.prompts.answers import Style
 from medvision.prompts.targets import target_text
+from medvision.replies import Style
 from medvision.samples import sample_table
 from medvision.train.base_model import load_processor
 from medvision.train.chat import chat_of

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from medvision.frames import Plane
-from medvision.prompts.answers import Style
-from medvision.prompts.perceived import resolved_limits
-from medvision.samples import Task
+from medvision.pictures.perceived import resolved_limits
+from medvision.replies import Style
+from medvision.tasks import Task
 from medvision.train.config import Precision, Tuning, load_sft_config
 from medvision.train.errors import ConfigError
 from medvision.train.examples import picture_family

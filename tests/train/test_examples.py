@@ -6,7 +6,7 @@ from PIL import Image
 
 from medvision.models.base import ALL_TASKS, Reply, ResponseStatus
 from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
-from medvision.prompts.answers import Style
+from medvision.replies import Style
 from medvision.samples import sample_table
 from medvision.train.config import ModelConfig
 from medvision.train.errors import ConfigError

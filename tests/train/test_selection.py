@@ -6,8 +6,8 @@ import pytest
 
 from medvision.cli import main
 from medvision.frames import Plane
-from medvision.samples import Task
 from medvision.table.read import read_cases
+from medvision.tasks import Task
 from medvision.train.config import DataConfig, HeldOutConfig, TaskMix, ValidationConfig
 from medvision.train.errors import ConfigError, LeakError, NoSamplesError
 from medvision.train.selection import training_samples

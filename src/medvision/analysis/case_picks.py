@@ -8,7 +8,7 @@ from typing import Any
 
 from medvision.analysis.outcomes import outcome
 from medvision.analysis.run_scores import RunScores
-from medvision.samples import Task
+from medvision.tasks import Task
 
 PICK_COLUMNS = (
     "sample_id",

@@ -11,9 +11,9 @@ from medvision.analysis.metric_columns import UNIT_TEXT
 from medvision.analysis.outcomes import outcome
 from medvision.analysis.overlay import answer_svg, overlay_svg
 from medvision.analysis.pictures import EmbeddedPictures
-from medvision.analysis.plots import COMPONENTS
 from medvision.analysis.run_scores import RunScores
-from medvision.samples import Sample, Task, sample_from_row
+from medvision.samples import Sample, sample_from_row
+from medvision.tasks import TASKS, Task
 
 MAX_TEXT_SIGNS = 20_000
 """A longer prompt or reply is cut, and the page says so."""
@@ -80,7 +80,7 @@ def _question(sample: Sample) -> dict[str, Any]:
         "name": sample.name,
         "title": f"{sample.name} · {sample.dataset} {sample.case_id}",
         "unit": UNIT_TEXT.get(sample.unit, sample.unit),
-        "components": [sample.metric_kind] if of_ad else list(COMPONENTS[sample.task]),
+        "components": [sample.metric_kind] if of_ad else list(TASKS[sample.task].shown_names),
         "truth": list(sample.truth),
         "facts": [
             ["dataset", "/".join(filter(None, (sample.dataset, sample.cohort)))],

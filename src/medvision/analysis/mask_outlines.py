@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from medvision.analysis.overlay_outline import outline_px
 from medvision.errors import ItemError
 from medvision.frames import Plane
-from medvision.samples import Sample, Task
+from medvision.samples import Sample
 from medvision.table.cases import CaseSource, ImageSource, Structure
 from medvision.table.mask_layers import mask_layers
 from medvision.table.read import (
@@ -20,6 +20,7 @@ from medvision.table.read import (
     read_regions,
     tables_manifest,
 )
+from medvision.tasks import Task
 from medvision.volumes import Volume, read_label_map, read_volume, slice_pixels
 from medvision.volumes.dicom_seg import segmentation_file
 from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from medvision.samples import Task
+from medvision.tasks import Task
 
 Better = Literal["higher", "lower"]
 
@@ -168,30 +168,5 @@ METRIC_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
 }
 """Columns of each task's tables, in their order; those an aggregate lacks are left out."""
 
-HEADLINES: dict[Task, str] = {
-    Task.DETECTION: "iou_mean_zero_filled",
-    Task.TUMOR_LESION: "mre_mean_parsed",
-    Task.ANGLE_DISTANCE: "mae_mean_parsed",
-    Task.AREA: "mre_mean_parsed",
-}
-"""The metric of each task shown on the overview, always beside the success rate."""
-
 UNIT_TEXT: dict[str, str] = {"relative": "relative", "mm": "mm", "deg": "°", "mm2": "mm²"}
 """Printed form of a sample's unit."""
-
-TASK_TITLE: dict[Task, str] = {
-    Task.DETECTION: "Detection",
-    Task.TUMOR_LESION: "Tumour and lesion size",
-    Task.ANGLE_DISTANCE: "Angles and distances",
-    Task.AREA: "Area",
-}
-
-TASK_MEANING: dict[Task, str] = {
-    Task.DETECTION: "Where is the structure? The bounding box of one structure on one slice, "
-    "as fractions of the image with the origin at the lower left.",
-    Task.TUMOR_LESION: "How large is it? Major and minor axis of the ellipse fitted to one tumour "
-    "or lesion on one slice, in mm.",
-    Task.ANGLE_DISTANCE: "How far, and at what angle? One distance in mm or one acute angle "
-    "between two lines in degrees, from landmarks on one slice.",
-    Task.AREA: "How much of the slice? Area of all of one structure on one slice, in mm².",
-}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medvision.analysis.run_scores import RunScores
-from medvision.samples import Task
+from medvision.tasks import Task
 
 ERROR = "error"
 

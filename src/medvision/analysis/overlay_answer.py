@@ -20,7 +20,8 @@ from medvision.analysis.overlay_shapes import (
 )
 from medvision.analysis.overlay_truth import captioned_box
 from medvision.frames import box_px_from_relative
-from medvision.samples import Point, Sample, Task
+from medvision.samples import Point, Sample
+from medvision.tasks import Task
 
 CAPTIONS = {Role.ANSWER: "answer", Role.RECOVERED: "recovered, not scored"}
 

@@ -17,7 +17,8 @@ from medvision.analysis.overlay_shapes import (
     Text,
     canvas_of,
 )
-from medvision.samples import Point, Sample, Task
+from medvision.samples import Point, Sample
+from medvision.tasks import Task
 
 
 def truth_shapes(sample: Sample) -> list[Shape]:

@@ -19,11 +19,10 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from medvision import __version__
-from medvision.analysis.metric_columns import TASK_TITLE
 from medvision.analysis.outcomes import OUTCOME_MEANING
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
-from medvision.samples import Task
+from medvision.tasks import TASKS, Task
 
 SCRIPTS = ("page.js", "tables.js", "plots.js", "viewer.js")
 """Our scripts in the order they run; the plotting library runs before them."""
@@ -138,7 +137,7 @@ def coverage_warnings(runs: Sequence[RunScores]) -> list[str]:
             shared = len(frozenset.intersection(*asked.values()))
             counts = ", ".join(f"{name} {len(ids)}" for name, ids in asked.items())
             warnings.append(
-                f"{TASK_TITLE[task]}: the runs do not hold the same samples ({counts}; {shared} "
+                f"{TASKS[task].title}: the runs do not hold the same samples ({counts}; {shared} "
                 "shared), so their rows are not directly comparable."
             )
     return warnings

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from medvision.analysis.metric_columns import TASK_TITLE, UNIT_TEXT
+from medvision.analysis.metric_columns import UNIT_TEXT
 from medvision.analysis.outcomes import outcome
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import MetricTable
-from medvision.samples import Task
+from medvision.tasks import TASKS, Task
 
 PLOT_COLUMNS = (
     "sample_id",
@@ -22,14 +22,6 @@ PLOT_COLUMNS = (
     "status",
     "values",
 )
-
-COMPONENTS: dict[Task, tuple[str, ...]] = {
-    Task.DETECTION: ("x0", "y0", "x1", "y1"),
-    Task.TUMOR_LESION: ("major axis", "minor axis"),
-    Task.ANGLE_DISTANCE: ("",),
-    Task.AREA: ("",),
-}
-"""Names of the numbers of one answer; "" where the task's title says it."""
 
 SIZE_METRIC = "iou_mean_zero_filled"
 
@@ -96,8 +88,8 @@ def _truth_plot(
         "task": task.value,
         "unit": unit,
         "unit_text": unit_text,
-        "title": f"{TASK_TITLE[task]} ({unit_text})",
-        "components": list(COMPONENTS[task]),
+        "title": f"{TASKS[task].title} ({unit_text})",
+        "components": list(TASKS[task].shown_names),
         "samples": [[i, sample_of[i]["name"], _rounded(sample_of[i]["truth"])] for i in drawn],
         "n_samples": len(sample_of),
         "models": [_model_points(name, rows, place_of) for name, rows in rows_of.items()],

@@ -11,7 +11,7 @@ from medvision.analysis.pictures import png_bytes
 from medvision.analysis.quality_sheets import SIDE_PX, Tile
 from medvision.analysis.slice_facts import case_slice
 from medvision.errors import ItemError
-from medvision.prompts.render import SlicePictures
+from medvision.pictures.render import SlicePictures
 from medvision.samples import Point
 from medvision.table.read import read_biometrics, read_cases
 

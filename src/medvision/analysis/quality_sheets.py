@@ -20,7 +20,7 @@ from medvision.analysis.pictures import png_bytes
 from medvision.analysis.slice_facts import case_slice
 from medvision.errors import ItemError
 from medvision.frames import SliceGeometry
-from medvision.prompts.render import SlicePictures, SliceRef, window_label
+from medvision.pictures.render import SlicePictures, SliceRef, window_label
 from medvision.samples import Point
 from medvision.table.read import read_cases, read_regions, read_structures
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from medvision.analysis.run_scores import RunScores
 from medvision.models.run_folder import read_samples, run_manifest, scores_path, store_path
 from medvision.models.store import ResponseStore
-from medvision.prompts.render import SlicePictures
+from medvision.pictures.render import SlicePictures
 from medvision.samples import sample_from_row
 from medvision.scoring.score_run import score_run
 

@@ -9,15 +9,14 @@ from typing import Any
 from medvision import __version__
 from medvision.analysis.case_picks import CasePick, picked_cases
 from medvision.analysis.cases import rows_of_picks, viewer_cases
-from medvision.analysis.metric_columns import TASK_TITLE
 from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
 from medvision.analysis.pictures import EmbeddedPictures, Picture, embedded_pictures
 from medvision.analysis.plots import size_plot, truth_plots
 from medvision.analysis.run_scores import RunScores, models_before_baselines
 from medvision.analysis.sections import ReportTables, report_tables
-from medvision.samples import Task
 from medvision.table.manifest import write_text
+from medvision.tasks import TASKS, Task
 
 REPORT_FORMAT = "medvision-report/1"
 
@@ -160,7 +159,7 @@ def _islands(
             "size": size_plot(tables.by_size),
         },
         "cases": {
-            "tasks": [[task.value, TASK_TITLE[task]] for task in Task],
+            "tasks": [[task.value, TASKS[task].title] for task in Task],
             "models": [{"name": run.name, "is_baseline": run.is_baseline} for run in runs],
             **cases,
         },

@@ -4,10 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medvision.analysis.metric_columns import (
-    HEADLINES,
     SUCCESS_RATE,
-    TASK_MEANING,
-    TASK_TITLE,
     UNIT_TEXT,
     MetricColumn,
 )
@@ -21,7 +18,7 @@ from medvision.analysis.tables import (
     metric_tables,
     narrowed,
 )
-from medvision.samples import Task
+from medvision.tasks import TASKS, Task
 
 BREAKDOWNS = ("label", "name", "dataset", "plane", "anatomy_group")
 
@@ -66,12 +63,12 @@ class Section:
     @property
     def title(self) -> str:
         """Head of the section."""
-        return TASK_TITLE[self.task]
+        return TASKS[self.task].title
 
     @property
     def meaning(self) -> str:
         """What the task asks."""
-        return TASK_MEANING[self.task]
+        return TASKS[self.task].about
 
     @property
     def columns(self) -> tuple[MetricColumn, ...]:
@@ -204,7 +201,7 @@ def _breakdowns(task: Task, grouped: Mapping[str, Sequence[MetricTable]]) -> Ite
 
 def _headline(table: MetricTable) -> MetricColumn:
     """The main metric of a table's task, or the first it has."""
-    wanted = HEADLINES[table.task]
+    wanted = TASKS[table.task].headline_metric
     return next((c for c in table.columns if c.key == wanted), table.columns[0])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from medvision.analysis.mask_outlines import MaskOutlines, Row, Stretches, rows_on_slice
 from medvision.errors import UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, slice_geometry
-from medvision.prompts.render import SliceRef
+from medvision.pictures.render import SliceRef
 from medvision.samples import Point
 from medvision.table.read import (
     image_path,

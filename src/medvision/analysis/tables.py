@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from medvision.analysis.metric_columns import METRIC_COLUMNS, TASK_TITLE, UNIT_TEXT, MetricColumn
+from medvision.analysis.metric_columns import METRIC_COLUMNS, UNIT_TEXT, MetricColumn
 from medvision.analysis.run_scores import RunScores
-from medvision.samples import Task
 from medvision.scoring.aggregate import aggregate
+from medvision.tasks import TASKS, Task
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class MetricTable:
     def title(self) -> str:
         """Task, with the unit where a task has several."""
         of_unit = f", {UNIT_TEXT.get(self.unit, self.unit)}" if self.task in _UNITS_APART else ""
-        return f"{TASK_TITLE[self.task]}{of_unit}"
+        return f"{TASKS[self.task].title}{of_unit}"
 
     @property
     def group_titles(self) -> tuple[str, ...]:

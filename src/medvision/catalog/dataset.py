@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from medvision.catalog.decode import decoded
 from medvision.errors import UsageError
 from medvision.frames import Plane
+from medvision.tasks import Task
 
 Modality = Literal["CT", "MRI", "US", "XR", "PET"]
 Access = Literal["open", "registration", "token"]
-TaskKind = Literal["detection", "tl", "ad", "area"]
 Role = Literal["original", "copy", "private"]
 SplitRule = Literal["subject-70-30"]
 
@@ -179,7 +179,7 @@ class DatasetTask:
     """
 
     id: str
-    asks: tuple[TaskKind, ...]
+    asks: tuple[Task, ...]
     cohort: str = ""
     image: str = "image"
     label: int | None = None
@@ -255,13 +255,13 @@ class Dataset:
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """Kinds of question that can be asked, in the order of `TaskKind`."""
+        """Kinds of question that can be asked, in the order of `Task`."""
         declared = {kind for task in self.tasks for kind in task.asks}
         for case in self.cases:
-            declared |= {"detection", "area"} if case.mask else set()
-            declared |= {"tl"} if case.target_labels else set()
-            declared |= {"ad"} if case.landmarks else set()
-        return tuple(kind for kind in get_args(TaskKind) if kind in declared)
+            declared |= {Task.DETECTION, Task.AREA} if case.mask else set()
+            declared |= {Task.TUMOR_LESION} if case.target_labels else set()
+            declared |= {Task.ANGLE_DISTANCE} if case.landmarks else set()
+        return tuple(task for task in Task if task in declared)
 
     def subject(self, case_id: str) -> str:
         """The subject of a case: all its sequences and time points share it.

@@ -14,13 +14,13 @@ from medvision.errors import UsageError
 from medvision.frames import SliceGeometry
 from medvision.models.evaluate import PictureFamily, declared_family
 from medvision.models.profiles import ModelProfile, built_in_profiles
-from medvision.prompts.perceived import (
+from medvision.pictures.perceived import (
     perceived_size,
     picture_to_send,
     resolved_limits,
     stated_frame,
 )
-from medvision.prompts.render import shown_geometry
+from medvision.pictures.render import shown_geometry
 from medvision.table.manifest import package_versions
 
 OPTIONAL_MODULES = {

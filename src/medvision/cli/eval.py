@@ -24,13 +24,14 @@ from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, PictureFamily, declared_family, evaluate
 from medvision.models.profiles import ModelProfile
 from medvision.models.runner import RunSummary, StopReason
-from medvision.prompts.answers import Style
-from medvision.samples import Sample, Task
+from medvision.replies import Style
+from medvision.samples import Sample
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.table.catalogue import tables_folder
+from medvision.tasks import Task
 
 HTTP_LIBRARIES = ("httpx", "httpx2")
 """Kept from logging: they would name the address of each request, which may hold a password."""

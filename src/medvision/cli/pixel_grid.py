@@ -3,7 +3,7 @@
 import argparse
 
 from medvision.errors import UsageError
-from medvision.prompts.render import PixelGrid
+from medvision.pictures.render import PixelGrid
 
 
 def add_grid(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

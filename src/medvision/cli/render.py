@@ -23,12 +23,13 @@ from medvision.catalog.anatomy import ct_window
 from medvision.cli.pixel_grid import add_grid, grid_from
 from medvision.cli.root import add_root, root_from
 from medvision.errors import UsageError
-from medvision.prompts.render import RenderedImage, SlicePictures, png_bytes, window_label
-from medvision.samples import Sample, Task, samples_from_table
+from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
+from medvision.samples import Sample, samples_from_table
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.catalogue import tables_folder
 from medvision.table.manifest import write_text
+from medvision.tasks import Task
 
 KINDS = (".png", ".svg")
 

@@ -6,14 +6,9 @@ from functools import partial
 import pyarrow as pa
 
 from medvision.scoring import aggregate
+from medvision.tasks import TASKS, Task
 
 COUNTS = ("n", "n_parsed", "n_refused", "n_truncated", "n_error")
-METRICS = {
-    "detection": ("iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac"),
-    "tl": ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac"),
-    "ad": ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac"),
-    "area": ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac"),
-}
 
 
 def print_scores(scores: pa.Table, *, max_error_rate: float) -> None:
@@ -28,7 +23,7 @@ def print_scores(scores: pa.Table, *, max_error_rate: float) -> None:
         print(
             f"{row['task']} ({row['unit']}): {counts}, success_rate {number(row['success_rate'])}"
         )
-        for name in METRICS[row["task"]]:
+        for name in TASKS[Task(row["task"])].short_metrics:
             low, high = number(row.get(f"{name}_low")), number(row.get(f"{name}_high"))
             print(f"  {name:<22} {number(row[name])}  [{low}, {high}]")
 

@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from medvision.errors import MedVisionError, UsageError
-from medvision.prompts.answers import Style
-from medvision.samples import Sample, Task
+from medvision.replies import Style
+from medvision.samples import Sample
+from medvision.tasks import Task
 
 Json = dict[str, Any]
 

@@ -24,7 +24,8 @@ import numpy as np
 from medvision.errors import UsageError
 from medvision.models.base import ALL_TASKS, Json, Question, Reply, ResponseStatus
 from medvision.prompts.answers import ANSWER_FORMATS
-from medvision.samples import Sample, Task
+from medvision.samples import Sample
+from medvision.tasks import MetricKind, Task
 
 Values = tuple[float, ...]
 
@@ -33,7 +34,7 @@ DETECTION_ONLY = frozenset({Task.DETECTION})
 LEAST_SIDE_FRAC = 1e-4
 """Boxes are written with four decimals: a thinner one would be read as none."""
 
-LARGEST_VALUE = {"angle": 90.0, "vertex_angle": 180.0}
+LARGEST_VALUE: dict[str, float] = {MetricKind.ANGLE: 90.0, MetricKind.VERTEX_ANGLE: 180.0}
 """Of metric kinds that have a largest value, in degrees."""
 
 

@@ -18,9 +18,7 @@ from medvision.models.profiles import ModelProfile
 from medvision.models.run_folder import freeze_samples, store_path, write_samples
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
 from medvision.models.store import ResponseStore
-from medvision.prompts.answers import Style
-from medvision.prompts.messages import PROMPT_VERSION, prompt_text
-from medvision.prompts.perceived import (
+from medvision.pictures.perceived import (
     PerceivedSize,
     Preparation,
     StatedFrame,
@@ -30,8 +28,8 @@ from medvision.prompts.perceived import (
     resolved_limits,
     stated_frame,
 )
-from medvision.prompts.perceived.sending import Pixels
-from medvision.prompts.render import (
+from medvision.pictures.perceived.sending import Pixels
+from medvision.pictures.render import (
     AS_STORED,
     RENDERER,
     PixelGrid,
@@ -40,6 +38,8 @@ from medvision.prompts.render import (
     png_bytes,
     shown_geometry,
 )
+from medvision.prompts.messages import PROMPT_VERSION, prompt_text
+from medvision.replies import Style
 from medvision.samples import Sample
 from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
 
@@ -68,7 +68,7 @@ class PictureFamily:
     """How a model sees pictures.
 
     Attributes:
-        name: A family of `medvision.prompts.perceived`.
+        name: A family of `medvision.pictures.perceived`.
         limits: Its caps for this model.
         square: Slices are resampled to square pixels first.
         shape_hw: Slices are stretched to this height and width first.

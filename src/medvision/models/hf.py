@@ -35,7 +35,7 @@ from medvision.models.hf_weights import (
     located,
     resolved_precision,
 )
-from medvision.samples import Task
+from medvision.tasks import Task
 from medvision.volumes.optional import require
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from medvision.models.base import (
 from medvision.models.completion import MAX_BODY_BYTES, reply_from_body
 from medvision.models.generation import Generation
 from medvision.models.limits import Breaker, BreakerPolicy, Pace, Pacer, RetryPolicy
-from medvision.samples import Task
+from medvision.tasks import Task
 
 if TYPE_CHECKING:
     import openai

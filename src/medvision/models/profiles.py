@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from medvision.errors import UsageError
-from medvision.prompts.answers import Style
-from medvision.prompts.perceived import resolved_limits
+from medvision.pictures.perceived import resolved_limits
+from medvision.replies import Style
 
 CoordinateHabit = Literal["canvas_px_xyxy", "per_mille_xyxy", "per_mille_yxyx", "loc_yxyx", ""]
 """The frame in which a model writes boxes unasked: pixels of its canvas or 0–1000 (top-left
@@ -43,7 +43,7 @@ class ModelProfile:
     Attributes:
         ids: Patterns of ids, `*` for any text; case does not matter. A pattern without a slash is
             compared with what follows the id's last slash, else with the whole id.
-        family: How pictures are resized: a family of `medvision.prompts.perceived`, or "HxW".
+        family: How pictures are resized: a family of `medvision.pictures.perceived`, or "HxW".
         limits: Caps of these models; the family's published ones where none is given.
         coordinates: In what frame the model writes boxes unasked. Only the analysis of unread
             replies uses it: prompts ask for the benchmark's frame and read no other.

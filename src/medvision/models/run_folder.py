@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
-from medvision.prompts.render import renderer_versions
+from medvision.pictures.render import renderer_versions
 from medvision.samples import SAMPLE_SCHEMA, Sample, sample_table
 from medvision.table.manifest import read_manifest
 

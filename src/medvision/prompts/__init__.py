@@ -1,14 +1,8 @@
-"""Samples to questions, replies to answers: pictures, prompt text, answer forms."""
+"""Samples to questions in words: what is asked, in which form, and what a perfect reply is."""
 
-from medvision.prompts.answers import (
-    ANSWER_FORMATS,
-    Answer,
-    AnswerFormat,
-    AnswerStatus,
-    Style,
-    read_answer,
-)
-from medvision.prompts.perceived import PerceivedSize, perceived_size, stated_frame
+from medvision.pictures.perceived import PerceivedSize, perceived_size, stated_frame
+from medvision.prompts.answers import ANSWER_FORMATS, AnswerFormat
+from medvision.replies import Answer, AnswerStatus, Style, read_answer
 
 __all__ = [
     "ANSWER_FORMATS",

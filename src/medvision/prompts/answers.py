@@ -5,18 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medvision.errors import ItemError, UsageError
-from medvision.prompts.reading import Answer, AnswerStatus, FrameHw, Style, read_reply
-from medvision.samples import Task
-
-__all__ = [
-    "ANSWER_FORMATS",
-    "Answer",
-    "AnswerFormat",
-    "AnswerStatus",
-    "Style",
-    "UnwritableAnswerError",
-    "read_answer",
-]
+from medvision.replies.reading import Answer, FrameHw, Style, read_reply
+from medvision.tasks import TASKS, Task
 
 
 class UnwritableAnswerError(ItemError):
@@ -104,7 +94,7 @@ class AnswerFormat:
         return f"<answer>{text}</answer>" if style is Style.COT else text
 
     def read(self, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
-        """The strict reading of a reply; see `medvision.prompts.reading.read_reply`."""
+        """The strict reading of a reply; see `medvision.replies.reading.read_reply`."""
         return read_reply(self.task, text, style, frame_hw)
 
 
@@ -139,61 +129,7 @@ def _written_interval(low: float, high: float) -> tuple[int, int]:
 
 
 ANSWER_FORMATS: dict[Task, AnswerFormat] = {
-    Task.DETECTION: AnswerFormat(
-        task=Task.DETECTION, names=("x0", "y0", "x1", "y1"), decimals=4, units=("relative",)
-    ),
-    Task.TUMOR_LESION: AnswerFormat(
-        task=Task.TUMOR_LESION, names=("major", "minor"), decimals=2, units=("mm",)
-    ),
-    Task.ANGLE_DISTANCE: AnswerFormat(
-        task=Task.ANGLE_DISTANCE, names=("value",), decimals=2, units=("mm", "deg")
-    ),
-    Task.AREA: AnswerFormat(task=Task.AREA, names=("area",), decimals=2, units=("mm2",)),
+    task: AnswerFormat(task=task, names=record.names, decimals=record.decimals, units=record.units)
+    for task, record in TASKS.items()
 }
 """The answer form of every task."""
-
-
-def read_answer(
-    task: Task | str,
-    text: str,
-    style: Style | str = Style.DIRECT,
-    *,
-    frame_hw: FrameHw | None = None,
-) -> Answer:
-    """The strict reading of a reply: what is scored.
-
-    Args:
-        task: What was asked.
-        text: The model's reply.
-        style: How the answer was asked for.
-        frame_hw: (height, width) in px of the picture the model saw; tells pixel coordinates
-            from per mille.
-
-    Raises:
-        UsageError: No such task or style.
-
-    Example:
-        read_answer("tl", "3.12 cm x 18 mm") is Answer(AnswerStatus.OK, (31.2, 18.0)).
-    """
-    return ANSWER_FORMATS[known_task(task)].read(text, _known_style(style), frame_hw)
-
-
-def known_task(task: Task | str) -> Task:
-    """The task of that name.
-
-    Raises:
-        UsageError: There is none.
-    """
-    try:
-        return Task(task)
-    except ValueError as unknown:
-        msg = f"expected a task out of {', '.join(Task)}, found {task!r}"
-        raise UsageError(msg) from unknown
-
-
-def _known_style(style: Style | str) -> Style:
-    try:
-        return Style(style)
-    except ValueError as unknown:
-        msg = f"expected a style out of {', '.join(Style)}, found {style!r}"
-        raise UsageError(msg) from unknown

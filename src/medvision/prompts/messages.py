@@ -1,9 +1,11 @@
 """What a model is asked, in words: the same prompt for evaluation and for training."""
 
 from medvision.frames import Plane
-from medvision.prompts.answers import ANSWER_FORMATS, Style
-from medvision.prompts.perceived import StatedFrame
-from medvision.samples import Point, Sample, Task
+from medvision.pictures.perceived import StatedFrame
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import Style
+from medvision.samples import Point, Sample
+from medvision.tasks import MetricKind, Task
 
 PROMPT_VERSION = "2"
 
@@ -72,10 +74,10 @@ def _area_question(sample: Sample) -> str:
 
 def _angle_distance_question(sample: Sample) -> str:
     lines = _lines(sample.points)
-    if sample.metric_kind == "distance":
+    if sample.metric_kind == MetricKind.DISTANCE:
         return f"Measure the distance between {_ends(lines[0])} in millimetres ({sample.name})."
     first, second = (f"the line through {_ends(line)}" for line in lines)
-    if sample.metric_kind == "vertex_angle":
+    if sample.metric_kind == MetricKind.VERTEX_ANGLE:
         return (
             f"Measure the angle between {first} and {second}, at the landmark that they share, "
             f"in degrees from 0 to 180 ({sample.name})."

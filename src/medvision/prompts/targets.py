@@ -14,15 +14,17 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from medvision.errors import ItemError
 from medvision.frames import relative_from_box_px, relative_from_point_px
-from medvision.prompts.answers import ANSWER_FORMATS, Style
-from medvision.prompts.messages import pixel_mm_text
-from medvision.prompts.perceived import (
+from medvision.pictures.perceived import (
     PerceivedSize,
     StatedFrame,
     box_on_sent_from_slice,
     point_on_sent_from_slice,
 )
-from medvision.samples import Point, Sample, Task
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.prompts.messages import pixel_mm_text
+from medvision.replies import Style
+from medvision.samples import Point, Sample
+from medvision.tasks import MetricKind, Task
 
 _COORDINATE = Decimal("0.0001")
 _LENGTH = Decimal("0.001")
@@ -192,7 +194,7 @@ def _length(asked: _Asked, start: _Spot, end: _Spot) -> _Length:
 def _angle_distance_steps(asked: _Asked) -> _Steps:
     spots = asked.spots()
     named = list(dict.fromkeys(f"{spot.name}: {spot}." for spot in spots))
-    if asked.sample.metric_kind == "distance":
+    if asked.sample.metric_kind == MetricKind.DISTANCE:
         found = _length(asked, spots[0], spots[1])
         return _Steps(lines=[*named, *found.lines("Distance")], values=[found.length_mm])
     angle = _angle_steps(asked, _directed(asked.sample, spots))
@@ -201,7 +203,7 @@ def _angle_distance_steps(asked: _Asked) -> _Steps:
 
 def _directed(sample: Sample, spots: list[_Spot]) -> list[_Spot]:
     """Start and end of both lines; an angle at a shared landmark has both start there."""
-    if sample.metric_kind != "vertex_angle":
+    if sample.metric_kind != MetricKind.VERTEX_ANGLE:
         return spots
     keys = [point.key for point in sample.points]
     for first, second in ((0, 2), (0, 3), (1, 2), (1, 3)):
@@ -222,7 +224,7 @@ def _angle_steps(asked: _Asked, spots: list[_Spot]) -> _Steps:
             f"A ({a.dx_mm}, {a.dy_mm}) mm and B ({b.dx_mm}, {b.dy_mm}) mm; leave this sample out"
         )
         raise UnwritableTargetError(msg)
-    is_acute = asked.sample.metric_kind != "vertex_angle"
+    is_acute = asked.sample.metric_kind != MetricKind.VERTEX_ANGLE
     along = abs(dot) if is_acute else dot
     value = _rounded(math.degrees(math.atan2(abs(cross), along)), _ANSWER)
     lines = [

@@ -20,9 +20,10 @@ from medvision.catalog.dataset import DatasetTask, load_dataset
 from medvision.frames import FloatArray, Plane, relative_from_box_px
 from medvision.samples.case_images import BoolArray, CaseImages, IntArray, read_case_images
 from medvision.samples.draw import drawn_places
-from medvision.samples.sample import POINT_TYPE, SAMPLE_SCHEMA, Task
+from medvision.samples.sample import POINT_TYPE, SAMPLE_SCHEMA
 from medvision.samples.suite import TaskConfig
 from medvision.table.read import read_biometrics, read_regions
+from medvision.tasks import MetricKind, Task
 
 MIN_BOX_SIDE_PX = 10
 """Detection asks only for boxes with both sides at least this long, as the paper does."""
@@ -371,7 +372,7 @@ def _angle_distance_values(rows: pa.Table, config: TaskConfig) -> Columns:
         "label": rows["name"],
         "component": nothing,
         "name": rows["name"],
-        "metric_kind": _constant("vertex_angle", count) if vertex else rows["metric_kind"],
+        "metric_kind": _constant(MetricKind.VERTEX_ANGLE, count) if vertex else rows["metric_kind"],
         "metric_key": rows["metric_key"],
         "unit": rows["unit"],
         "truth": _lists(_numbers(rows, ("vertex_value_deg" if vertex else "value",)), _all(count)),

@@ -2,23 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
-
-class Task(StrEnum):
-    """What a sample asks for."""
-
-    DETECTION = "detection"
-    """Box of one structure: x0, y0, x1, y1 relative to the slice, lower-left origin."""
-    TUMOR_LESION = "tl"
-    """Major and minor axis length of one tumour or lesion, mm."""
-    ANGLE_DISTANCE = "ad"
-    """One angle in degrees or one distance in mm."""
-    AREA = "area"
-    """Area of all of one structure on the slice, mm²."""
+from medvision.tasks import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from medvision.catalog.decode import decoded
 from medvision.errors import UsageError
 from medvision.frames import Plane
-from medvision.samples.sample import Task
+from medvision.tasks import Task
 
 
 class Listed(StrEnum):

@@ -8,15 +8,11 @@ from medvision.scoring.aggregate import (
     group_average,
 )
 from medvision.scoring.alignment import ANSWER_SCHEMA
-from medvision.scoring.errors import (
-    InvalidAnswerError,
-    InvalidTruthError,
-    ScoreInputError,
-    UnknownTaskError,
-)
+from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError, ScoreInputError
 from medvision.scoring.score import ScoreRow, score
 from medvision.scoring.score_table import SCORE_SCHEMA, SIZE_BINS, effective_status, score_table
 from medvision.scoring.terms import IOU_THRESHOLDS, MEDIAN_METRICS, MRE_THRESHOLDS, RATIO_METRICS
+from medvision.tasks import UnknownTaskError
 
 __all__ = [
     "ANSWER_SCHEMA",

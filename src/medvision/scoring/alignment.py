@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.prompts.answers import AnswerStatus
+from medvision.replies import AnswerStatus
 from medvision.scoring.columns import IndexArray, one_chunk
 from medvision.scoring.errors import ScoreInputError
 

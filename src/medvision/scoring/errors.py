@@ -18,9 +18,5 @@ class InvalidAnswerError(ItemError, ValueError):
     reason = "invalid_answer"
 
 
-class UnknownTaskError(UsageError, ValueError):
-    """There is no such task."""
-
-
 class ScoreInputError(UsageError, ValueError):
     """The tables to score do not belong together, or lack columns."""

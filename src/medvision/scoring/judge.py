@@ -22,9 +22,11 @@ from medvision.models.run_folder import (
 )
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
 from medvision.models.store import ResponseStore, StoredReply
-from medvision.prompts.answers import ANSWER_FORMATS, Style
-from medvision.samples import Sample, Task, samples_from_table
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import Style
+from medvision.samples import Sample, samples_from_table
 from medvision.table.manifest import jsonable, write_text
+from medvision.tasks import Task
 
 JUDGE_PROMPT_VERSION = "1"
 

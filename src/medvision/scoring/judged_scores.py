@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import read_samples, run_manifest, scores_path, write_parquet
 from medvision.models.store import ResponseStore, StoredReply
-from medvision.prompts.answers import Style
+from medvision.replies import Style
 from medvision.samples import samples_from_table
 from medvision.scoring.judge import judge_questions, judge_store_path, read_scores
 from medvision.scoring.score_run import ReplyReader

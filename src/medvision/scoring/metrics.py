@@ -12,15 +12,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from medvision.samples import Task
+from medvision.tasks import TASKS, Task
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-N_VALUES: Mapping[Task, int] = MappingProxyType(
-    {Task.DETECTION: 4, Task.TUMOR_LESION: 2, Task.ANGLE_DISTANCE: 1, Task.AREA: 1}
-)
-"""Numbers in the truth and in a complete answer of each task."""
 
 MIN_RELATIVE_TRUTH: Mapping[Task, float] = MappingProxyType({Task.ANGLE_DISTANCE: 0.1})
 """Truths under this (mm or degrees) have no relative error; elsewhere only 0 has none."""
@@ -150,14 +145,14 @@ def truth_rule(task: Task) -> str:
     """What a valid truth of a task is, for messages."""
     if task is Task.DETECTION:
         return "4 numbers x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1"
-    return f"{N_VALUES[task]} finite number(s) ≥ 0"
+    return f"{TASKS[task].n_values} finite number(s) ≥ 0"
 
 
 def answer_rule(task: Task) -> str:
     """What the values of an ok answer are, for messages."""
     if task is Task.DETECTION:
         return "4 finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1"
-    return f"{N_VALUES[task]} finite number(s)"
+    return f"{TASKS[task].n_values} finite number(s)"
 
 
 def image_diagonal_mm(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from medvision.models.base import Question, Reply
-from medvision.prompts.answers import AnswerStatus
+from medvision.replies import AnswerStatus
 from medvision.scoring.score import score
 from medvision.scoring.score_run import ReplyReader
 

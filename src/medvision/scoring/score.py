@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medvision.prompts.answers import Answer, AnswerStatus
-from medvision.samples import Task
-from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError, UnknownTaskError
+from medvision.replies import Answer, AnswerStatus
+from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError
 from medvision.scoring.metrics import (
-    N_VALUES,
     FloatArray,
     answer_rule,
     is_valid_answer,
@@ -19,6 +17,7 @@ from medvision.scoring.metrics import (
     measures,
     truth_rule,
 )
+from medvision.tasks import TASKS, Task, known_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +89,9 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
     )
 
 
-def known_task(task: Task | str) -> Task:
-    """The task of a name.
-
-    Raises:
-        UnknownTaskError: There is no such task.
-    """
-    try:
-        return Task(task)
-    except ValueError as error:
-        msg = f"expected a task of {', '.join(Task)}; found {task!r}"
-        raise UnknownTaskError(msg) from error
-
-
 def _valid_truth(task: Task, truth: npt.ArrayLike) -> FloatArray:
-    row = _row(truth, accepts_number=N_VALUES[task] == 1)
-    if row is None or row.shape[1] != N_VALUES[task] or not is_valid_truth(task, row)[0]:
+    row = _row(truth, accepts_number=TASKS[task].n_values == 1)
+    if row is None or row.shape[1] != TASKS[task].n_values or not is_valid_truth(task, row)[0]:
         msg = f"truth of task {task}: expected {truth_rule(task)}; found {truth!r}"
         raise InvalidTruthError(msg)
     return row
@@ -113,7 +99,7 @@ def _valid_truth(task: Task, truth: npt.ArrayLike) -> FloatArray:
 
 def _valid_values(task: Task, values: Sequence[float]) -> FloatArray:
     row = _row(values, accepts_number=False)
-    if row is None or row.shape[1] != N_VALUES[task] or not is_valid_answer(task, row)[0]:
+    if row is None or row.shape[1] != TASKS[task].n_values or not is_valid_answer(task, row)[0]:
         msg = f"ok answer of task {task}: expected {answer_rule(task)}; found {values!r}"
         raise InvalidAnswerError(msg)
     return row

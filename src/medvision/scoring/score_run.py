@@ -24,11 +24,12 @@ from medvision.models.run_folder import (
     write_parquet,
 )
 from medvision.models.store import ResponseStore
-from medvision.prompts.answers import ANSWER_FORMATS, Answer, AnswerStatus, Style
-from medvision.prompts.perceived import PerceivedSize, box_on_slice_from_sent
-from medvision.prompts.recovered import read_recovered
-from medvision.samples import Task
+from medvision.pictures.perceived import PerceivedSize, box_on_slice_from_sent
+from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.replies import Answer, AnswerStatus, Style
+from medvision.replies.recovered import read_recovered
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+from medvision.tasks import Task
 
 _BATCH = 20_000
 

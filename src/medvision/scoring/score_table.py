@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.catalog import anatomy_group, is_tumor_lesion
-from medvision.prompts.answers import AnswerStatus
-from medvision.samples import SAMPLE_SCHEMA, Task
+from medvision.replies import AnswerStatus
+from medvision.samples import SAMPLE_SCHEMA
 from medvision.scoring.alignment import (
     ANSWER_SCHEMA,
     ERROR,
@@ -20,7 +20,6 @@ from medvision.scoring.alignment import (
 from medvision.scoring.columns import IndexArray, NumberLists, one_chunk
 from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError
 from medvision.scoring.metrics import (
-    N_VALUES,
     BoolArray,
     FloatArray,
     answer_rule,
@@ -30,7 +29,7 @@ from medvision.scoring.metrics import (
     measures,
     truth_rule,
 )
-from medvision.scoring.score import known_task
+from medvision.tasks import TASKS, Task, known_task
 
 __all__ = ["ANSWER_SCHEMA", "SCORE_SCHEMA", "SIZE_BINS", "effective_status", "score_table"]
 
@@ -165,9 +164,9 @@ class _Truth:
         return truth
 
     def refuse_invalid(self, task: Task, rows: IndexArray) -> None:
-        valid = self.lists.length[rows] == N_VALUES[task]
+        valid = self.lists.length[rows] == TASKS[task].n_values
         if valid.all():
-            valid = is_valid_truth(task, self.lists.matrix(rows, N_VALUES[task]))
+            valid = is_valid_truth(task, self.lists.matrix(rows, TASKS[task].n_values))
         if not valid.all():
             fault = _fault(self.sample_ids, self.lists, rows[~valid], truth_rule(task))
             msg = f"truth of {fault}"
@@ -194,7 +193,7 @@ def _reading(truth: _Truth, answers: pa.Table, prefix: str) -> _Reading:
     for task, of_task in truth.rows_of_task.items():
         rows = of_task[ok[of_task]]
         values = _valid_values(truth, task, rows, lists)
-        measured = measures(task, truth.lists.matrix(rows, N_VALUES[task]), values)
+        measured = measures(task, truth.lists.matrix(rows, TASKS[task].n_values), values)
         for name in STRICT_METRICS:
             metrics[name][rows] = getattr(measured, name)
         errors[rows, : measured.absolute_errors.shape[1]] = measured.absolute_errors
@@ -225,9 +224,9 @@ def effective_status(response_status: pa.Array, status: pa.Array) -> pa.Array:
 
 
 def _valid_values(truth: _Truth, task: Task, rows: IndexArray, lists: NumberLists) -> FloatArray:
-    valid = lists.length[rows] == N_VALUES[task]
+    valid = lists.length[rows] == TASKS[task].n_values
     if valid.all():
-        values = lists.matrix(rows, N_VALUES[task])
+        values = lists.matrix(rows, TASKS[task].n_values)
         valid = is_valid_answer(task, values)
         if valid.all():
             return values
@@ -281,8 +280,8 @@ def _label_columns(samples: pa.Table) -> dict[str, pa.Array]:
 def _size_columns(samples: pa.Table) -> dict[str, pa.Array]:
     """Box area as a share of the image, and its bin; null without a box."""
     boxes = NumberLists.of(samples["box_px"])
-    rows = np.flatnonzero(boxes.length == N_VALUES[Task.DETECTION])
-    box = boxes.matrix(rows, N_VALUES[Task.DETECTION])
+    rows = np.flatnonzero(boxes.length == TASKS[Task.DETECTION].n_values)
+    box = boxes.matrix(rows, TASKS[Task.DETECTION].n_values)
     image_px2 = np.multiply(*_numbers(samples, ("height_px", "width_px")))
     frac = np.full(samples.num_rows, np.nan)
     frac[rows] = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]) / image_px2[rows]

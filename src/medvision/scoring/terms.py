@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.prompts.answers import AnswerStatus
-from medvision.samples import Task
+from medvision.replies import AnswerStatus
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.columns import NumberLists, one_chunk
-from medvision.scoring.metrics import N_VALUES, BoolArray, FloatArray, has_relative_error
+from medvision.scoring.metrics import BoolArray, FloatArray, has_relative_error
+from medvision.tasks import TASKS, Task
 
 IOU_THRESHOLDS = ("0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "0.9")
 """An IoU reaches a threshold it equals (≥)."""
@@ -94,7 +94,7 @@ def _may_have_relative(tasks: pa.Array, truth: NumberLists) -> BoolArray:
     allowed = np.zeros(len(tasks), dtype=np.bool_)
     for task in Task:
         rows = np.flatnonzero(is_word(tasks, task))
-        allowed[rows] = has_relative_error(task, truth.matrix(rows, N_VALUES[task]))
+        allowed[rows] = has_relative_error(task, truth.matrix(rows, TASKS[task].n_values))
     return allowed
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText, ProcessorMixin
 
 from medvision.models.evaluate import PictureFamily
 from medvision.models.hf_processor import LOADING_ERRORS, load_picture_processor
-from medvision.prompts.perceived import Preparation, family_named, perceived_size
+from medvision.pictures.perceived import Preparation, family_named, perceived_size
 from medvision.train.config import ModelConfig, Precision, Tuning
 from medvision.train.errors import BaseModelError
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from medvision.frames import Plane
-from medvision.prompts.answers import Style
-from medvision.samples import Task
+from medvision.replies import Style
+from medvision.tasks import Task
 from medvision.train.errors import ConfigError
 from medvision.train.toml_config import config_from_table
 
@@ -45,7 +45,7 @@ class ModelConfig:
 
     Attributes:
         base: Hugging Face id or folder.
-        family: How it sees pictures: a family of `medvision.prompts.perceived`, or "HxW"; "" for
+        family: How it sees pictures: a family of `medvision.pictures.perceived`, or "HxW"; "" for
             the one of the base's profile. Its sizes stand in every prompt, as in evaluation.
         revision: Commit, tag or branch of the base; "" for the newest.
         limits: Caps of this model within its family (as `max_pixels`); with "" as family, those

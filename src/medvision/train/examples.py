@@ -10,10 +10,10 @@ from PIL import Image
 
 from medvision.models.evaluate import PictureFamily, declared_family, sample_prompt, sent_pixels
 from medvision.models.profiles import ModelProfile, profile_for
-from medvision.prompts.answers import Style
-from medvision.prompts.perceived import resolved_limits
-from medvision.prompts.render import SlicePictures
+from medvision.pictures.perceived import resolved_limits
+from medvision.pictures.render import SlicePictures
 from medvision.prompts.targets import target_text
+from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
 from medvision.train.config import ModelConfig, SftConfig
 from medvision.train.errors import ConfigError

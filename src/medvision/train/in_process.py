@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from medvision.models.base import ALL_TASKS, Json, Question, Reply, ResponseStatus
-from medvision.samples import Task
+from medvision.tasks import Task
 from medvision.train.chat import Chat
 from medvision.train.errors import ConfigError
 

@@ -14,8 +14,9 @@ from datasets import Dataset
 from trl import SFTConfig
 
 from medvision.errors import ItemError
-from medvision.prompts.answers import Style
-from medvision.samples import Sample, Task, sample_table, samples_from_table
+from medvision.replies import Style
+from medvision.samples import Sample, sample_table, samples_from_table
+from medvision.tasks import Task
 from medvision.train.base_model import check_stated_size, has_accelerator, load_processor
 from medvision.train.card import CardFacts, machine_words, sample_counts
 from medvision.train.chat import Chat, chat_of

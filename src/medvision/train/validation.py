@@ -10,23 +10,16 @@ import pyarrow.parquet as pq
 
 from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
 from medvision.models.run_folder import scores_path
-from medvision.prompts.answers import Style
-from medvision.samples import Sample, Task
+from medvision.replies import Style
+from medvision.samples import Sample
 from medvision.scoring import aggregate
 from medvision.scoring.score_run import score_run
+from medvision.tasks import TASKS, Task
 from medvision.train.chat import Chat
 from medvision.train.in_process import InProcessModel
 
 SCORE = "validation_score"
 """Name of the one number by which checkpoints are kept."""
-
-HEADLINE = {
-    Task.DETECTION: "iou_mean_zero_filled",
-    Task.TUMOR_LESION: "mre_below_0.1_frac",
-    Task.ANGLE_DISTANCE: "mre_below_0.1_frac",
-    Task.AREA: "mre_below_0.1_frac",
-}
-"""What each task adds to the score: all between 0 and 1, larger is better, unread replies 0."""
 
 SHOWN = (
     "success_rate",
@@ -122,6 +115,6 @@ def flat_metrics(scores: pa.Table) -> dict[str, float]:
         for metric in SHOWN:
             if row.get(metric) is not None:
                 flat[f"{name}_{metric}"] = float(row[metric])
-        headlines.append(float(row[HEADLINE[Task(row["task"])]] or 0.0))
+        headlines.append(float(row[TASKS[Task(row["task"])].validation_metric] or 0.0))
     flat[SCORE] = sum(headlines) / len(headlines) if headlines else 0.0
     return flat

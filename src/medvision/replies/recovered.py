@@ -8,10 +8,9 @@ same rules; only the places where an answer is looked for are more.
 import re
 from collections.abc import Callable
 
-from medvision.prompts.answers import known_task
-from medvision.prompts.reading import Answer, AnswerStatus, FrameHw, Style, read_reply, read_values
-from medvision.prompts.segments import tagged_answer, visible
-from medvision.samples import Task
+from medvision.replies.reading import Answer, AnswerStatus, FrameHw, Style, read_reply, read_values
+from medvision.replies.segments import tagged_answer, visible
+from medvision.tasks import Task, known_task
 
 _LONGEST_STATEMENT = 2000
 """Characters of one place that are looked at: a statement of an answer is short."""

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from medvision.prompts.answers import Answer, AnswerStatus, Style, read_answer
-from medvision.prompts.reading import ORDINARY, analyse_values, read_values
-from medvision.samples import Task
+from medvision.replies import Answer, AnswerStatus, Style, read_answer
+from medvision.replies.reading import ORDINARY, analyse_values, read_values
+from medvision.tasks import Task
 
 REPLIES = [
     json.loads(line)

@@ -18,7 +18,7 @@ from benchmarks.hf_processors import (
 )
 from medvision.errors import ItemError, UsageError
 from medvision.frames import relative_from_point_px
-from medvision.prompts.perceived import (
+from medvision.pictures.perceived import (
     FAMILIES,
     AspectRatioError,
     EmptyPictureError,

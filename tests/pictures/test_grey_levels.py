@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from medvision.prompts.grey_levels import percentile_range, percentile_stretched, stretched
+from medvision.pictures.grey_levels import percentile_range, percentile_stretched, stretched
 
 SAME_VALUES = ["int16", "int32", "int64", "float16", "float32", "float64", ">i2", ">f4", "<u2"]
 

@@ -2,7 +2,7 @@
 
 import re
 
-from medvision.prompts.plain_text import fold
+from medvision.replies.plain_text import fold
 
 _DOING = (
     r"(?:provide|determine|measure|assist|help|answer|give|estimate|calculate|compute|analy[sz]e"

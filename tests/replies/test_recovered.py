@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medvision.errors import UsageError
-from medvision.prompts.answers import Answer, AnswerStatus, read_answer
-from medvision.prompts.recovered import read_recovered
-from medvision.samples import Task
+from medvision.replies import Answer, AnswerStatus, read_answer
+from medvision.replies.recovered import read_recovered
+from medvision.tasks import Task
 
 REPLIES = [
     json.loads(line)

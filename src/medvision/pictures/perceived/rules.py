@@ -8,7 +8,7 @@ border between two grids comes out differently. Caps that differ per model are a
 import math
 from fractions import Fraction
 
-from medvision.prompts.perceived.sizes import AspectRatioError, PerceivedSize, unpadded
+from medvision.pictures.perceived.sizes import AspectRatioError, PerceivedSize, unpadded
 
 MAX_SMART_RESIZE_ASPECT = 200
 """Slenderest picture that the smart resize of Qwen and GLM accepts."""

@@ -9,14 +9,15 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from medvision.prompts.naming import states_asked_order
-from medvision.prompts.plain_text import plain_text
-from medvision.prompts.quantities import Quantity, find_quantities
-from medvision.prompts.refusals import refuses
-from medvision.prompts.segments import tagged_answer, visible
-from medvision.prompts.stated_units import units_in_force
-from medvision.prompts.units import Dimension, Unit
-from medvision.samples import Task
+from medvision.errors import UsageError
+from medvision.replies.naming import states_asked_order
+from medvision.replies.plain_text import plain_text
+from medvision.replies.quantities import Quantity, find_quantities
+from medvision.replies.refusals import refuses
+from medvision.replies.segments import tagged_answer, visible
+from medvision.replies.stated_units import units_in_force
+from medvision.replies.units import Dimension, Unit
+from medvision.tasks import TASKS, Task, known_task
 
 Values = tuple[float, ...]
 FrameHw = tuple[int, int]
@@ -71,9 +72,6 @@ class Style(StrEnum):
     """Reasoning, then the values inside answer tags: only the tags are read."""
 
 
-ARITY = {Task.DETECTION: 4, Task.TUMOR_LESION: 2, Task.ANGLE_DISTANCE: 1, Task.AREA: 1}
-"""How many values each task asks for."""
-
 _DIMENSIONS: dict[Task, tuple[Dimension, ...]] = {
     Task.DETECTION: (),
     Task.TUMOR_LESION: (Dimension.LENGTH,),
@@ -96,6 +94,44 @@ ORDINARY: dict[Task, re.Pattern[str]] = {
     Task.AREA: re.compile(f"{_OPEN}{_NUMBER}(?: ?mm²| ?mm\\^?2)?{_CLOSE}"),
 }
 """The forms nearly all replies take, read without the full analysis and to the same values."""
+
+
+def read_answer(
+    task: Task | str,
+    text: str,
+    style: Style | str = Style.DIRECT,
+    *,
+    frame_hw: FrameHw | None = None,
+) -> Answer:
+    """The strict reading of a reply: what is scored.
+
+    Args:
+        task: What was asked.
+        text: The model's reply.
+        style: How the answer was asked for.
+        frame_hw: (height, width) in px of the picture the model saw; tells pixel coordinates
+            from per mille.
+
+    Raises:
+        UsageError: No such task or style.
+
+    Example:
+        read_answer("tl", "3.12 cm x 18 mm") is Answer(AnswerStatus.OK, (31.2, 18.0)).
+    """
+    return read_reply(known_task(task), text, known_style(style), frame_hw)
+
+
+def known_style(name: Style | str) -> Style:
+    """The style of a name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    try:
+        return Style(name)
+    except ValueError as unknown:
+        msg = f"expected a style out of {', '.join(Style)}, found {name!r}"
+        raise UsageError(msg) from unknown
 
 
 def read_reply(task: Task, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
@@ -173,11 +209,11 @@ def read_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answe
 def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
     """`read_values` by the full analysis, whatever form the text has."""
     plain = plain_text(text)
-    found = find_quantities(plain, ARITY[task])
+    found = find_quantities(plain, TASKS[task].n_values)
     if not found and found is not None:
         status = AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY
         return _WITHOUT_VALUES[status]
-    if found is None or len(found) != ARITY[task]:
+    if found is None or len(found) != TASKS[task].n_values:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     if not states_asked_order(task, plain, [(one.start, one.end) for one in found]):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]

@@ -7,8 +7,8 @@ are no values at all, and digits inside names (`x0`, `T1`, `L4-L5`, `mm2`) are n
 import re
 from dataclasses import dataclass
 
-from medvision.prompts.plain_text import LETTERS
-from medvision.prompts.units import Unit, unit_at
+from medvision.replies.plain_text import LETTERS
+from medvision.replies.units import Unit, unit_at
 
 _MAX_DIGITS = 400
 """Longest run of digits and separators taken for one value; the largest float written with two

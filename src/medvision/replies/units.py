@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from medvision.prompts.plain_text import LETTERS, fold
+from medvision.replies.plain_text import LETTERS, fold
 
 
 class Dimension(StrEnum):

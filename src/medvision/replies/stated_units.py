@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from medvision.prompts.plain_text import LETTERS
-from medvision.prompts.quantities import Quantity
-from medvision.prompts.units import UNIT_SIGNS, UNIT_WORDS, Dimension, Unit, unit_at
+from medvision.replies.plain_text import LETTERS
+from medvision.replies.quantities import Quantity
+from medvision.replies.units import UNIT_SIGNS, UNIT_WORDS, Dimension, Unit, unit_at
 
 _WORD = re.compile(rf"(?:[Ss]quare\s|[Ss]q\.?\s|平方)?(?P<name>[{LETTERS}]+|{UNIT_SIGNS})")
 _NAME = re.compile(rf"[{LETTERS}]+|{UNIT_SIGNS}")

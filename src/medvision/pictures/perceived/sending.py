@@ -13,14 +13,14 @@ from PIL import Image
 
 from medvision.errors import ItemError
 from medvision.frames import FloatArray, relative_from_box_px
-from medvision.prompts.perceived.families import (
+from medvision.pictures.perceived.families import (
     Family,
     LimitsLike,
     Preparation,
     family_named,
     perceived_size,
 )
-from medvision.prompts.perceived.sizes import PerceivedSize
+from medvision.pictures.perceived.sizes import PerceivedSize
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W) grey or (H, W, 3) RGB."""

@@ -8,8 +8,8 @@ from enum import StrEnum
 from functools import partial
 
 from medvision.errors import UsageError
-from medvision.prompts.perceived import rules
-from medvision.prompts.perceived.sizes import EmptyPictureError, PerceivedSize
+from medvision.pictures.perceived import rules
+from medvision.pictures.perceived.sizes import EmptyPictureError, PerceivedSize
 
 
 class UnknownFamilyError(UsageError):

@@ -17,12 +17,12 @@ from medvision.catalog.anatomy import Window, ct_window
 from medvision.catalog.dataset import declared_image
 from medvision.errors import ItemError, UsageError
 from medvision.frames import Plane, SliceGeometry
-from medvision.prompts.grey_levels import Picture, percentile_stretched, stretched
-from medvision.prompts.suv import SUV_WINDOW, image_suv_per_unit
+from medvision.pictures.grey_levels import Picture, percentile_stretched, stretched
 from medvision.samples import Sample
 from medvision.volumes import Volume, read_volume, slice_pixels
 from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import SpacingFrom
+from medvision.volumes.suv import SUV_WINDOW, image_suv_per_unit
 
 RENDERER = "grey-2"
 """Version of what this module draws; change it with the pixels."""

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medvision.prompts.suv import (
+from medvision.volumes.suv import (
     PetHeaderError,
     header_from_fields,
     image_suv_per_unit,
@@ -108,7 +108,7 @@ def test_dicom_units_decide(tmp_path, units, suv_type, expected):
 
 
 def test_pet_slices_are_shown_from_suv_0_to_10(tmp_path):
-    from medvision.prompts.render import SlicePictures, SliceRef, rendered
+    from medvision.pictures.render import SlicePictures, SliceRef, rendered
 
     values = np.zeros((8, 8, 2), np.float32)
     values[0, 0], values[1, 1], values[2, 2] = 50_000, 100_000, 25_000  # Bq/mL: SUV 10, 20, 5

@@ -11,8 +11,8 @@ from PIL import Image
 from medvision.catalog.anatomy import Window
 from medvision.errors import UsageError
 from medvision.frames import SliceGeometry, resized_point_px
-from medvision.prompts.grey_levels import percentile_stretched
-from medvision.prompts.render import (
+from medvision.pictures.grey_levels import percentile_stretched
+from medvision.pictures.render import (
     AS_STORED,
     MAX_SIDE_PX,
     PictureTooLargeError,
@@ -28,9 +28,9 @@ from medvision.prompts.render import (
     shown_geometry,
     windowed,
 )
-from medvision.samples import Task
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.tasks import Task
 
 
 def test_window_is_width_and_level():

@@ -1,6 +1,6 @@
 """What a model really sees: canvas and content per family, and the picture to send."""
 
-from medvision.prompts.perceived.families import (
+from medvision.pictures.perceived.families import (
     FAMILIES,
     Family,
     Limits,
@@ -12,7 +12,7 @@ from medvision.prompts.perceived.families import (
     perceived_size,
     resolved_limits,
 )
-from medvision.prompts.perceived.sending import (
+from medvision.pictures.perceived.sending import (
     PictureFormatError,
     SentPicture,
     box_on_sent_from_slice,
@@ -21,7 +21,7 @@ from medvision.prompts.perceived.sending import (
     point_on_sent_from_slice,
     point_on_slice_from_sent,
 )
-from medvision.prompts.perceived.sizes import (
+from medvision.pictures.perceived.sizes import (
     AspectRatioError,
     EmptyPictureError,
     PerceivedSize,

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from medvision.prompts.plain_text import LETTERS
-from medvision.samples import Task
+from medvision.replies.plain_text import LETTERS
+from medvision.tasks import Task
 
 Slots = frozenset[int]
 """Places among the asked values that a name can stand for; empty: none of them."""

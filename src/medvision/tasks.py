@@ -1,0 +1,153 @@
+"""What can be asked: one record a task, and nothing else states its facts.
+
+A stage that treats tasks differently keeps one table of behaviour keyed by `Task`
+(`samples.kinds`, `prompts.questions`, `prompts.targets`, `replies.forms`, `scoring.metrics`,
+`models.guesses`, `analysis.drawing.truth`); what all stages must agree on stands here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from medvision.errors import UsageError
+
+
+class UnknownTaskError(UsageError, ValueError):
+    """There is no task of that name."""
+
+
+class Task(StrEnum):
+    """What a sample asks for."""
+
+    DETECTION = "detection"
+    """Box of one structure: x0, y0, x1, y1 relative to the slice, lower-left origin."""
+    TUMOR_LESION = "tl"
+    """Major and minor axis length of one tumour or lesion, mm."""
+    ANGLE_DISTANCE = "ad"
+    """One angle in degrees or one distance in mm."""
+    AREA = "area"
+    """Area of all of one structure on the slice, mm²."""
+
+
+class MetricKind(StrEnum):
+    """What a measurement between landmarks is."""
+
+    DISTANCE = "distance"
+    """Between two landmarks, mm."""
+    ANGLE = "angle"
+    """Acute, between two lines, 0 to 90 degrees."""
+    VERTEX_ANGLE = "vertex_angle"
+    """At the landmark that two lines share, 0 to 180 degrees."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """The facts of one task.
+
+    Attributes:
+        title: As reports head it.
+        about: What is asked, in a sentence or two.
+        names: What the values are called in prompts, in the order of truth and answer.
+        shown_names: What plots call them; "" for a task of one value.
+        units: Units the answer may be asked in, the first one by default.
+        decimals: With how many each value is written.
+        headline_metric: The aggregate that stands for the task; see `docs/conventions.md`.
+        higher_is_better: Direction of that aggregate.
+        short_metrics: The aggregates of a summary of a few lines.
+        validation_metric: What the task adds to the one number by which checkpoints are kept: from
+            0 to 1, larger is better, unread replies count 0.
+    """
+
+    title: str
+    about: str
+    names: tuple[str, ...]
+    shown_names: tuple[str, ...]
+    units: tuple[str, ...]
+    decimals: int
+    headline_metric: str
+    higher_is_better: bool
+    short_metrics: tuple[str, ...]
+    validation_metric: str
+
+    @property
+    def n_values(self) -> int:
+        """How many numbers the truth and a complete answer have."""
+        return len(self.names)
+
+
+_ERROR_METRICS = ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac")
+
+TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
+    {
+        Task.DETECTION: TaskRecord(
+            title="Detection",
+            about="Where is the structure? The bounding box of one structure on one slice, as "
+            "fractions of the image with the origin at the lower left.",
+            names=("x0", "y0", "x1", "y1"),
+            shown_names=("x0", "y0", "x1", "y1"),
+            units=("relative",),
+            decimals=4,
+            headline_metric="iou_mean_zero_filled",
+            higher_is_better=True,
+            short_metrics=("iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac"),
+            validation_metric="iou_mean_zero_filled",
+        ),
+        Task.TUMOR_LESION: TaskRecord(
+            title="Tumour and lesion size",
+            about="How large is it? Major and minor axis of the ellipse fitted to one tumour or "
+            "lesion on one slice, in mm.",
+            names=("major", "minor"),
+            shown_names=("major axis", "minor axis"),
+            units=("mm",),
+            decimals=2,
+            headline_metric="mre_mean_parsed",
+            higher_is_better=False,
+            short_metrics=_ERROR_METRICS,
+            validation_metric="mre_below_0.1_frac",
+        ),
+        Task.ANGLE_DISTANCE: TaskRecord(
+            title="Angles and distances",
+            about="How far, and at what angle? One distance in mm or one acute angle between two "
+            "lines in degrees, from landmarks on one slice.",
+            names=("value",),
+            shown_names=("",),
+            units=("mm", "deg"),
+            decimals=2,
+            headline_metric="mae_mean_parsed",
+            higher_is_better=False,
+            short_metrics=_ERROR_METRICS,
+            validation_metric="mre_below_0.1_frac",
+        ),
+        Task.AREA: TaskRecord(
+            title="Area",
+            about="How much of the slice? Area of all of one structure on one slice, in mm².",
+            names=("area",),
+            shown_names=("",),
+            units=("mm2",),
+            decimals=2,
+            headline_metric="mre_mean_parsed",
+            higher_is_better=False,
+            short_metrics=_ERROR_METRICS,
+            validation_metric="mre_below_0.1_frac",
+        ),
+    }
+)
+"""The record of every task, in the order in which reports show them."""
+
+
+def known_task(name: Task | str) -> Task:
+    """The task of a name.
+
+    Raises:
+        UnknownTaskError: There is none.
+
+    Example:
+        >>> known_task("tl")
+        <Task.TUMOR_LESION: 'tl'>
+    """
+    try:
+        return Task(name)
+    except ValueError as unknown:
+        msg = f"expected a task out of {', '.join(Task)}, found {name!r}"
+        raise UnknownTaskError(msg) from unknown
