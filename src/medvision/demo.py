@@ -16,8 +16,9 @@ from medvision.errors import UsageError
 from medvision.fetch import FetchError, raw_folder
 from medvision.frames import Plane
 from medvision.models.baselines import make_baseline
-from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.phantoms import DEMO_DATASETS, PhantomDataset, write_demo_datasets
+from medvision.pictures.view import PictureFamily
 from medvision.samples.select import Split, select_samples
 from medvision.samples.suite import load_suite
 from medvision.scoring.score_run import score_run
@@ -88,7 +89,7 @@ def _scored_baselines(
     for name in BASELINES:
         on_step(f"asking baseline/{name}")
         request = EvalRequest(
-            samples=selection.samples,
+            samples=selection.table,
             model=make_baseline(name, train_samples=train),
             family=PictureFamily(name="as_sent"),
             selection={"suite": suite_name, "split": split, "dropped": selection.dropped},

@@ -74,6 +74,7 @@ def viewer_cases(
 def _question(sample: Sample) -> dict[str, Any]:
     """What the viewer says about the sample itself."""
     of_ad = sample.task is Task.ANGLE_DISTANCE
+    on = sample.geometry
     return {
         "id": sample.sample_id,
         "task": sample.task.value,
@@ -87,8 +88,14 @@ def _question(sample: Sample) -> dict[str, Any]:
             ["case", sample.case_id],
             ["image", f"{sample.image_id} ({sample.modality})"],
             ["slice", f"{sample.plane}, index {sample.slice_index}"],
-            ["size", f"{sample.width_px} × {sample.height_px} px (width × height)"],
-            ["pixel", f"{sample.spacing_x_mm:.4g} × {sample.spacing_y_mm:.4g} mm (x × y)"],
+            [
+                "size",
+                f"{on.width_px} × {on.height_px} px (width × height)",
+            ],
+            [
+                "pixel",
+                f"{on.spacing_x_mm:.4g} × {on.spacing_y_mm:.4g} mm (x × y)",
+            ],
             ["split", sample.split],
             ["sample id", sample.sample_id],
         ],

@@ -41,7 +41,9 @@ def answer_shapes(sample: Sample, values: Sequence[float], *, role: Role) -> lis
         return []
     canvas = canvas_of(sample)
     if sample.task is Task.DETECTION:
-        box_px = box_px_from_relative(values, sample.height_px, sample.width_px).tolist()
+        box_px = box_px_from_relative(
+            values, sample.geometry.height_px, sample.geometry.width_px
+        ).tolist()
         return captioned_box(canvas, box_px, role=role, caption=CAPTIONS[role])
     lines = _lines(canvas, sample.points)
     if sample.task is Task.TUMOR_LESION and len(lines) == 2:

@@ -140,6 +140,7 @@ def canvas_of(slice_: SliceGeometry | Sample) -> Canvas:
 
     A slice of 100 × 50 px with spacing y 2 mm, x 1 mm covers 100 × 100 mm: 640 × 640 units.
     """
+    slice_ = slice_ if isinstance(slice_, SliceGeometry) else slice_.geometry
     width_mm = slice_.width_px * slice_.spacing_x_mm
     height_mm = slice_.height_px * slice_.spacing_y_mm
     scale = CANVAS_SIDE / max(width_mm, height_mm)

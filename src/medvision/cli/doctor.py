@@ -12,15 +12,9 @@ from medvision.cli.spacing import spacing_yx_mm
 from medvision.cli.summary import print_rows
 from medvision.errors import UsageError
 from medvision.frames import SliceGeometry
-from medvision.models.evaluate import PictureFamily, declared_family
-from medvision.models.profiles import ModelProfile, built_in_profiles
-from medvision.pictures.perceived import (
-    perceived_size,
-    picture_to_send,
-    resolved_limits,
-    stated_frame,
-)
-from medvision.pictures.render import shown_geometry
+from medvision.models.profiles import ModelProfile, built_in_profiles, declared_family
+from medvision.pictures.perceived import resolved_limits
+from medvision.pictures.view import PictureFamily
 from medvision.table.manifest import package_versions
 
 OPTIONAL_MODULES = {
@@ -121,8 +115,6 @@ def _setting(value: float | None) -> str:
 
 
 def _print_view(args: argparse.Namespace, family: PictureFamily) -> None:
-    import numpy as np
-
     height_px, width_px = size_hw(args.size, "--size")
     spacing_y_mm, spacing_x_mm = spacing_yx_mm(args.spacing_mm)
     stored = SliceGeometry(
@@ -131,13 +123,9 @@ def _print_view(args: argparse.Namespace, family: PictureFamily) -> None:
         spacing_y_mm=spacing_y_mm,
         spacing_x_mm=spacing_x_mm,
     )
-    shown = shown_geometry(stored, grid_from(args))
-    seen = perceived_size(family.name, shown.height_px, shown.width_px, family.limits)
-    frame = stated_frame(
-        seen, shown.height_px, shown.width_px, shown.spacing_y_mm, shown.spacing_x_mm
-    )
-    blank = np.zeros((shown.height_px, shown.width_px), np.uint8)
-    sent = picture_to_send(blank, family.name, family.limits).pixels
+    grid = grid_from(args)
+    view = family.shown_on(grid).view(stored)
+    shown, seen, frame = view.shown, view.perceived, view.stated
     limits = resolved_limits(family.name, family.limits)
     y0, x0 = seen.content_origin_yx
     rows = {
@@ -147,7 +135,7 @@ def _print_view(args: argparse.Namespace, family: PictureFamily) -> None:
         f"{spacing_y_mm:g}x{spacing_x_mm:g} mm",
         "shown": f"{shown.height_px}x{shown.width_px} px of "
         f"{shown.spacing_y_mm:.6g}x{shown.spacing_x_mm:.6g} mm",
-        "sent": "{}x{} px".format(*sent.shape[:2]),
+        "sent": "{}x{} px".format(*view.sent_hw),
         "canvas": "{}x{} px: the grid the model sees".format(*seen.canvas_hw),
         "content": "{}x{} px: the slice on it".format(*seen.content_hw)
         + (f", {y0} px from the top and {x0} px from the left" if y0 or x0 else ""),

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,9 +20,10 @@ from medvision.cli.summary import print_scores
 from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
-from medvision.models.evaluate import EvalRequest, PictureFamily, declared_family, evaluate
-from medvision.models.profiles import ModelProfile
+from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.models.profiles import ModelProfile, declared_family
 from medvision.models.runner import RunSummary, StopReason
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import Sample
 from medvision.samples.select import Selection, select_samples, table_folders
@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
     profile = model_profile(args)
     model = make_model(args, suite, tables, profile)
     request = EvalRequest(
-        samples=selection.samples,
+        samples=selection.table,
         model=model,
-        family=picture_family(args, selection.samples, profile),
+        family=picture_family(args, selection.table, profile),
         style=Style(args.style or (profile.style if profile else Style.DIRECT)),
         system_text=profile.system_text if profile else "",
         profile=profile,
@@ -151,7 +151,7 @@ def make_model(
 
 
 def picture_family(
-    args: argparse.Namespace, samples: list[Sample], profile: ModelProfile | None
+    args: argparse.Namespace, samples: pa.Table, profile: ModelProfile | None
 ) -> PictureFamily:
     """How the model sees pictures: as `--family` says, else as its profile does.
 
@@ -161,10 +161,8 @@ def picture_family(
     """
     grid = grid_from(args)
     if args.family or profile:
-        family = declared_family(args.family, profile)
-        square = grid.square or family.square
-        return replace(family, square=square, shape_hw=grid.shape_hw or family.shape_hw)
-    measured = sorted({str(sample.task) for sample in samples} - {str(Task.DETECTION)})
+        return declared_family(args.family, profile).shown_on(grid)
+    measured = sorted(set(samples["task"].unique().to_pylist()) - {str(Task.DETECTION)})
     if measured and not args.model.startswith("baseline/"):
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "
@@ -172,7 +170,7 @@ def picture_family(
             "--family NAME, --family HxW, or a profile of your own in --profiles FILE"
         )
         raise UsageError(msg)
-    return PictureFamily(name="as_sent", square=grid.square, shape_hw=grid.shape_hw)
+    return PictureFamily(name="as_sent").shown_on(grid)
 
 
 def _selection_record(
@@ -190,7 +188,7 @@ def _selection_record(
 
 def _print_selection(selection: Selection) -> None:
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
-    print(f"{len(selection.samples)} samples" + (f" (left out: {dropped})" if dropped else ""))
+    print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
 
 
 def _print_spending(summary: RunSummary) -> None:

@@ -1,7 +1,7 @@
 """Words of this stage: a question put to a model, its reply, and what a model is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -64,9 +64,13 @@ class Question:
         prompt_text: The user's message beside the picture.
         image_png: Makes the picture; called only when the question really has to be asked,
             possibly in another thread. None asks by words alone.
-        pixel_sha256: Hex digest of the picture's decoded pixels, known without rendering.
-        pixel_shape: Shape of the decoded pixels: (height, width) or (height, width, 3).
+        pixel_sha256: Hex digest of the picture's decoded pixels; "" while it has not been drawn.
+        pixel_shape: Shape of the decoded pixels: (height, width).
         style: Answer style that `prompt_text` asks for.
+        slice_identity: Stands for the pixels in the key until they are drawn, and for good where
+            the model looks at none.
+        draw: Draws the picture once, for its digest and for sending; None where that is known or
+            needless.
         image_detail: How finely the server is to look at the picture; "" leaves it to the server.
         system_text: The system message; none when empty.
         repeat: 0 for the first of n samples of the same question.
@@ -78,9 +82,32 @@ class Question:
     pixel_sha256: str
     pixel_shape: tuple[int, ...]
     style: Style
+    slice_identity: str = ""
+    draw: "Callable[[], Drawn] | None" = None
     image_detail: str = ""
     system_text: str = ""
     repeat: int = 0
+
+    def with_picture(self, drawn: "Drawn") -> "Question":
+        """The same question, its picture drawn."""
+        return replace(
+            self, image_png=lambda: drawn.png, pixel_sha256=drawn.pixel_sha256, draw=None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A picture that is ready to be sent.
+
+    Attributes:
+        png: The picture.
+        pixel_sha256: As in `Question`.
+        slice_sha256: Digest of the slice as stored, by which a run knows it again.
+    """
+
+    png: bytes
+    pixel_sha256: str
+    slice_sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

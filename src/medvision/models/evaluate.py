@@ -1,54 +1,31 @@
-"""Samples and a model to stored replies: freeze the questions, render what is new, ask."""
+"""Samples and a model to stored replies: freeze the questions, draw what is new, ask."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from medvision.errors import ItemError
-from medvision.frames import SliceGeometry
-from medvision.models.base import LocalModel, Question, ServedModel
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medvision.errors import ItemError, UsageError
+from medvision.models.base import Drawn, LocalModel, Question, ServedModel
 from medvision.models.baselines import Baseline
 from medvision.models.profiles import ModelProfile
 from medvision.models.run_folder import freeze_samples, store_path, write_samples
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
 from medvision.models.store import ResponseStore
-from medvision.pictures.perceived import (
-    PerceivedSize,
-    Preparation,
-    StatedFrame,
-    family_named,
-    perceived_size,
-    picture_to_send,
-    resolved_limits,
-    stated_frame,
-)
-from medvision.pictures.perceived.sending import Pixels
-from medvision.pictures.render import (
-    AS_STORED,
-    RENDERER,
-    PixelGrid,
-    SlicePictures,
-    pixel_sha256,
-    png_bytes,
-    shown_geometry,
-)
+from medvision.pictures.drawn import DrawnPicture, DrawnPictures
+from medvision.pictures.render import RENDERER, slice_identity
+from medvision.pictures.view import SENDER, PictureFamily
 from medvision.prompts.messages import PROMPT_VERSION, prompt_text
 from medvision.replies import Style
-from medvision.samples import Sample
+from medvision.samples import Sample, each_sample
 from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
-
-logger = logging.getLogger(__name__)
-
-SENDER = "pillow-1"
-"""Version of how pictures are prepared for a family; change it with the pixels."""
-
-UNREADABLE = "unreadable"
 
 ENGINE_PACKAGES = (
     "accelerate",
@@ -64,98 +41,12 @@ ENGINE_PACKAGES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFamily:
-    """How a model sees pictures.
-
-    Attributes:
-        name: A family of `medvision.pictures.perceived`.
-        limits: Its caps for this model.
-        square: Slices are resampled to square pixels first.
-        shape_hw: Slices are stretched to this height and width first.
-    """
-
-    name: str
-    limits: Mapping[str, int] | None = None
-    square: bool = False
-    shape_hw: Sequence[int] | None = None
-
-    @property
-    def grid(self) -> PixelGrid:
-        """The pixels on which slices are shown, before anything is done for the family."""
-        if self.shape_hw is None:
-            return PixelGrid(square=self.square)
-        height_px, width_px = self.shape_hw
-        return PixelGrid(square=self.square, shape_hw=(height_px, width_px))
-
-    @property
-    def is_sent_as_stored(self) -> bool:
-        """Whether a slice is sent on its stored pixels."""
-        unprepared = family_named(self.name).preparation is Preparation.NONE
-        return unprepared and self.grid == AS_STORED
-
-    @property
-    def image_detail(self) -> str:
-        """What to ask of an API that would else choose how finely it looks at a picture."""
-        return "high" if self.name in {"openai_patch", "openai_tile"} else ""
-
-    def shown(self, slice_: Sample | SliceGeometry) -> SliceGeometry:
-        """Size and pixel spacing of a slice on `grid`."""
-        stored = SliceGeometry(
-            height_px=slice_.height_px,
-            width_px=slice_.width_px,
-            spacing_y_mm=slice_.spacing_y_mm,
-            spacing_x_mm=slice_.spacing_x_mm,
-        )
-        return shown_geometry(stored, self.grid)
-
-    def perceived(self, slice_: Sample | SliceGeometry) -> PerceivedSize:
-        """What the model sees of a slice."""
-        shown = self.shown(slice_)
-        return perceived_size(self.name, shown.height_px, shown.width_px, self.limits)
-
-    def stated(self, sample: Sample) -> StatedFrame:
-        """Image size and pixel size as the prompt states them."""
-        shown = self.shown(sample)
-        return stated_frame(
-            self.perceived(sample),
-            shown.height_px,
-            shown.width_px,
-            shown.spacing_y_mm,
-            shown.spacing_x_mm,
-        )
-
-    def sent_hw(self, sample: Sample) -> tuple[int, int]:
-        """Height and width of the picture sent."""
-        if family_named(self.name).preparation is Preparation.NONE:
-            shown = self.shown(sample)
-            return shown.height_px, shown.width_px
-        return self.perceived(sample).canvas_hw
-
-
-def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:
-    """The family a user declares, else the profile's, with which all else of the profile goes.
-
-    Raises:
-        UsageError: No such family, or its limits are not known.
-    """
-    if profile is None or name not in {None, profile.family}:
-        resolved_limits(name or "as_sent", {})
-        return PictureFamily(name=name or "as_sent")
-    resolved_limits(profile.family, profile.limits)
-    return PictureFamily(
-        name=profile.family,
-        limits=dict(profile.limits) or None,
-        square=profile.square,
-        shape_hw=profile.shape_hw or None,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalRequest:
     """What to ask whom.
 
     Attributes:
-        samples: The questions; samples of one image should come one after another.
+        samples: The questions, columns as in `SAMPLE_SCHEMA`; those of one image should stand
+            together.
         family: How the model sees pictures.
         system_text: The system message; none when empty.
         profile: The model's profile, for the manifest.
@@ -164,7 +55,7 @@ class EvalRequest:
         selection: What chose the samples (suite, split, limit, counts), for the manifest.
     """
 
-    samples: Sequence[Sample]
+    samples: pa.Table
     model: ServedModel | LocalModel
     family: PictureFamily
     style: Style = Style.DIRECT
@@ -192,22 +83,30 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
     started_at = _now()
     digests = freeze_samples(run, request.samples)
     (run / MANIFEST).unlink(missing_ok=True)
-    pictures = SlicePictures()
-    asked = [sample for sample in request.samples if sample.task in request.model.tasks]
-    unreadable: dict[str, str] = {}
-    if not isinstance(request.model, Baseline):
-        digests, unreadable = _with_new_digests(asked, digests, pictures)
-        write_samples(run, request.samples, digests)
+    tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
+    asked = request.samples.filter(pc.is_in(request.samples["task"], tasks))
     with ResponseStore(store_path(run)) as store:
+        is_blind = isinstance(request.model, Baseline)
+        if not is_blind:
+            digests |= _digests_of_an_evaluation_cut_off(store, asked, digests)
+        questions = _Questions(
+            request=request,
+            samples=asked,
+            digests={} if is_blind else digests,
+            pictures=None if is_blind else DrawnPictures(request.family),
+        )
         summary = run_questions(
             request.model,
-            _Questions(request=request, samples=asked, digests=digests, pictures=pictures),
+            questions,
             store=store,
             settings=request.settings,
             on_progress=on_progress,
         )
+        if not is_blind:
+            write_samples(run, request.samples, digests)
+            store.forget_drawn()
     times = {"started_at": started_at, "finished_at": _now()}
-    write_manifest(run, {**_manifest(request, summary, unreadable), **times})
+    write_manifest(run, {**_manifest(request, summary, questions.unreadable), **times})
     return summary
 
 
@@ -215,71 +114,88 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _with_new_digests(
-    samples: Sequence[Sample], known: dict[str, str], pictures: SlicePictures
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Pixel digests of all samples, rendering those not known; and why some have none."""
-    digests, unreadable = dict(known), {}
-    for sample in samples:
-        if sample.sample_id in digests:
-            continue
-        try:
-            digests[sample.sample_id] = pixel_sha256(pictures.picture(sample))
-        except ItemError as error:
-            logger.warning("%s: %s", sample.sample_id, error)
-            unreadable[sample.sample_id] = str(error)
-    return digests, unreadable
+def _digests_of_an_evaluation_cut_off(
+    store: ResponseStore, samples: pa.Table, known: Mapping[str, str]
+) -> dict[str, str]:
+    drawn = store.drawn_slices()
+    if not drawn:
+        return {}
+    left = {
+        sample.sample_id: slice_identity(sample)
+        for sample in each_sample(samples)
+        if sample.sample_id in drawn and sample.sample_id not in known
+    }
+    return {name: drawn[name][1] for name, identity in left.items() if drawn[name][0] == identity}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Questions:
-    """The questions of a run, made anew at each walk."""
+    """The questions of a run, made anew at each walk.
+
+    Attributes:
+        digests: Of slices drawn so far, by sample id; grows as questions are asked.
+        pictures: None for a model that looks at none.
+        unreadable: Why a picture could not be made, by sample id.
+    """
 
     request: EvalRequest
-    samples: Sequence[Sample]
+    samples: pa.Table
     digests: dict[str, str]
-    pictures: SlicePictures
+    pictures: DrawnPictures | None
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Question]:
-        for sample in self.samples:
-            for repeat in range(self.request.repeats):
-                yield self._question(sample, repeat)
+        for sample in each_sample(self.samples):
+            yield from self._about(sample)
 
-    def _question(self, sample: Sample, repeat: int) -> Question:
-        request = self.request
-        family = request.family
-        rendered = self.digests.get(sample.sample_id, UNREADABLE)
-        return Question(
+    def _about(self, sample: Sample) -> Iterator[Question]:
+        request, family = self.request, self.request.family
+        view = family.view(sample.geometry)
+        slice_sha256 = self.digests.get(sample.sample_id, "")
+        is_to_be_drawn = self.pictures is not None and not slice_sha256
+        question = Question(
             sample=sample,
-            prompt_text=sample_prompt(sample, request.style, family),
-            image_png=partial(_sent_png, sample, family, self.pictures),
-            pixel_sha256=rendered if family.is_sent_as_stored else _sent_digest(rendered, family),
-            pixel_shape=family.sent_hw(sample),
+            prompt_text=prompt_text(sample, request.style, view.stated),
+            image_png=partial(self._png, sample),
+            pixel_sha256=_sent_digest(slice_sha256, family) if slice_sha256 else "",
+            pixel_shape=view.sent_hw,
             image_detail=family.image_detail,
             style=request.style,
             system_text=request.system_text,
-            repeat=repeat,
+            slice_identity="" if slice_sha256 else slice_identity(sample),
+            draw=partial(self._draw, sample) if is_to_be_drawn else None,
+        )
+        for repeat in range(request.repeats):
+            yield replace(question, repeat=repeat)
+
+    def _png(self, sample: Sample) -> bytes:
+        return self._drawn(sample).png
+
+    def _drawn(self, sample: Sample) -> DrawnPicture:
+        if self.pictures is None:
+            msg = f"{self.request.model.model_id} looks at no picture, and asked for one"
+            raise UsageError(msg)
+        try:
+            return self.pictures.drawn(sample)
+        except ItemError as error:
+            self.unreadable[sample.sample_id] = str(error)
+            raise
+
+    def _draw(self, sample: Sample) -> Drawn:
+        picture = self._drawn(sample)
+        self.digests[sample.sample_id] = picture.slice_sha256
+        return Drawn(
+            png=picture.png,
+            pixel_sha256=_sent_digest(picture.slice_sha256, self.request.family),
+            slice_sha256=picture.slice_sha256,
         )
 
 
-def _sent_digest(rendered: str, family: PictureFamily) -> str:
-    """Stands for the pixels sent: the slice's pixels and all that turns them into those."""
-    return content_key([rendered, SENDER, family])
-
-
-def _sent_png(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> bytes:
-    return png_bytes(sent_pixels(sample, family, pictures))
-
-
-def sent_pixels(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> Pixels:
-    """The picture a model of this family gets: (H, W) grey or (H, W, 3) RGB, 8-bit."""
-    shown = pictures.image(sample, family.grid)
-    return picture_to_send(shown.pixels, family.name, family.limits).pixels
-
-
-def sample_prompt(sample: Sample, style: Style, family: PictureFamily) -> str:
-    """The user's message for a sample, with sizes as a model of this family sees them."""
-    return prompt_text(sample, style, family.stated(sample))
+def _sent_digest(slice_sha256: str, family: PictureFamily) -> str:
+    """Stands for the pixels sent: the slice's own, or these and all that turns them into those."""
+    if family.is_sent_as_stored:
+        return slice_sha256
+    return content_key([slice_sha256, SENDER, family])
 
 
 def _installed(packages: Sequence[str]) -> dict[str, str]:
@@ -309,6 +225,6 @@ def _manifest(
         "sender": SENDER,
         "selection": request.selection,
         "versions": {**package_versions(), **_installed(ENGINE_PACKAGES)},
-        "counts": {"samples": len(request.samples), "summary": summary},
+        "counts": {"samples": request.samples.num_rows, "summary": summary},
         "unreadable": unreadable,
     }

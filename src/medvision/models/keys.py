@@ -10,11 +10,16 @@ from medvision.models.base import Json, Model, Question, chat_messages
 def request_document(question: Question, model: Model) -> Json:
     """All that may change a reply, with the picture as its pixel digest.
 
+    A picture that is not drawn (yet, or never: baselines look at none) is named by its slice.
     Neither the server's address nor retry counts nor a sample id are part of it.
     """
+    if question.slice_identity and not question.pixel_sha256:
+        picture, pixels = f"slice:{question.slice_identity}", {"slice": question.slice_identity}
+    else:
+        picture, pixels = f"sha256:{question.pixel_sha256}", {"sha256": question.pixel_sha256}
     return {
-        "messages": chat_messages(question, f"sha256:{question.pixel_sha256}"),
-        "pixels": {"sha256": question.pixel_sha256, "shape": list(question.pixel_shape)},
+        "messages": chat_messages(question, picture),
+        "pixels": {**pixels, "shape": list(question.pixel_shape)},
         "model": {"id": model.model_id, "revision": model.revision},
         "settings": model.settings,
         "inputs": model.key_inputs(question),

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from medvision.errors import UsageError
 from medvision.pictures.perceived import resolved_limits
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 
 CoordinateHabit = Literal["canvas_px_xyxy", "per_mille_xyxy", "per_mille_yxyx", "loc_yxyx", ""]
@@ -220,3 +221,21 @@ def _check_type(name: str, value: object, where: str) -> None:
         msg = f'{where}: {name}: expected {words} (text only as "{FROM_SERVER}" for numbers), '
         msg += f"found {value!r}"
         raise ProfileError(msg)
+
+
+def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:
+    """The family a user declares, else the profile's, with which all else of the profile goes.
+
+    Raises:
+        UsageError: No such family, or its limits are not known.
+    """
+    if profile is None or name not in {None, profile.family}:
+        resolved_limits(name or "as_sent", {})
+        return PictureFamily(name=name or "as_sent")
+    resolved_limits(profile.family, profile.limits)
+    return PictureFamily(
+        name=profile.family,
+        limits=dict(profile.limits) or None,
+        square=profile.square,
+        shape_hw=profile.shape_hw or None,
+    )

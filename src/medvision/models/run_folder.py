@@ -7,16 +7,17 @@ manifest.json     model, settings, frames, versions; written last
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
-from medvision.pictures.render import renderer_versions
-from medvision.samples import SAMPLE_SCHEMA, Sample, sample_table
+from medvision.pictures.render import renderer_version
+from medvision.samples import SAMPLE_SCHEMA
 from medvision.table.manifest import read_manifest
 
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
@@ -54,66 +55,57 @@ def run_manifest(run: Path) -> dict[str, Any]:
     return manifest
 
 
-def freeze_samples(run: Path, samples: Sequence[Sample]) -> dict[str, str]:
+def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
     """Freeze the sample list of a run, or check that it is the one already frozen.
 
     Args:
         run: The run folder; made if it is not there.
-        samples: The questions.
+        samples: The questions, columns as in `SAMPLE_SCHEMA`.
 
     Returns:
-        Sample id to pixel digest, for samples rendered before from the same image file by the
-        same renderer.
+        Sample id to pixel digest, for samples drawn before from the same image file by the same
+        renderer.
 
     Raises:
         UsageError: No sample at all, or the run has another sample list.
     """
-    if not samples:
+    if not samples.num_rows:
         msg = "no sample is left to ask; check --split, the task and the suite's filters"
         raise UsageError(msg)
     run.mkdir(parents=True, exist_ok=True)
-    wanted = sample_table(samples)
     path = samples_path(run)
     if not path.exists():
         write_samples(run, samples, {})
         return {}
     frozen = pq.read_table(path, partitioning=None)
-    if not _same_questions(frozen, wanted):
+    questions = ["sample_id", "truth"]
+    if not frozen.select(questions).equals(samples.select(questions)):
         msg = (
-            f"{run} holds another sample list ({frozen.num_rows} samples, {wanted.num_rows} asked "
+            f"{run} holds another sample list ({frozen.num_rows} samples, {samples.num_rows} asked "
             "for now); use another --run folder"
         )
         raise UsageError(msg)
-    return _known_digests(frozen, samples)
+    same_image = pc.equal(frozen["image_sha256"], samples["image_sha256"])
+    same_renderer = pc.equal(frozen["renderer"], _renderers(samples))
+    trusted = frozen.filter(pc.and_(same_image, same_renderer))
+    pairs = zip(*(trusted[name].to_pylist() for name in ("sample_id", "pixel_sha256")), strict=True)
+    return {sample_id: digest for sample_id, digest in pairs if digest}
 
 
-def _same_questions(frozen: pa.Table, wanted: pa.Table) -> bool:
-    columns = ["sample_id", "truth"]
-    return bool(frozen.select(columns).equals(wanted.select(columns)))
+def _renderers(samples: pa.Table) -> pa.Array:
+    """Version of what draws each sample's slice; of PET it depends on the image's header."""
+    modalities, uris = (samples[name].to_pylist() for name in ("modality", "image_uri"))
+    images = list(zip(modalities, uris, strict=True))
+    versions = {image: renderer_version(*image) for image in set(images)}
+    return pa.array([versions[image] for image in images], pa.string())
 
 
-def _known_digests(frozen: pa.Table, samples: Sequence[Sample]) -> dict[str, str]:
-    names = ["pixel_sha256", "renderer", "image_sha256"]
-    rows = zip(*(frozen[name].to_pylist() for name in names), strict=True)
-    now = renderer_versions(samples)
-    return {
-        sample.sample_id: digest
-        for (digest, renderer, image_sha256), sample in zip(rows, samples, strict=True)
-        if digest and renderer == now[sample.sample_id] and image_sha256 == sample.image_sha256
-    }
-
-
-def write_samples(run: Path, samples: Sequence[Sample], pixel_sha256: dict[str, str]) -> None:
+def write_samples(run: Path, samples: pa.Table, pixel_sha256: Mapping[str, str]) -> None:
     """Write the sample list with the pixel digests known, atomically."""
-    digests = [pixel_sha256.get(sample.sample_id) for sample in samples]
-    versions = renderer_versions(samples)
-    renderers = [
-        versions[sample.sample_id] if digest else None
-        for sample, digest in zip(samples, digests, strict=True)
-    ]
-    table = sample_table(samples)
-    table = table.append_column("pixel_sha256", pa.array(digests, pa.string()))
-    table = table.append_column("renderer", pa.array(renderers, pa.string()))
+    digests = pa.array(map(pixel_sha256.get, samples["sample_id"].to_pylist()), pa.string())
+    nothing = pa.scalar(None, pa.string())
+    renderers = pc.if_else(pc.is_valid(digests), _renderers(samples), nothing)
+    table = samples.append_column("pixel_sha256", digests).append_column("renderer", renderers)
     write_parquet(samples_path(run), table.cast(RUN_SAMPLE_SCHEMA))
 
 

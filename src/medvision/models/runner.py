@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from medvision.errors import ItemError, UsageError
 from medvision.models.base import (
     AccessRefusedError,
+    Drawn,
     ErrorKind,
     LocalModel,
     Question,
@@ -29,7 +31,7 @@ from medvision.models.base import (
 )
 from medvision.models.keys import request_key
 from medvision.models.limits import Budget, Spending
-from medvision.models.store import RequestRow, ResponseStore
+from medvision.models.store import DrawnSlice, RequestRow, ResponseStore
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,11 @@ class RunSettings:
     grace_s: float = 5.0
     budget: Budget = field(default_factory=Budget)
     time_limit_s: float | None = None
+
+    @property
+    def n_render_threads(self) -> int:
+        """How many threads make pictures."""
+        return self.render_threads or min(4, os.cpu_count() or 1)
 
     def __post_init__(self) -> None:
         if self.time_limit_s is not None and self.time_limit_s <= 0:
@@ -153,22 +160,62 @@ class RunSummary:
         return self.n_errors > max_error_rate * self.n_total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A question with the key of its request."""
+
+    key: str
+    question: Question
+
+
 @dataclass(slots=True, kw_only=True)
 class _Plan:
-    """What is to be asked: keys of all questions in order, and those not asked so far."""
+    """What is to be asked: keys of all questions in order, and those not asked so far.
 
+    A question whose picture has not been drawn stands under a key that names its slice; drawing
+    it, just before it is asked, gives the key that names its pixels.
+    """
+
+    model: ServedModel | LocalModel
+    store: ResponseStore
     questions: Iterable[Question]
     keys: list[str]
     unanswered: set[str]
     n_not_applicable: int
     n_reused: int
+    claimed: set[str] = field(default_factory=set)
 
-    def open_questions(self) -> Iterator[tuple[str, Question]]:
+    def open_questions(self) -> Iterator[_Asked]:
         """Each unanswered request once, made only when it is its turn."""
         for key, question in zip(self.keys, self.questions, strict=True):
             if key in self.unanswered:
                 self.unanswered.discard(key)
-                yield key, question
+                self.claimed.add(key)
+                yield _Asked(key=key, question=question)
+
+    def with_picture(self, asked: _Asked, picture: Drawn, tally: "_Tally") -> _Asked | None:
+        """The question with its picture; None where its pixels are answered or asked already."""
+        question = asked.question.with_picture(picture)
+        key = request_key(question, self.model)
+        drawn = DrawnSlice(
+            sample_id=question.sample.sample_id,
+            slice_identity=question.slice_identity,
+            slice_sha256=picture.slice_sha256,
+            former_key=asked.key,
+        )
+        n_rows = self.store.give_key(key, drawn)
+        if key in self.claimed:
+            tally.n_total -= 1
+            return None
+        if self.store.answered([key]):
+            tally.n_total -= 1
+            self.n_reused += n_rows
+            return None
+        if key in self.unanswered:
+            self.unanswered.discard(key)
+            tally.n_total -= 1
+        self.claimed.add(key)
+        return _Asked(key=key, question=question)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -267,6 +314,8 @@ def _planned(
     store.set_requests(rows())
     unanswered = store.unanswered_keys()
     return _Plan(
+        model=model,
+        store=store,
         questions=applicable,
         keys=keys,
         unanswered=unanswered,
@@ -302,12 +351,12 @@ def _run_local(
 ) -> None:
     end_s = tally.start_s + (settings.time_limit_s or math.inf)
     try:
-        for batch in _batches_by_length(plan.open_questions(), model):
-            replies = model.replies([question for _, question in batch])
-            keyed = [(key, reply) for (key, _), reply in zip(batch, replies, strict=True)]
+        for batch in _batches_by_length(plan, model, settings, tally):
+            replies = model.replies([asked.question for asked in batch])
+            keyed = [(asked.key, reply) for asked, reply in zip(batch, replies, strict=True)]
             store.put_many(keyed, model=model.model_id)
-            for (_, question), reply in zip(batch, replies, strict=True):
-                tally.add(question, reply)
+            for asked, reply in zip(batch, replies, strict=True):
+                tally.add(asked.question, reply)
             tally.stopped = _over_budget(tally.spending)
             if time.monotonic() > end_s:
                 tally.stopped = tally.stopped or StopReason.TIME_LIMIT
@@ -318,13 +367,44 @@ def _run_local(
 
 
 def _batches_by_length(
-    pending: Iterator[tuple[str, Question]], model: LocalModel
-) -> Iterator[list[tuple[str, Question]]]:
+    plan: _Plan, model: LocalModel, settings: RunSettings, tally: _Tally
+) -> Iterator[list[_Asked]]:
     """Batches of questions alike in length, longest first, so that little of a batch is filling."""
-    while window := list(islice(pending, model.window_size)):
-        window.sort(key=lambda keyed: _length(keyed[1]), reverse=True)
-        for start in range(0, len(window), model.batch_size):
-            yield window[start : start + model.batch_size]
+    pending = plan.open_questions()
+    with ThreadPoolExecutor(settings.n_render_threads, thread_name_prefix="render") as renderers:
+        while window := list(islice(pending, model.window_size)):
+            window = _with_pictures(window, plan, tally, renderers)
+            window.sort(key=lambda asked: _length(asked.question), reverse=True)
+            for start in range(0, len(window), model.batch_size):
+                yield window[start : start + model.batch_size]
+
+
+def _with_pictures(
+    window: list[_Asked], plan: _Plan, tally: _Tally, renderers: ThreadPoolExecutor
+) -> list[_Asked]:
+    """Those still to be asked once all pictures are drawn; one that cannot be is an error."""
+    draws = [asked.question.draw for asked in window]
+    drawing = [None if draw is None else renderers.submit(draw) for draw in draws]
+    ready: list[_Asked] = []
+    for asked, picture in zip(window, drawing, strict=True):
+        if picture is None:
+            ready.append(asked)
+            continue
+        try:
+            drawn = plan.with_picture(asked, picture.result(), tally)
+        except (ItemError, OSError) as error:
+            reply = _picture_error(asked, error)
+            plan.store.put(asked.key, reply, model=plan.model.model_id)
+            tally.add(asked.question, reply)
+        else:
+            if drawn is not None:
+                ready.append(drawn)
+    return ready
+
+
+def _picture_error(asked: _Asked, error: Exception) -> Reply:
+    logger.warning("%s: picture not made: %s", asked.question.sample.sample_id, error)
+    return error_reply(ErrorKind.IMAGE)
 
 
 def _length(question: Question) -> tuple[int, int]:
@@ -368,6 +448,7 @@ class _ServedRun:
         tally: _Tally,
     ) -> None:
         self._model = model
+        self._plan = plan
         self._store = store
         self._settings = settings
         self._tally = tally
@@ -375,8 +456,7 @@ class _ServedRun:
         self._n_workers = min(settings.concurrency, len(plan.unanswered))
         self._stop = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
-        threads = settings.render_threads or min(4, os.cpu_count() or 1)
-        self._renderers = ThreadPoolExecutor(threads, thread_name_prefix="render")
+        self._renderers = ThreadPoolExecutor(settings.n_render_threads, thread_name_prefix="render")
         self._fatal: AccessRefusedError | None = None
         self._dead: ServerDeadError | None = None
         self._failed: set[str] = set()
@@ -408,8 +488,8 @@ class _ServedRun:
             await asyncio.sleep(start_after_s)
             if self._stop.is_set():
                 return
-            for key, question in self._pending:
-                self._record(key, question, await self._answer(question))
+            for asked in self._pending:
+                await self._ask(asked)
                 if over := _over_budget(self._tally.spending):
                     self._end(over)
                 if self._stop.is_set():
@@ -422,22 +502,28 @@ class _ServedRun:
             if self._fatal or self._dead:
                 self._stop.set()
 
-    async def _answer(self, question: Question) -> Reply:
-        if question.image_png is None:
-            return await self._model.reply(question, b"")
-        loop = asyncio.get_running_loop()
+    async def _ask(self, asked: _Asked) -> None:
+        question, image_png = asked.question, b""
+        in_pool = partial(asyncio.get_running_loop().run_in_executor, self._renderers)
         try:
-            image_png = await loop.run_in_executor(self._renderers, question.image_png)
+            if question.draw is not None:
+                picture = await in_pool(question.draw)
+                drawn = self._plan.with_picture(asked, picture, self._tally)
+                if drawn is None:
+                    return
+                asked, image_png = drawn, picture.png
+            elif question.image_png is not None:
+                image_png = await in_pool(question.image_png)
         except (ItemError, OSError) as error:
-            logger.warning("%s: picture not made: %s", question.sample.sample_id, error)
-            return error_reply(ErrorKind.IMAGE)
-        return await self._model.reply(question, image_png)
+            self._record(asked, _picture_error(asked, error))
+            return
+        self._record(asked, await self._model.reply(asked.question, image_png))
 
-    def _record(self, key: str, question: Question, reply: Reply) -> None:
-        self._store.put(key, reply, model=self._model.model_id)
+    def _record(self, asked: _Asked, reply: Reply) -> None:
+        self._store.put(asked.key, reply, model=self._model.model_id)
         if not reply.is_answer:
-            self._failed.add(key)
-        self._tally.add(question, reply)
+            self._failed.add(asked.key)
+        self._tally.add(asked.question, reply)
 
     async def _until_done_or_stopped(self) -> None:
         stopping: asyncio.Future[Any] = asyncio.create_task(self._stop.wait())

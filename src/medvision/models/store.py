@@ -67,6 +67,14 @@ SELECT requests.sample_id, requests.repeat, coalesce(responses.status, 'error'),
 FROM requests LEFT JOIN responses ON responses.key = requests.key
 """
 
+_DRAWN = """
+CREATE TABLE IF NOT EXISTS drawn(
+    sample_id TEXT PRIMARY KEY, slice_identity TEXT NOT NULL, slice_sha256 TEXT NOT NULL
+)
+"""
+"""Digests of slices drawn by an evaluation that has not ended; at its end they go into the sample
+list. Made when it is needed, so that a store of the version before is taken as it is."""
+
 _COUNTS = """
 SELECT coalesce(responses.status, 'error') AS status,
     CASE WHEN responses.key IS NULL THEN 'not_asked' ELSE responses.error_kind END AS kind, count(*)
@@ -91,6 +99,23 @@ class RequestRow:
     repeat: int
     key: str
     prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnSlice:
+    """A slice drawn for a request, whose key is known only now.
+
+    Attributes:
+        sample_id: Whose slice.
+        slice_identity: What the digest belongs to.
+        slice_sha256: Of the slice as stored.
+        former_key: Key under which the request stands so far.
+    """
+
+    sample_id: str
+    slice_identity: str
+    slice_sha256: str
+    former_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,12 +213,31 @@ class ResponseStore:
         with self._transaction():
             self._db.executemany(_PUT, (_response_row(key, reply, model) for key, reply in replies))
 
+    def give_key(self, key: str, drawn: DrawnSlice) -> int:
+        """Give requests whose picture is drawn now their key; how many there are."""
+        row = (drawn.sample_id, drawn.slice_identity, drawn.slice_sha256)
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO drawn VALUES (?, ?, ?)", row)
+            return self._db.execute(
+                "UPDATE requests SET key = ? WHERE key = ?", (key, drawn.former_key)
+            ).rowcount
+
+    def drawn_slices(self) -> dict[str, tuple[str, str]]:
+        """(identity, digest) of slices drawn by evaluations that did not end, by sample id."""
+        self._db.execute(_DRAWN)
+        return {row[0]: (row[1], row[2]) for row in self._db.execute("SELECT * FROM drawn")}
+
+    def forget_drawn(self) -> None:
+        """Once the sample list holds the digests."""
+        self._db.execute("DELETE FROM drawn")
+
     def set_requests(self, rows: Iterable[RequestRow]) -> None:
         """Make these the current requests, replacing the former ones at once or not at all.
 
         Raises:
             DuplicateRequestError: Two rows share sample and repeat.
         """
+        self._db.execute(_DRAWN)
         self._db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS kept"
             "(sample_id, repeat, PRIMARY KEY(sample_id, repeat)) WITHOUT ROWID"

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -139,12 +138,17 @@ def shown_geometry(stored: SliceGeometry, grid: PixelGrid) -> SliceGeometry:
 def on_grid(image: RenderedImage, grid: PixelGrid) -> RenderedImage:
     """A picture resampled to a grid, with the spacing that goes with it.
 
-    Bicubic, antialiased where it shrinks, in Pillow's integer arithmetic.
-
     Raises:
         PictureTooLargeError: As `shown_geometry` does.
     """
-    shown = shown_geometry(image.geometry, grid)
+    return resampled(image, shown_geometry(image.geometry, grid))
+
+
+def resampled(image: RenderedImage, shown: SliceGeometry) -> RenderedImage:
+    """A picture resampled to the size of another geometry of the same slice.
+
+    Bicubic, antialiased where it shrinks, in Pillow's integer arithmetic.
+    """
     pixels = image.pixels
     if pixels.shape != (shown.height_px, shown.width_px):
         size = (shown.width_px, shown.height_px)
@@ -204,27 +208,29 @@ def pixel_sha256(picture: Picture) -> str:
     return digest.hexdigest()
 
 
-def renderer_versions(samples: Iterable[Sample]) -> dict[str, str]:
-    """What, beside its image file, decides the pixels of each sample's slice: sample id to text.
+def renderer_version(modality: str, image_uri: str) -> str:
+    """What, beside the image file, decides the pixels of its slices.
 
     Version of this module, and of PET the scale that the image's header allows.
     """
-    of_pet: dict[str, str] = {}
-    versions: dict[str, str] = {}
-    for sample in samples:
-        uri = sample.image_uri
-        if sample.modality == "PET" and uri not in of_pet:
-            of_pet[uri] = _pet_version(Path(uri))
-        versions[sample.sample_id] = of_pet.get(uri, RENDERER)
-    return versions
-
-
-def _pet_version(image: Path) -> str:
+    if modality != "PET":
+        return RENDERER
     try:
-        scale = image_suv_per_unit(image)
+        scale = image_suv_per_unit(Path(image_uri))
     except ItemError:
         return f"{RENDERER} unreadable"
     return RENDERER if scale is None else f"{RENDERER} suv {scale!r}"
+
+
+def slice_identity(sample: Sample) -> str:
+    """Stands for the pixels of a sample's slice that is not drawn: same text, same pixels.
+
+    It names the volume by its digest, the slice, and what decides how it is shown.
+    """
+    ref = sample_slice(sample)
+    volume = sample.image_sha256 or sample.image_uri
+    how = [RENDERER, ref.modality, ref.label, ref.spacing_from]
+    return "/".join([volume, ref.plane, str(ref.slice_index), *how])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +269,7 @@ def sample_slice(sample: Sample) -> SliceRef:
         modality=sample.modality,
         plane=sample.plane,
         slice_index=sample.slice_index,
-        spacing_yx_mm=(sample.spacing_y_mm, sample.spacing_x_mm),
+        spacing_yx_mm=(sample.geometry.spacing_y_mm, sample.geometry.spacing_x_mm),
         label=window_label(asked, sample.dataset, sample.cohort, sample.image_id),
         spacing_from=sample.spacing_from,
     )

@@ -20,6 +20,7 @@ from medvision.pictures.perceived import (
     box_on_sent_from_slice,
     point_on_sent_from_slice,
 )
+from medvision.pictures.view import SliceView
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.messages import pixel_mm_text
 from medvision.replies import Style
@@ -38,16 +39,13 @@ class UnwritableTargetError(ItemError):
     reason = "unwritable_target"
 
 
-def target_text(
-    sample: Sample, style: Style, *, perceived: PerceivedSize, frame: StatedFrame
-) -> str:
+def target_text(sample: Sample, style: Style, view: SliceView) -> str:
     """The reply to train on, which reads back as a valid answer.
 
     Args:
         sample: What is asked.
         style: Direct: the answer alone. Chain of thought: the steps, then the answer in tags.
-        perceived: What the model sees of the sample's slice.
-        frame: Image size and pixel size that the prompt states.
+        view: What the model sees of the sample's slice and is told of it.
 
     Returns:
         Text in the frame of the picture sent: boxes and points include its padding.
@@ -57,8 +55,8 @@ def target_text(
         UnwritableTargetError: A line of an angle vanishes at four decimals.
     """
     if style is Style.DIRECT:
-        return ANSWER_FORMATS[sample.task].write(_truth_on_sent(sample, perceived))
-    steps = _STEPS[sample.task](_Asked(sample=sample, perceived=perceived, frame=frame))
+        return ANSWER_FORMATS[sample.task].write(_truth_on_sent(sample, view.perceived))
+    steps = _STEPS[sample.task](_Asked(sample=sample, perceived=view.perceived, frame=view.stated))
     answer = ANSWER_FORMATS[sample.task].write([float(value) for value in steps.values], style)
     return "\n".join([*steps.lines, answer])
 
@@ -109,7 +107,7 @@ class _Asked:
 
     def spot(self, point: Point) -> _Spot:
         on_slice = relative_from_point_px(
-            (point.x_px, point.y_px), self.sample.height_px, self.sample.width_px
+            (point.x_px, point.y_px), self.sample.geometry.height_px, self.sample.geometry.width_px
         )
         x, y = point_on_sent_from_slice(on_slice, self.perceived).tolist()
         return _Spot(name=point.name, x=_rounded(x, _COORDINATE), y=_rounded(y, _COORDINATE))
@@ -240,7 +238,9 @@ def _angle_steps(asked: _Asked, spots: list[_Spot]) -> _Steps:
 def _area_steps(asked: _Asked) -> _Steps:
     """Box, its sides in mm, and the share of it that makes the truth, at most 1."""
     sample = asked.sample
-    on_slice = relative_from_box_px(sample.box_px, sample.height_px, sample.width_px)
+    on_slice = relative_from_box_px(
+        sample.box_px, sample.geometry.height_px, sample.geometry.width_px
+    )
     box = box_on_sent_from_slice(on_slice, asked.perceived)
     x0, y0, x1, y1 = map(Decimal, ANSWER_FORMATS[Task.DETECTION].write(box.tolist()).split(", "))
     corners = [_Spot(name="", x=x0, y=y0), _Spot(name="", x=x1, y=y1)]

@@ -20,9 +20,10 @@ from medvision.catalog.dataset import DatasetTask, load_dataset
 from medvision.frames import FloatArray, Plane, relative_from_box_px
 from medvision.samples.case_images import BoolArray, CaseImages, IntArray, read_case_images
 from medvision.samples.draw import drawn_places
-from medvision.samples.sample import POINT_TYPE, SAMPLE_SCHEMA
+from medvision.samples.sample import SAMPLE_SCHEMA
 from medvision.samples.suite import TaskConfig
 from medvision.table.read import read_biometrics, read_regions
+from medvision.table.schema import POINT_TYPE
 from medvision.tasks import MetricKind, Task
 
 MIN_BOX_SIDE_PX = 10

@@ -1,12 +1,17 @@
 """A sample: one question about one slice, with the answer a perfect measurer would state."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
+from medvision.frames import SliceGeometry
+from medvision.table.schema import POINT_TYPE
 from medvision.tasks import Task
+
+_ROWS_AT_A_TIME = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +33,12 @@ class Sample:
             each part percent-encoded.
         image_uri: Absolute path of the image the slice is taken from.
         image_sha256: Digest of that image file.
+        geometry: Size and pixel spacing of the slice as stored.
         label_id: Of the structure asked for; None for angle and distance.
         name: The structure or measurement asked for, as the prompt names it.
-        metric_kind: "distance", "angle" (acute, between lines) or "vertex_angle" (at the landmark
-            that two lines share) for angle and distance, else "".
+        metric_kind: A `MetricKind` for angle and distance, else "".
         metric_key: Key of the measurement in its biometrics file, else "".
-        unit: Of `truth`: "relative", "mm", "deg" or "mm2".
+        unit: Of `truth`: one of the task's units.
         truth: detection: relative lower-left x0, y0, x1, y1 of the slice; tl: major, minor;
             ad, area: one number.
         box_px: Half-open pixel box x0, y0, x1, y1 on the slice (area: around all components);
@@ -57,10 +62,7 @@ class Sample:
     image_sha256: str
     plane: str
     slice_index: int
-    height_px: int
-    width_px: int
-    spacing_y_mm: float
-    spacing_x_mm: float
+    geometry: SliceGeometry
     label_id: int | None
     label: str
     component: int | None
@@ -75,61 +77,59 @@ class Sample:
     spacing_from: str = ""
 
 
-POINT_TYPE = pa.struct(
-    [("key", pa.string()), ("name", pa.string()), ("x_px", pa.float64()), ("y_px", pa.float64())]
-)
-"""Arrow type of a `Point`."""
+_ARROW_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    Task: pa.string(),
+    int: pa.int32(),
+    float: pa.float64(),
+    Point: POINT_TYPE,
+}
 
-SAMPLE_SCHEMA = pa.schema(
-    [
-        ("sample_id", pa.string()),
-        ("task", pa.string()),
-        ("dataset", pa.string()),
-        ("cohort", pa.string()),
-        ("case_id", pa.string()),
-        ("subject_id", pa.string()),
-        ("split", pa.string()),
-        ("image_id", pa.string()),
-        ("modality", pa.string()),
-        ("image_uri", pa.string()),
-        ("image_sha256", pa.string()),
-        ("plane", pa.string()),
-        ("slice_index", pa.int32()),
-        ("height_px", pa.int32()),
-        ("width_px", pa.int32()),
-        ("spacing_y_mm", pa.float64()),
-        ("spacing_x_mm", pa.float64()),
-        ("label_id", pa.int32()),
-        ("label", pa.string()),
-        ("component", pa.int32()),
-        ("name", pa.string()),
-        ("metric_kind", pa.string()),
-        ("metric_key", pa.string()),
-        ("unit", pa.string()),
-        ("truth", pa.list_(pa.float64())),
-        ("box_px", pa.list_(pa.float64())),
-        ("points", pa.list_(POINT_TYPE)),
-        ("description", pa.string()),
-        ("spacing_from", pa.string()),
-    ]
-)
-"""Columns of a run's frozen `samples.parquet`, in the order of `Sample`'s fields."""
+
+def _columns(record: type) -> list[tuple[str, pa.DataType]]:
+    """A column for each field of a dataclass; those of a geometry stand in its place."""
+    columns: list[tuple[str, pa.DataType]] = []
+    for name, hint in get_type_hints(record).items():
+        kinds = [kind for kind in get_args(hint) if kind not in (NoneType, Ellipsis)] or [hint]
+        if kinds[0] is SliceGeometry:
+            columns += _columns(SliceGeometry)
+        elif Ellipsis in get_args(hint):
+            columns.append((name, pa.list_(_ARROW_TYPES[kinds[0]])))
+        else:
+            columns.append((name, _ARROW_TYPES[kinds[0]]))
+    return columns
+
+
+SAMPLE_SCHEMA = pa.schema(_columns(Sample))
+"""Columns of a run's frozen `samples.parquet`: the fields of `Sample`, in their order."""
+
+GEOMETRY_COLUMNS = tuple(entry.name for entry in fields(SliceGeometry))
+"""The columns that make a sample's `geometry`."""
 
 
 def sample_table(samples: Iterable[Sample]) -> pa.Table:
     """Samples as a table with columns as in `SAMPLE_SCHEMA`."""
-    return pa.Table.from_pylist([asdict(sample) for sample in samples], SAMPLE_SCHEMA)
+    rows = [asdict(sample) for sample in samples]
+    return pa.Table.from_pylist([row | row["geometry"] for row in rows], SAMPLE_SCHEMA)
 
 
 def samples_from_table(table: pa.Table) -> list[Sample]:
     """The samples of a table, in its order; columns beside `SAMPLE_SCHEMA` are left out."""
-    return [sample_from_row(row) for row in table.select(SAMPLE_SCHEMA.names).to_pylist()]
+    return list(each_sample(table))
+
+
+def each_sample(table: pa.Table) -> Iterator[Sample]:
+    """The samples of a table, made when it is their turn: a long table is never all objects."""
+    known = table.select([name for name in SAMPLE_SCHEMA.names if name in table.column_names])
+    for start in range(0, known.num_rows, _ROWS_AT_A_TIME):
+        yield from map(sample_from_row, known.slice(start, _ROWS_AT_A_TIME).to_pylist())
 
 
 def sample_from_row(row: Mapping[str, Any]) -> Sample:
     """The sample of one row of such a table; what else the row holds is left out."""
-    values: dict[str, Any] = {name: row.get(name) for name in SAMPLE_SCHEMA.names}
+    values: dict[str, Any] = {entry.name: row.get(entry.name) for entry in fields(Sample)}
     values["task"] = Task(row["task"])
+    values["geometry"] = SliceGeometry(**{name: row[name] for name in GEOMETRY_COLUMNS})
     values["truth"] = tuple(row["truth"])
     values["box_px"] = tuple(row["box_px"] or ())
     values["points"] = tuple(Point(**point) for point in row["points"] or ())

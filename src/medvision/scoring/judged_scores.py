@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import read_samples, run_manifest, scores_path, write_parquet
 from medvision.models.store import ResponseStore, StoredReply
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import samples_from_table
 from medvision.scoring.judge import judge_questions, judge_store_path, read_scores
@@ -114,7 +114,7 @@ def _judged_rows(run: Path) -> Mapping[RowKey, dict[str, object]]:
     answers = []
     for stored in replies.values():
         sample = by_id[stored.sample_id]
-        seen = reader.family.perceived(sample)
+        seen = reader.family.view(sample.geometry).perceived
         answer, _ = reader.readings(sample.task, stored.reply.text, seen)
         reading = [str(answer.status), list(answer.values)]
         row = [stored.sample_id, stored.repeat, str(stored.reply.status), *reading, *reading]

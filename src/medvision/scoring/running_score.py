@@ -38,7 +38,7 @@ class RunningScore:
         if not reply.is_answer:
             return
         sample = question.sample
-        seen = self.reader.family.perceived(sample)
+        seen = self.reader.family.view(sample.geometry).perceived
         answer, _ = self.reader.readings(sample.task, reply.text, seen)
         if answer.status is not AnswerStatus.OK:
             return

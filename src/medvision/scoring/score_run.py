@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.frames import SliceGeometry
-from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import (
     read_samples,
     run_manifest,
@@ -25,9 +24,11 @@ from medvision.models.run_folder import (
 )
 from medvision.models.store import ResponseStore
 from medvision.pictures.perceived import PerceivedSize, box_on_slice_from_sent
+from medvision.pictures.view import PictureFamily
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Answer, AnswerStatus, Style
 from medvision.replies.recovered import read_recovered
+from medvision.samples import GEOMETRY_COLUMNS
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 from medvision.tasks import Task
 
@@ -83,10 +84,11 @@ class ReplyReader:
 
     def perceived(self, samples: pa.Table) -> list[PerceivedSize]:
         """What the model saw of the samples' slices; each shape is worked out once."""
-        names = ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
-        shapes = list(zip(*(samples[name].to_pylist() for name in names), strict=True))
+        shapes = list(zip(*(samples[name].to_pylist() for name in GEOMETRY_COLUMNS), strict=True))
         seen = {
-            shape: self.family.perceived(SliceGeometry(**dict(zip(names, shape, strict=True))))
+            shape: self.family.view(
+                SliceGeometry(**dict(zip(GEOMETRY_COLUMNS, shape, strict=True)))
+            ).perceived
             for shape in set(shapes)
         }
         return [seen[shape] for shape in shapes]

@@ -7,7 +7,8 @@ from medvision.annotate.regions import COMPONENT_COLUMNS, SLICE_COLUMNS
 INT, REAL, TEXT = pa.int32(), pa.float64(), pa.string()
 
 _IMAGE = pa.struct([("image_id", TEXT), ("modality", TEXT), ("uri", TEXT), ("sha256", TEXT)])
-_POINT = pa.struct([("key", TEXT), ("name", TEXT), ("x_px", REAL), ("y_px", REAL)])
+POINT_TYPE = pa.struct([("key", TEXT), ("name", TEXT), ("x_px", REAL), ("y_px", REAL)])
+"""A named point on a slice: pixel centres, top-left origin."""
 
 CASE_KEYS = [("dataset", TEXT), ("cohort", TEXT), ("case_id", TEXT), ("subject_id", TEXT)]
 
@@ -75,7 +76,7 @@ BIOMETRIC_SCHEMA = pa.schema(
         ("value", REAL),
         ("unit", TEXT),
         ("vertex_value_deg", REAL),
-        ("points", pa.list_(_POINT)),
+        ("points", pa.list_(POINT_TYPE)),
     ]
 )
 """One row per measurement from landmarks."""

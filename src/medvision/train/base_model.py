@@ -9,9 +9,9 @@ import transformers
 from PIL import Image
 from transformers import AutoModelForImageTextToText, ProcessorMixin
 
-from medvision.models.evaluate import PictureFamily
 from medvision.models.hf_processor import LOADING_ERRORS, load_picture_processor
 from medvision.pictures.perceived import Preparation, family_named, perceived_size
+from medvision.pictures.view import PictureFamily
 from medvision.train.config import ModelConfig, Precision, Tuning
 from medvision.train.errors import BaseModelError
 

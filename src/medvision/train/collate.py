@@ -106,7 +106,7 @@ def refuse_long_sequences(examples: Examples, chat: Chat, collator: Collator) ->
     for row in _of_each_wording(examples.table):
         sample = examples.sample(row)
         asked = question(sample, examples.style, examples.family)
-        size_hw = examples.family.sent_hw(sample)
+        size_hw = examples.family.view(sample.geometry).sent_hw
         length = len(asked.prompt) + len(asked.target)
         if length > longest.get(size_hw, (0, {}))[0]:
             made = {"prompt": chat.prompt(asked.prompt), ROW: row}

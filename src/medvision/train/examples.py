@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from medvision.models.evaluate import PictureFamily, declared_family, sample_prompt, sent_pixels
-from medvision.models.profiles import ModelProfile, profile_for
+from medvision.models.profiles import ModelProfile, declared_family, profile_for
 from medvision.pictures.perceived import resolved_limits
 from medvision.pictures.render import SlicePictures
+from medvision.pictures.view import PictureFamily
+from medvision.prompts.messages import prompt_text
 from medvision.prompts.targets import target_text
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
@@ -84,15 +85,14 @@ def question(sample: Sample, style: Style, family: PictureFamily) -> Question:
     Raises:
         ItemError: The sample has no target that can be written.
     """
-    target = target_text(
-        sample, style, perceived=family.perceived(sample), frame=family.stated(sample)
-    )
-    return Question(prompt=sample_prompt(sample, style, family), target=target)
+    view = family.view(sample.geometry)
+    target = target_text(sample, style, view)
+    return Question(prompt=prompt_text(sample, style, view.stated), target=target)
 
 
 def picture(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> Image.Image:
     """The RGB picture that a model of this family gets, as in evaluation."""
-    return Image.fromarray(sent_pixels(sample, family, pictures)).convert("RGB")
+    return Image.fromarray(family.sent_pixels(pictures.image(sample))).convert("RGB")
 
 
 class Examples:

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.run_folder import scores_path
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
-from medvision.samples import Sample
+from medvision.samples import Sample, sample_table
 from medvision.scoring import aggregate
 from medvision.scoring.score_run import score_run
 from medvision.tasks import TASKS, Task
@@ -75,7 +76,7 @@ class Validator:
         own = self.samples[shard.rank :: shard.n_ranks]
         folder = run if shard.n_ranks == 1 else run / f"part-{shard.rank}"
         request = EvalRequest(
-            samples=own,
+            samples=sample_table(own),
             model=InProcessModel(
                 model,
                 self.chat,

@@ -20,6 +20,7 @@ from medvision.pictures.perceived.sending import (
     picture_to_send,
     point_on_sent_from_slice,
     point_on_slice_from_sent,
+    prepared_picture,
 )
 from medvision.pictures.perceived.sizes import (
     AspectRatioError,
@@ -50,6 +51,7 @@ __all__ = [
     "picture_to_send",
     "point_on_sent_from_slice",
     "point_on_slice_from_sent",
+    "prepared_picture",
     "resolved_limits",
     "stated_frame",
 ]

@@ -76,16 +76,25 @@ def picture_to_send(pixels: Pixels, family: str, limits: LimitsLike | None = Non
     height_px, width_px = pixels.shape[:2]
     rule = family_named(family)
     perceived = perceived_size(family, height_px, width_px, limits)
-    if rule.preparation is Preparation.NONE:
-        whole = (0.0, 0.0, float(width_px), float(height_px))
-        return SentPicture(pixels=pixels, perceived=perceived, content_box_px=whole)
-    prepared = _prepared(pixels, perceived, rule)
+    is_sent_as_is = rule.preparation is Preparation.NONE
+    whole = (0.0, 0.0, float(width_px), float(height_px))
     return SentPicture(
-        pixels=prepared, perceived=perceived, content_box_px=perceived.content_box_px
+        pixels=prepared_picture(pixels, perceived, rule),
+        perceived=perceived,
+        content_box_px=whole if is_sent_as_is else perceived.content_box_px,
     )
 
 
-def _prepared(pixels: Pixels, perceived: PerceivedSize, rule: Family) -> Pixels:
+def prepared_picture(pixels: Pixels, perceived: PerceivedSize, rule: Family) -> Pixels:
+    """Pixels of `picture_to_send` for a picture whose perceived size is known already.
+
+    Args:
+        pixels: (H, W) grey or (H, W, 3) RGB, 8-bit.
+        perceived: What `perceived_size` says of a picture of H by W px.
+        rule: Its family.
+    """
+    if rule.preparation is Preparation.NONE:
+        return pixels
     if rule.preparation is Preparation.PAD_THEN_RESIZE:
         height_px, width_px = pixels.shape[:2]
         side_px = max(height_px, width_px)
