@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medvision.frames import SliceGeometry
 from medvision.geometry import acute_angle_deg, vertex_angle_deg
 from medvision.pictures.perceived import (
     box_on_slice_from_sent,
@@ -19,54 +20,33 @@ from medvision.prompts import targets
 from medvision.prompts.messages import prompt_text
 from medvision.prompts.targets import UnwritableTargetError
 from medvision.replies import AnswerStatus, Style, read_answer
-from medvision.samples import Point, Sample
+from medvision.samples import Point
 from medvision.tasks import Task
+from tests import builders
+from tests.builders import geometry_of, shape_hw
 
 FAMILIES = ("qwen2_5_vl", "gemma3", "llava_onevision", "clip336_pad", "as_sent")
-UNITS = {"detection": "relative", "tl": "mm", "ad": "deg", "area": "mm2"}
 NUMBER = r"-?\d+(?:\.\d+)?"
+WIDE = SliceGeometry(height_px=160, width_px=384, spacing_y_mm=1.25, spacing_x_mm=0.7)
 
 
 def sample(task, **changes):
-    values = {
-        "sample_id": "d//c/image/axial/3/1.0/x",
-        "task": task,
-        "dataset": "d",
-        "cohort": "",
-        "case_id": "c",
-        "subject_id": "c",
-        "split": "train",
-        "image_id": "image",
-        "modality": "CT",
-        "image_uri": "/x",
-        "image_sha256": "0",
-        "plane": "axial",
-        "slice_index": 3,
-        "height_px": 160,
-        "width_px": 384,
-        "spacing_y_mm": 1.25,
-        "spacing_x_mm": 0.7,
-        "label_id": 1,
-        "label": "liver tumor",
-        "component": 0,
-        "name": "liver tumor",
-        "metric_kind": "",
-        "metric_key": "",
-        "unit": UNITS[task],
-        "truth": (1.0,),
-        "box_px": (),
-        "points": (),
-    }
-    return Sample(**(values | changes))
+    unit = {"unit": "deg"} if task is Task.ANGLE_DISTANCE else {}
+    return builders.sample(task, geometry=WIDE, **{"name": "liver tumor", **unit, **changes})
 
 
 def seen(one, family):
-    return perceived_size(family, one.height_px, one.width_px)
+    return perceived_size(family, *shape_hw(one))
 
 
 def frame_of(one, family):
+    shape = geometry_of(one)
     return stated_frame(
-        seen(one, family), one.height_px, one.width_px, one.spacing_y_mm, one.spacing_x_mm
+        seen(one, family),
+        shape.height_px,
+        shape.width_px,
+        shape.spacing_y_mm,
+        shape.spacing_x_mm,
     )
 
 
@@ -142,7 +122,8 @@ def points_of(coordinates, keys=("a", "b", "c", "d")):
 
 
 def in_mm(points, one):
-    return np.array([(p.x_px * one.spacing_x_mm, p.y_px * one.spacing_y_mm) for p in points])
+    shape = geometry_of(one)
+    return np.array([(p.x_px * shape.spacing_x_mm, p.y_px * shape.spacing_y_mm) for p in points])
 
 
 positions = st.tuples(st.floats(-3, 386), st.floats(-3, 162))
