@@ -53,7 +53,7 @@ def at_first_interrupt(react):
             if record.getMessage().startswith("stopping"):
                 react()
 
-    logger, watch = logging.getLogger("medvision.models.runner"), Watch()
+    logger, watch = logging.getLogger("medvision"), Watch()
     logger.addHandler(watch)
     try:
         yield

@@ -131,7 +131,7 @@ families = st.sampled_from(FAMILIES)
 
 
 @given(st.tuples(positions, positions, positions, positions), families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_axis_lengths_follow_from_the_written_end_points(coordinates, family):
     points = points_of(coordinates)
     one = sample(Task.TUMOR_LESION, points=points)
@@ -157,7 +157,7 @@ def test_axis_lengths_follow_from_the_written_end_points(coordinates, family):
 
 
 @given(st.tuples(positions, positions), families)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_distance_follows_from_the_written_landmarks(coordinates, family):
     points = points_of(coordinates, "ab")
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind="distance", unit="mm")
@@ -197,7 +197,7 @@ def angle_bound_deg(one, family, lengths_mm):
 
 
 @given(st.tuples(positions, positions, positions, positions), families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_acute_angle_follows_from_the_written_landmarks(coordinates, family):
     points = points_of(coordinates)
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind="angle")
@@ -218,7 +218,7 @@ def test_acute_angle_follows_from_the_written_landmarks(coordinates, family):
     st.sampled_from(["abac", "bac a".replace(" ", ""), "abca", "baac"]),
     families,
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_angle_at_a_shared_landmark_is_not_folded(coordinates, keys, family):
     where = dict(zip("abc", coordinates, strict=True))
     points = points_of([where[key] for key in keys], keys)
@@ -247,7 +247,7 @@ def box_sample(task, box, **changes):
 
 
 @given(boxes, families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_box_is_what_the_extreme_points_say(box, family):
     one = box_sample(Task.DETECTION, box)
     text = target_text(one, Style.COT, family)
@@ -270,7 +270,7 @@ def test_box_is_what_the_extreme_points_say(box, family):
 
 
 @given(boxes, st.floats(0.01, 1.0), families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_area_is_the_written_share_of_the_written_box(box, share, family):
     _, _, width, height = box
     truth = width * height * share * 1.25 * 0.7
