@@ -1,34 +1,59 @@
 """Fixtures shared by all tests."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from medvision.cli import main
+from tests.model_server import ModelServer
+
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
-def real_root(request):
+def real_root(request, tmp_path_factory):
     """Data root with the real sample datasets built, kept between test runs.
 
     Skipped where the package registries cannot be reached; on CI that is a failure.
     """
-    root = Path(request.config.cache.mkdir("real-images"))
-    for name in ("colin27-aal", "pyradiomics-tumors", "afids-mni", "mni152-tissue"):
-        command = [sys.executable, "-m", "medvision.cli", "build", name, "--root", str(root)]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
-        if done.returncode:
-            if os.environ.get("CI"):
-                pytest.fail(f"{name}: {done.stdout}{done.stderr}")
-            if name != "colin27-aal":
-                pytest.skip(f"needs the package registries: {done.stderr.strip()[-300:]}")
+    cache = getattr(request.config, "cache", None)  # None with `-p no:cacheprovider`
+    root = Path(cache.mkdir("real-images")) if cache else tmp_path_factory.mktemp("real-images")
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may want to build the same just now
+        for name in ("colin27-aal", "pyradiomics-tumors", "afids-mni", "mni152-tissue"):
+            command = [sys.executable, "-m", "medvision.cli", "build", name, "--root", str(root)]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=1800)
+            if done.returncode:
+                if os.environ.get("CI"):
+                    pytest.fail(f"{name}: {done.stdout}{done.stderr}")
+                if name != "colin27-aal":
+                    pytest.skip(f"needs the package registries: {done.stderr.strip()[-300:]}")
     return root
+
+
+@pytest.fixture
+def serve():
+    """Start servers that do as they are told; all are gone after the test."""
+    with ExitStack() as started:
+
+        def start(behave):
+            server = ModelServer(behave)
+            started.callback(server.stop)
+            return server
+
+        yield start
 
 
 STUDY_SHAPE = (60, 80, 24)

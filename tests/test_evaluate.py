@@ -1,16 +1,10 @@
 """From tables to scores: baselines and a served model through the whole text path."""
 
-import base64
-import io
-import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from medvision.cli import main
 from medvision.frames import (
@@ -25,6 +19,8 @@ from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style, read_answer
 from medvision.samples import samples_from_table
 from medvision.tasks import Task
+from tests.builders import geometry_of, shape_hw
+from tests.model_server import Respond, say
 
 
 def evaluate(tables, run, *, task, model, **options):
@@ -108,115 +104,59 @@ def test_a_dot_and_a_box_come_back_to_their_pixels_through_text():
     assert back == pytest.approx((20, 11), abs=0.005)
 
 
-class ChatServer(ThreadingHTTPServer):
-    """An OpenAI-compatible server that answers by a function of prompt and picture."""
-
-    daemon_threads = True
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.requests = []
-        super().__init__(("127.0.0.1", 0), ChatHandler)
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class ChatHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        image, text = request["messages"][-1]["content"]
-        png = base64.b64decode(image["image_url"]["url"].split(",")[1])
-        picture = np.asarray(Image.open(io.BytesIO(png)))
-        self.server.requests.append((text["text"], picture, request))
-        status, content = self.server.answer(text["text"], picture)
-        message = {"role": "assistant", "content": content}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        reply = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
-        body = json.dumps({**reply, "choices": [choice]} if status == 200 else {"error": content})
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(answer):
-        server = ChatServer(answer)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 def test_served_model_sees_the_slice_and_is_scored(study_tables, tmp_path, serve):
     """A server that measures the bright liver in the picture it gets, and answers with its box."""
 
-    def answer(_prompt, picture):
+    def answer(request, _index):
+        picture = request.picture
         liver = (picture > np.median(picture)) if picture.ndim == 2 else picture[..., 0] > 100
         ys, xs = np.nonzero(liver)
         box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-        return 200, ", ".join(f"{v:.4f}" for v in relative_from_box_px(box, *picture.shape[:2]))
+        relative = relative_from_box_px(box, *picture.shape[:2])
+        return say(", ".join(f"{v:.4f}" for v in relative))
 
     server = serve(answer)
-    options = {"base_url": server.url, "limit": 12, "concurrency": 3}
+    options = {"base_url": server.base_url, "limit": 12, "concurrency": 3}
     run = tmp_path / "run"
     status = evaluate(study_tables, run, task="detection", model="openai/m", **options)
     assert status == 0
     assert len(server.requests) == 12
     samples = {s.name for s in samples_from_table(read_samples(run))}
-    prompts = {prompt for prompt, _, _ in server.requests}
-    assert all(any(f"the {name} and" in prompt for prompt in prompts) for name in samples)
+    assert all(any(f"the {name} and" in text for text in server.texts) for name in samples)
     pixels = read_samples(run)
     assert all(pixels["pixel_sha256"].to_pylist())
-    heights = {picture.shape[:2] for _, picture, _ in server.requests}
+    shown = {request.picture.shape[:2] for request in server.requests}
     sizes = zip(pixels["height_px"].to_pylist(), pixels["width_px"].to_pylist(), strict=True)
-    assert heights == set(sizes)
+    assert shown == set(sizes)
     again = evaluate(study_tables, run, task="detection", model="openai/m", **options)
     assert again == 0
     assert len(server.requests) == 12
 
 
 def test_padding_family_gets_the_padded_picture_and_boxes_come_back(study_tables, tmp_path, serve):
-    server = serve(lambda prompt, picture: (200, "no"))
-    options = {"base_url": server.url, "limit": 8, "family": "llava_onevision"}
+    server = serve(lambda *_: say("no"))
+    options = {"base_url": server.base_url, "limit": 8, "family": "llava_onevision"}
     run = tmp_path / "probe"
     evaluate(study_tables, run, task="detection", model="openai/m", **options)
     samples = samples_from_table(read_samples(run))
-    canvases = {picture.shape[:2] for _, picture, _ in server.requests}
+    canvases = {request.picture.shape[:2] for request in server.requests}
     assert canvases == {(384, 384)}
-    seen = {
-        s.sample_id: perceived_size("llava_onevision", s.height_px, s.width_px) for s in samples
-    }
+    seen = {s.sample_id: perceived_size("llava_onevision", *shape_hw(s)) for s in samples}
     assert any(size.content_hw != size.canvas_hw for size in seen.values())
     # with one question at a time, the questions come in the order of the samples
     replies = iter(
         ", ".join(f"{v:.5f}" for v in box_on_sent_from_slice(s.truth, seen[s.sample_id]))
         for s in samples
     )
-    exact = serve(lambda prompt, picture: (200, next(replies)))
-    options |= {"base_url": exact.url, "concurrency": 1}
+    exact = serve(lambda *_: say(next(replies)))
+    options |= {"base_url": exact.base_url, "concurrency": 1}
     evaluate(study_tables, tmp_path / "exact", task="detection", model="openai/m", **options)
     assert column(scores_of(tmp_path / "exact"), "iou").min() > 0.99
 
 
 def test_a_model_that_never_answers_has_no_errors_to_average(study_tables, tmp_path, serve, capsys):
-    server = serve(lambda prompt, picture: (200, "That is hard to say."))
-    options = {"base_url": server.url, "limit": 4, "family": "qwen2_5_vl"}
+    server = serve(lambda *_: say("That is hard to say."))
+    options = {"base_url": server.base_url, "limit": 4, "family": "qwen2_5_vl"}
     assert evaluate(study_tables, tmp_path / "run", task="tl", model="openai/m", **options) == 0
     out = capsys.readouterr().out
     assert "success_rate 0\n  mae_mean_parsed        none  [none, none]\n" in out
@@ -225,18 +165,13 @@ def test_a_model_that_never_answers_has_no_errors_to_average(study_tables, tmp_p
 def test_failed_requests_are_errors_and_only_they_are_asked_again(
     study_tables, tmp_path, serve, capsys
 ):
-    healthy = threading.Event()
-    lock = threading.Lock()
-    counter = {"n": 0}
-
-    def answer(prompt, picture):
-        with lock:
-            counter["n"] += 1
-            broken = not healthy.is_set() and counter["n"] % 4 == 0
-        return (400, "code 31.2, 18.0 went wrong") if broken else (200, "31.20, 18.00")
+    def answer(_request, index):
+        if index < 20 and index % 4 == 3:
+            return Respond(code=400, body={"error": {"message": "code 31.2, 18.0 went wrong"}})
+        return say("31.20, 18.00")
 
     server = serve(answer)
-    options = {"base_url": server.url, "limit": 20, "family": "qwen2_5_vl"}
+    options = {"base_url": server.base_url, "limit": 20, "family": "qwen2_5_vl"}
     run = tmp_path / "run"
     assert evaluate(study_tables, run, task="tl", model="openai/m", **options) == 1
     out = capsys.readouterr().out
@@ -244,30 +179,30 @@ def test_failed_requests_are_errors_and_only_they_are_asked_again(
     assert "withheld" in out
     statuses = scores_of(run)["status"].to_pylist()
     assert statuses.count("error") == 5
-    healthy.set()
-    n_before = len(server.requests)
+    assert len(server.requests) == 20
     assert evaluate(study_tables, run, task="tl", model="openai/m", **options) == 0
-    assert len(server.requests) == n_before + 5
+    assert len(server.requests) == 20 + 5
     assert set(scores_of(run)["status"].to_pylist()) == {"ok"}
 
 
 def test_prompt_states_the_size_the_model_sees(study_tables, tmp_path, serve):
-    server = serve(lambda prompt, picture: (200, "1.00, 1.00"))
-    options = {"base_url": server.url, "limit": 6, "family": "448x448"}
+    server = serve(lambda *_: say("1.00, 1.00"))
+    options = {"base_url": server.base_url, "limit": 6, "family": "448x448"}
     evaluate(study_tables, tmp_path / "run", task="tl", model="openai/m", **options)
     samples = samples_from_table(read_samples(tmp_path / "run"))
+    shapes = {shape_hw(s) for s in samples}
     stated = set()
-    for prompt, picture, _ in server.requests:
-        assert "448 pixels wide and 448 pixels high" in prompt
-        found = re.search(r"each pixel is ([\d.]+) mm wide and ([\d.]+) mm high", prompt)
+    for request in server.requests:
+        assert "448 pixels wide and 448 pixels high" in request.text
+        found = re.search(r"each pixel is ([\d.]+) mm wide and ([\d.]+) mm high", request.text)
         stated.add(tuple(round(float(v), 4) for v in found.groups()))
-        assert picture.shape[:2] in {(s.height_px, s.width_px) for s in samples}
+        assert request.picture.shape[:2] in shapes
     expected = {
         (
-            round(s.spacing_x_mm * s.width_px / 448, 4),
-            round(s.spacing_y_mm * s.height_px / 448, 4),
+            round(one.spacing_x_mm * one.width_px / 448, 4),
+            round(one.spacing_y_mm * one.height_px / 448, 4),
         )
-        for s in samples
+        for one in map(geometry_of, samples)
     }
     assert stated == expected
 
@@ -297,8 +232,8 @@ def test_scoring_again_asks_nothing_and_changes_nothing(study_tables, tmp_path):
 
 
 def test_an_image_gone_is_an_error_and_not_a_wrong_answer(study_tables, tmp_path, serve, capsys):
-    server = serve(lambda prompt, picture: (200, "0.1, 0.1, 0.9, 0.9"))
-    options = {"base_url": server.url, "limit": 10}
+    server = serve(lambda *_: say("0.1, 0.1, 0.9, 0.9"))
+    options = {"base_url": server.base_url, "limit": 10}
     hidden = study_tables.parent / "images"
     moved = study_tables.parent / "gone"
     hidden.rename(moved)

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 
 from medvision.analysis import RunScores
-from medvision.frames import relative_from_box_px
-from medvision.samples import SAMPLE_SCHEMA
+from medvision.frames import SliceGeometry, relative_from_box_px
+from medvision.samples import Point, sample_table
 from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.score_table import score_table
-from medvision.tasks import Task
+from medvision.tasks import MetricKind, Task
+from tests.builders import sample
 
 REPLY_SCHEMA = pa.schema(
     [
@@ -23,133 +24,127 @@ REPLY_SCHEMA = pa.schema(
 )
 
 GRIDS = {
-    "axial": {"height_px": 160, "width_px": 200, "spacing_y_mm": 1.6, "spacing_x_mm": 1.6},
-    "coronal": {"height_px": 70, "width_px": 200, "spacing_y_mm": 4.0, "spacing_x_mm": 1.6},
-    "sagittal": {"height_px": 70, "width_px": 160, "spacing_y_mm": 4.0, "spacing_x_mm": 1.6},
+    "axial": SliceGeometry(height_px=160, width_px=200, spacing_y_mm=1.6, spacing_x_mm=1.6),
+    "coronal": SliceGeometry(height_px=70, width_px=200, spacing_y_mm=4.0, spacing_x_mm=1.6),
+    "sagittal": SliceGeometry(height_px=70, width_px=160, spacing_y_mm=4.0, spacing_x_mm=1.6),
 }
 LABELS = ["liver", "left kidney", "spleen", "aorta", "urinary bladder"]
 
 
-def sample_row(number, task, **given):
-    plane = given.pop("plane", ("axial", "coronal", "sagittal")[number % 3])
-    dataset = given.pop("dataset", "Drawn-CT" if number % 4 else "Drawn-MR")
-    row = {
-        "sample_id": f"{dataset}//case_{number % 17:03d}/image/{plane}/{number}/1.0/{task}",
-        "task": task,
+def plane_of(number):
+    return ("axial", "coronal", "sagittal")[number % 3]
+
+
+def drawn(task, number, **changes):
+    """A sample of one of 17 cases in two datasets, on a plane and of a label by its number."""
+    dataset, modality = ("Drawn-CT", "CT") if number % 4 else ("Drawn-MR", "MRI")
+    plane = changes.get("plane", plane_of(number))
+    label = LABELS[number % len(LABELS)]
+    fields = {
         "dataset": dataset,
-        "cohort": "",
+        "modality": modality,
         "case_id": f"case_{number % 17:03d}",
         "subject_id": f"subject_{number % 17:03d}",
-        "split": "test",
-        "image_id": "image",
-        "modality": "CT" if dataset == "Drawn-CT" else "MRI",
         "image_uri": f"/data/{dataset}/case_{number % 17:03d}.nii.gz",
-        "image_sha256": "0" * 64,
         "plane": plane,
-        "slice_index": number,
-        **GRIDS.get(plane, GRIDS["axial"]),
-        "label_id": 1,
-        "label": LABELS[number % len(LABELS)],
-        "component": 0,
-        "name": LABELS[number % len(LABELS)],
-        "metric_kind": "",
-        "metric_key": "",
-        "unit": "relative",
-        "truth": [],
-        "box_px": [],
-        "points": [],
+        "geometry": GRIDS[plane],
+        "name": label,
         "description": "drawn scan",
     }
-    return row | given
+    fields |= {} if task is Task.ANGLE_DISTANCE else {"label": label}
+    return sample(task, number=number, **fields | changes)
 
 
-def box_of(number, grid, rng):
-    side = (0.16, 0.27, 0.42)[number % 3]
-    width, height = grid["width_px"] * side, grid["height_px"] * side
-    x0 = rng.uniform(0, grid["width_px"] - width)
-    y0 = rng.uniform(0, grid["height_px"] - height)
+def box_of(number, rng):
+    grid, side = GRIDS[plane_of(number)], (0.16, 0.27, 0.42)[number % 3]
+    width, height = grid.width_px * side, grid.height_px * side
+    x0 = rng.uniform(0, grid.width_px - width)
+    y0 = rng.uniform(0, grid.height_px - height)
     return [float(round(v)) for v in (x0, y0, x0 + width, y0 + height)]
 
 
-def detection_row(number, rng):
-    row = sample_row(number, "detection")
-    row["box_px"] = box_of(number, row, rng)
-    relative = relative_from_box_px(row["box_px"], row["height_px"], row["width_px"])
-    return row | {"truth": relative.tolist()}
+def detection(number, rng):
+    grid, box = GRIDS[plane_of(number)], box_of(number, rng)
+    truth = relative_from_box_px(box, grid.height_px, grid.width_px)
+    return drawn(Task.DETECTION, number, box_px=box, truth=truth.tolist())
 
 
-def lesion_row(number, rng):
-    row = sample_row(number, "tl", label="liver tumor", name="liver tumor", unit="mm")
-    x, y = row["width_px"] * 0.5, row["height_px"] * 0.5
+def lesion(number, rng):
+    grid = GRIDS[plane_of(number)]
+    x, y = grid.width_px * 0.5, grid.height_px * 0.5
     major_mm, turn = rng.uniform(12, 110), rng.uniform(-1.2, 1.2)
     minor_mm = major_mm * rng.uniform(0.4, 0.95)
-    across = np.array([math.cos(turn), math.sin(turn)]) / [row["spacing_x_mm"], row["spacing_y_mm"]]
-    down = np.array([-math.sin(turn), math.cos(turn)]) / [row["spacing_x_mm"], row["spacing_y_mm"]]
+    spacing_mm = np.array([grid.spacing_x_mm, grid.spacing_y_mm])
+    across = np.array([math.cos(turn), math.sin(turn)]) / spacing_mm
+    down = np.array([-math.sin(turn), math.cos(turn)]) / spacing_mm
     ends = [-across * major_mm, across * major_mm, -down * minor_mm, down * minor_mm]
     names = ("major 0", "major 1", "minor 0", "minor 1")
-    points = [
-        {"key": name, "name": name, "x_px": x + end[0] / 2, "y_px": y + end[1] / 2}
-        for name, end in zip(names, ends, strict=True)
-    ]
-    box = [x - 10, y - 10, x + 10, y + 10]
-    return row | {"truth": [major_mm, minor_mm], "points": points, "box_px": box}
+    return drawn(
+        Task.TUMOR_LESION,
+        number,
+        label="liver tumor",
+        name="liver tumor",
+        truth=[major_mm, minor_mm],
+        points=[
+            Point(key=name, name=name, x_px=x + end[0] / 2, y_px=y + end[1] / 2)
+            for name, end in zip(names, ends, strict=True)
+        ],
+        box_px=[x - 10, y - 10, x + 10, y + 10],
+    )
 
 
-def measurement_row(number, rng):
+def measurement(number, rng):
     """A distance between two landmarks, or the angle of two lines that share one."""
-    row = sample_row(number, "ad", plane="sagittal", label="", label_id=None, component=None)
-    places = rng.uniform(0.15, 0.85, (3, 2)) * [row["width_px"], row["height_px"]]
-    keys = ("nasion", "sella", "point A")
+    grid = GRIDS["sagittal"]
+    places = rng.uniform(0.15, 0.85, (3, 2)) * [grid.width_px, grid.height_px]
     sella, nasion, point_a = (
-        {"key": key, "name": key, "x_px": float(at[0]), "y_px": float(at[1])}
+        Point(key=key, name=key, x_px=float(at[0]), y_px=float(at[1]))
         for key, at in zip(("sella", "nasion", "point A"), places, strict=True)
     )
-    scale = np.array([row["spacing_x_mm"], row["spacing_y_mm"]])
+    scale = np.array([grid.spacing_x_mm, grid.spacing_y_mm])
     u, v = (places[0] - places[1]) * scale, (places[2] - places[1]) * scale
     if number % 2:
-        length_mm = float(np.linalg.norm(u))
-        return row | {
-            "metric_kind": "distance",
-            "metric_key": "sn",
-            "name": "sella–nasion distance",
-            "unit": "mm",
-            "truth": [length_mm],
-            "points": [sella, nasion],
-        }
+        return drawn(
+            Task.ANGLE_DISTANCE,
+            number,
+            plane="sagittal",
+            metric_key="sn",
+            name="sella–nasion distance",
+            truth=[float(np.linalg.norm(u))],
+            points=[sella, nasion],
+        )
     cosine = abs(u @ v) / np.linalg.norm(u) / np.linalg.norm(v)
-    return row | {
-        "metric_kind": "angle",
-        "metric_key": "sna",
-        "name": "SNA angle",
-        "unit": "deg",
-        "truth": [math.degrees(math.acos(min(1.0, cosine)))],
-        "points": [sella, nasion, nasion, point_a],
-        "sample_id": row["sample_id"].replace("1.0", keys[2].replace(" ", "%20")),
-    }
+    return drawn(
+        Task.ANGLE_DISTANCE,
+        number,
+        plane="sagittal",
+        metric_kind=MetricKind.ANGLE,
+        metric_key="sna",
+        name="SNA angle",
+        unit="deg",
+        truth=[math.degrees(math.acos(min(1.0, cosine)))],
+        points=[sella, nasion, nasion, point_a],
+    )
 
 
-def area_row(number, rng):
-    row = sample_row(number, "area", unit="mm2")
+def area(number, rng):
     area_mm2 = float(rng.uniform(300, 12000))
-    return row | {"truth": [area_mm2], "box_px": box_of(number, row, rng)}
+    return drawn(Task.AREA, number, truth=[area_mm2], box_px=box_of(number, rng))
 
 
-BUILDERS = {
-    Task.DETECTION: detection_row,
-    Task.TUMOR_LESION: lesion_row,
-    Task.ANGLE_DISTANCE: measurement_row,
-    Task.AREA: area_row,
+DRAWN = {
+    Task.DETECTION: detection,
+    Task.TUMOR_LESION: lesion,
+    Task.ANGLE_DISTANCE: measurement,
+    Task.AREA: area,
 }
 
 
 def build_samples(counts, seed=7):
     rng = np.random.default_rng(seed)
-    rows = [
-        BUILDERS[Task(task)](number, rng)
-        for task, count in counts.items()
-        for number in range(count)
-    ]
-    return pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
+    return sample_table(
+        DRAWN[Task(task)](number, rng) for task, count in counts.items() for number in range(count)
+    )
 
 
 def answered(row, kind, rng):
@@ -248,8 +243,3 @@ def make_run():
 @pytest.fixture(scope="session")
 def picture():
     return drawn_body
-
-
-@pytest.fixture(scope="session")
-def row_of():
-    return sample_row

@@ -16,30 +16,30 @@ from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples
 from medvision.analysis.overlay_labels import named_places
 from medvision.analysis.overlay_outline import outline_px
 from medvision.analysis.overlay_shapes import canvas_of
-from medvision.samples import sample_from_row
+from medvision.tasks import Task
+from tests.builders import sample
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def samples(row_of):
+def samples():
     """Three structures on three planes, four of each; one is there once only."""
-    rows = []
-    for name in ("a", "b", "c"):
-        for plane in ("axial", "coronal", "sagittal"):
-            for number in range(4):
-                row = row_of(number, "detection", plane=plane)
-                row |= {"sample_id": f"{name}/{plane}/{number}", "name": name, "label": name}
-                rows.append(sample_from_row(row))
-    return [*rows, sample_from_row(row_of(99, "area", plane="axial") | {"name": "d"})]
+    often = [
+        sample(number=number, plane=plane, label_id=label_id, label=name, name=name)
+        for label_id, name in enumerate("abc", start=1)
+        for plane in ("axial", "coronal", "sagittal")
+        for number in range(4)
+    ]
+    return [*often, sample(Task.AREA, number=99, name="d")]
 
 
 def test_structures_and_planes_take_turns(samples):
     picked = sheet_samples(samples, 10)
     assert len(picked) == 10
-    assert {sample.name for sample in picked[:4]} == {"a", "b", "c", "d"}
+    assert {one.name for one in picked[:4]} == {"a", "b", "c", "d"}
     for name in ("a", "b", "c"):
-        planes = [sample.plane for sample in picked if sample.name == name]
+        planes = [one.plane for one in picked if one.name == name]
         assert len(set(planes)) == len(planes) == 3
 
 
@@ -69,8 +69,8 @@ def test_sheet_has_a_cell_and_a_caption_for_each(samples, count):
 def test_an_answer_is_drawn_on_its_cell_alone(samples):
     grey = png_bytes(np.full((20, 20), 128, np.uint8))
     answered, plain = (
-        SheetCell(sample=sample, picture_png=grey, answer=answer)
-        for sample, answer in zip(samples, ((0.1, 0.1, 0.9, 0.9), ()), strict=False)
+        SheetCell(sample=one, picture_png=grey, answer=answer)
+        for one, answer in zip(samples, ((0.1, 0.1, 0.9, 0.9), ()), strict=False)
     )
     drawings = ET.fromstring(sheet_svg([answered, plain])).findall(f"{SVG}svg")
     words = [[text.text for text in drawing.iter(f"{SVG}text")] for drawing in drawings]
@@ -105,8 +105,8 @@ def test_outline_of_one_pixel():
     assert outline_px(np.ones((1, 1), bool)).tolist() == expected
 
 
-def test_names_near_each_other_are_moved_apart(row_of):
-    canvas = canvas_of(sample_from_row(row_of(1, "detection", plane="axial")))
+def test_names_near_each_other_are_moved_apart():
+    canvas = canvas_of(sample())
     places = [((100.0 + 3 * n, 200.0 + 2 * n), f"landmark {n}") for n in range(4)]
     texts = named_places(canvas, places)
     heights = sorted(text.y for text in texts if text.anchor == "start")
@@ -114,8 +114,8 @@ def test_names_near_each_other_are_moved_apart(row_of):
     assert all(above <= below - 12 for above, below in itertools.pairwise(heights))
 
 
-def test_name_at_the_edge_stays_on_the_canvas(row_of):
-    canvas = canvas_of(sample_from_row(row_of(1, "detection", plane="axial")))
+def test_name_at_the_edge_stays_on_the_canvas():
+    canvas = canvas_of(sample())
     (text,) = named_places(canvas, [((canvas.width - 1, canvas.height), "a long landmark name")])
     assert text.anchor == "end"
     assert text.x <= canvas.width

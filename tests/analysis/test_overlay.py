@@ -10,35 +10,28 @@ from PIL import Image
 from medvision.analysis import overlay_png, overlay_svg, png_bytes
 from medvision.analysis.overlay_furniture import scale_bar_mm
 from medvision.analysis.overlay_shapes import canvas_of
-from medvision.samples import sample_from_row
+from medvision.frames import SliceGeometry
+from medvision.samples import Point
+from medvision.tasks import Task
+from tests.builders import sample
 
 SVG = "{http://www.w3.org/2000/svg}"
-SQUARE = {"height_px": 100, "width_px": 100, "spacing_y_mm": 1.0, "spacing_x_mm": 1.0}
-TALL_PIXELS = {"height_px": 50, "width_px": 100, "spacing_y_mm": 2.0, "spacing_x_mm": 1.0}
+SQUARE = SliceGeometry(height_px=100, width_px=100, spacing_y_mm=1.0, spacing_x_mm=1.0)
+TALL_PIXELS = SliceGeometry(height_px=50, width_px=100, spacing_y_mm=2.0, spacing_x_mm=1.0)
 
 
-@pytest.fixture
-def detection(row_of):
-    def build(**given):
-        row = row_of(1, "detection", plane="axial", **SQUARE)
-        row |= {"box_px": [20.0, 30.0, 60.0, 80.0], "truth": [0.2, 0.2, 0.6, 0.7]}
-        return sample_from_row(row | given)
-
-    return build
+def detection(**changes):
+    box = {"box_px": (20.0, 30.0, 60.0, 80.0), "truth": (0.2, 0.2, 0.6, 0.7)}
+    return sample(Task.DETECTION, **{"geometry": SQUARE, **box, **changes})
 
 
-@pytest.fixture
-def distance(row_of):
-    def build(points, **given):
-        row = row_of(1, "ad", plane="sagittal", **SQUARE)
-        row |= {"metric_kind": "distance", "unit": "mm", "truth": [40.0], "points": points}
-        return sample_from_row(row | given)
-
-    return build
+def distance(points, **changes):
+    fields = {"geometry": SQUARE, "plane": "sagittal", "truth": (40.0,)}
+    return sample(Task.ANGLE_DISTANCE, points=points, **{**fields, **changes})
 
 
 def point(key, x_px, y_px):
-    return {"key": key, "name": key, "x_px": x_px, "y_px": y_px}
+    return Point(key=key, name=key, x_px=x_px, y_px=y_px)
 
 
 def group(svg, name):
@@ -49,7 +42,7 @@ def numbers(element, *names):
     return [float(element.get(name)) for name in names]
 
 
-def test_box_lies_on_pixel_edges(detection):
+def test_box_lies_on_pixel_edges():
     rect = group(overlay_svg(detection()), "truth").find(f"{SVG}rect")
 
     assert numbers(rect, "x", "y", "width", "height") == pytest.approx(
@@ -57,7 +50,7 @@ def test_box_lies_on_pixel_edges(detection):
     )
 
 
-def test_answer_is_read_from_the_lower_left(detection):
+def test_answer_is_read_from_the_lower_left():
     rect = group(overlay_svg(detection(), [0.1, 0.0, 0.5, 0.25]), "answer").find(f"{SVG}rect")
 
     assert numbers(rect, "x", "y", "width", "height") == pytest.approx(
@@ -65,9 +58,9 @@ def test_answer_is_read_from_the_lower_left(detection):
     )
 
 
-def test_true_answer_lies_on_the_true_box(detection):
-    sample = detection()
-    svg = overlay_svg(sample, sample.truth)
+def test_true_answer_lies_on_the_true_box():
+    one = detection()
+    svg = overlay_svg(one, one.truth)
     box = ("x", "y", "width", "height")
 
     truth = numbers(group(svg, "truth").find(f"{SVG}rect"), *box)
@@ -76,9 +69,9 @@ def test_true_answer_lies_on_the_true_box(detection):
     assert answer == pytest.approx(truth, abs=0.011)
 
 
-def test_point_is_drawn_half_a_pixel_beyond_its_coordinate(distance):
-    sample = distance([point("a", 0.0, 0.0), point("b", 99.0, 40.0)])
-    dots = group(overlay_svg(sample), "truth").findall(f"{SVG}circle")
+def test_point_is_drawn_half_a_pixel_beyond_its_coordinate():
+    one = distance([point("a", 0.0, 0.0), point("b", 99.0, 40.0)])
+    dots = group(overlay_svg(one), "truth").findall(f"{SVG}circle")
 
     assert [numbers(dot, "cx", "cy") for dot in dots] == [
         pytest.approx([0.5 * 6.4, 0.5 * 6.4]),
@@ -86,33 +79,32 @@ def test_point_is_drawn_half_a_pixel_beyond_its_coordinate(distance):
     ]
 
 
-def test_millimetres_are_square_on_unequal_pixels(distance):
-    sample = distance([point("a", 10.0, 10.0), point("b", 10.0, 30.0)], **TALL_PIXELS)
-    canvas = canvas_of(sample)
-    dots = group(overlay_svg(sample), "truth").findall(f"{SVG}circle")
+def test_millimetres_are_square_on_unequal_pixels():
+    one = distance([point("a", 10.0, 10.0), point("b", 10.0, 30.0)], geometry=TALL_PIXELS)
+    canvas = canvas_of(one)
+    dots = group(overlay_svg(one), "truth").findall(f"{SVG}circle")
     (_, y0), (_, y1) = (numbers(dot, "cx", "cy") for dot in dots)
 
     assert (canvas.width, canvas.height) == (640, 640)
     assert y1 - y0 == pytest.approx(40 * canvas.units_per_mm, abs=0.011)
 
 
-def test_ellipse_axes_are_as_long_as_their_millimetres(row_of):
-    row = row_of(1, "tl", plane="coronal", **TALL_PIXELS, unit="mm", truth=[40.0, 20.0])
-    row["points"] = [
+def test_ellipse_axes_are_as_long_as_their_millimetres():
+    ends = (
         point("major 0", 50.0, 15.0),
         point("major 1", 50.0, 35.0),
         point("minor 0", 40.0, 25.0),
         point("minor 1", 60.0, 25.0),
-    ]
-    sample = sample_from_row(row)
-    ellipse = group(overlay_svg(sample), "truth").find(f"{SVG}ellipse")
-    radii_mm = np.array(numbers(ellipse, "rx", "ry")) / canvas_of(sample).units_per_mm
+    )
+    lesion = sample(Task.TUMOR_LESION, geometry=TALL_PIXELS, truth=(40.0, 20.0), points=ends)
+    ellipse = group(overlay_svg(lesion), "truth").find(f"{SVG}ellipse")
+    radii_mm = np.array(numbers(ellipse, "rx", "ry")) / canvas_of(lesion).units_per_mm
 
     assert radii_mm == pytest.approx([20.0, 10.0], abs=0.01)
     assert "rotate(90.000 323.20 326.40)" in ellipse.get("transform")
 
 
-def test_shared_landmark_is_drawn_once(distance):
+def test_shared_landmark_is_drawn_once():
     apex = point("apex", 50.0, 50.0)
     points = [point("a", 10.0, 10.0), apex, apex, point("b", 90.0, 10.0)]
     truth = group(overlay_svg(distance(points, metric_kind="angle", unit="deg")), "truth")
@@ -125,7 +117,7 @@ def test_shared_landmark_is_drawn_once(distance):
     ("plane", "letters"),
     [("axial", "RLAP"), ("coronal", "RLSI"), ("sagittal", "APSI"), ("native", "")],
 )
-def test_direction_letters_follow_the_plane(detection, plane, letters):
+def test_direction_letters_follow_the_plane(plane, letters):
     furniture = group(overlay_svg(detection(plane=plane)), "furniture")
     texts = [text.text for text in furniture.findall(f"{SVG}text")]
 
@@ -134,7 +126,7 @@ def test_direction_letters_follow_the_plane(detection, plane, letters):
 
 
 @pytest.mark.parametrize("given", [{"modality": "XR"}, {"image_uri": "/data/skull.png"}])
-def test_picture_of_a_named_plane_has_no_letters(detection, given):
+def test_picture_of_a_named_plane_has_no_letters(given):
     furniture = group(overlay_svg(detection(plane="sagittal", **given)), "furniture")
 
     assert len(furniture.findall(f"{SVG}text")) == 1
@@ -147,14 +139,14 @@ def test_scale_bar_is_a_round_length_within_a_quarter_of_the_width(width_mm, bar
     assert scale_bar_mm(width_mm) == pytest.approx(bar_mm)
 
 
-def test_scale_bar_is_as_long_as_it_says(detection):
-    line = group(overlay_svg(detection(**TALL_PIXELS)), "furniture").find(f"{SVG}line")
+def test_scale_bar_is_as_long_as_it_says():
+    line = group(overlay_svg(detection(geometry=TALL_PIXELS)), "furniture").find(f"{SVG}line")
     x0, x1 = numbers(line, "x1", "x2")
 
     assert (x1 - x0) / 6.4 == pytest.approx(20.0)
 
 
-def test_names_are_escaped(distance):
+def test_names_are_escaped():
     name = "</text><script>alert('x')</script>\x00&\"<"
     points = [point(name, 0.0, 0.0), point("b", 5.0, 5.0)]
     svg = overlay_svg(distance(points, name=name))
@@ -165,24 +157,21 @@ def test_names_are_escaped(distance):
 
 
 @pytest.mark.parametrize("task", ["tl", "ad", "area"])
-def test_numbers_have_no_place_in_the_drawing(row_of, task):
-    row = row_of(1, task, plane="axial", **SQUARE, unit="mm", truth=[3.0])
-    row["metric_kind"] = "distance"
-
-    assert len(group(overlay_svg(sample_from_row(row), [3.0]), "answer")) == 0
+def test_numbers_have_no_place_in_the_drawing(task):
+    assert len(group(overlay_svg(sample(task, truth=(3.0,)), [3.0]), "answer")) == 0
 
 
-def test_recovered_box_is_told_apart(detection):
+def test_recovered_box_is_told_apart():
     svg = overlay_svg(detection(), recovered_values=[0.1, 0.1, 0.4, 0.4])
     text = group(svg, "answer").find(f"{SVG}text")
 
     assert text.text == "recovered, not scored"
 
 
-def test_png_draws_the_box_where_the_svg_does(detection):
-    sample = detection(**TALL_PIXELS, box_px=[20.0, 10.0, 60.0, 40.0])
+def test_png_draws_the_box_where_the_svg_does():
+    one = detection(geometry=TALL_PIXELS, box_px=[20.0, 10.0, 60.0, 40.0])
     black = png_bytes(np.zeros((50, 100), dtype=np.uint8))
-    drawing = np.asarray(Image.open(io.BytesIO(overlay_png(sample, picture_png=black)))).astype(int)
+    drawing = np.asarray(Image.open(io.BytesIO(overlay_png(one, picture_png=black)))).astype(int)
     green = (drawing[..., 1] > 150) & (drawing[..., 0] < 120)
 
     assert drawing.shape == (640, 640, 3)
@@ -191,7 +180,7 @@ def test_png_draws_the_box_where_the_svg_does(detection):
     assert [rows.min(), rows.max()] == pytest.approx([128, 512], abs=2)
 
 
-def test_png_keeps_the_resolution_of_its_picture(detection):
+def test_png_keeps_the_resolution_of_its_picture():
     picture = png_bytes(np.zeros((1000, 1000), dtype=np.uint8))
     drawing = Image.open(io.BytesIO(overlay_png(detection(), [0, 0, 1, 1], picture_png=picture)))
 

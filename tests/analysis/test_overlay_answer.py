@@ -4,41 +4,17 @@ import pytest
 
 from medvision.analysis.overlay_answer import answer_shapes
 from medvision.analysis.overlay_shapes import Ellipse, Line, Role, Text, canvas_of
-from medvision.samples import Point, Sample
+from medvision.frames import SliceGeometry
+from medvision.samples import Point
 from medvision.tasks import Task
+from tests import builders
+
+WIDE = SliceGeometry(height_px=100, width_px=200, spacing_y_mm=2.0, spacing_x_mm=0.5)
 
 
 def sample(task, points, **changes):
-    values = {
-        "sample_id": "d//c/image/axial/3/1.0/x",
-        "task": task,
-        "dataset": "d",
-        "cohort": "",
-        "case_id": "c",
-        "subject_id": "c",
-        "split": "test",
-        "image_id": "image",
-        "modality": "CT",
-        "image_uri": "/x.nii.gz",
-        "image_sha256": "0",
-        "plane": "axial",
-        "slice_index": 3,
-        "height_px": 100,
-        "width_px": 200,
-        "spacing_y_mm": 2.0,
-        "spacing_x_mm": 0.5,
-        "label_id": 1,
-        "label": "tumor",
-        "component": 0,
-        "name": "tumor",
-        "metric_kind": "",
-        "metric_key": "",
-        "unit": "mm",
-        "truth": (20.0, 10.0),
-        "box_px": (),
-        "points": tuple(Point(key=k, name=k, x_px=x, y_px=y) for k, x, y in points),
-    }
-    return Sample(**values | changes)
+    named = tuple(Point(key=k, name=k, x_px=x, y_px=y) for k, x, y in points)
+    return builders.sample(task, geometry=WIDE, points=named, **changes)
 
 
 def length_mm(shape, canvas):

@@ -42,7 +42,7 @@ def dom(browser, tmp_path_factory, make_samples, make_run, picture):
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=20000"]
     command += ["--window-size=1280,8000", f"--user-data-dir={folder / 'profile'}", out.as_uri()]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600, check=True)
     return done.stdout
 
 

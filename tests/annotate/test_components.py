@@ -175,7 +175,7 @@ def test_noise_on_threads_equals_the_naive_loop():
     assert rows_by_plane(region_table(volume, (1, 1, 1))) == naive_rows(volume)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_small_maps_equal_the_naive_loop(data):
     shape = data.draw(st.tuples(*[st.integers(1, 11)] * 2))

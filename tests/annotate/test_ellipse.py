@@ -121,7 +121,7 @@ def test_volume_slices_use_the_spacing_of_their_own_axes(plane, y_axis, x_axis, 
         assert_row_is(row, direct_fit(pixels, spacing_yx), spacing_yx)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     offset_xy=st.tuples(st.integers(0, 60), st.integers(0, 60)),

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
@@ -39,7 +39,6 @@ LABEL_MAPS = hnp.arrays(
 )
 
 
-@settings(deadline=None)
 @given(LABEL_MAPS, st.permutations(range(3)), st.tuples(*[st.sampled_from([1, -1])] * 3))
 def test_counts_and_boxes_are_scipys_in_any_memory_order(label_map, order, steps):
     stored = np.ascontiguousarray(label_map.transpose(order)).transpose(np.argsort(order))

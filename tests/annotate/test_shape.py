@@ -71,7 +71,7 @@ def test_feret_equals_all_pairs(seed, spacing_yx, sigma):
     assert tuple(row[name] for name in FERET_ENDS) in best
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     bits=st.lists(st.booleans(), min_size=30, max_size=30),
     spacing_yx=st.tuples(st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from([0.5, 1.0, 2.0])),
@@ -126,7 +126,7 @@ def test_line_of_pixels_has_length_but_no_width(vertical):
     assert [row[name] for name in FERET_ENDS] == ([2, 3, 2, 9] if vertical else [3, 2, 9, 2])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     spacing_yx=st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)),
@@ -143,7 +143,7 @@ def test_turns_and_flips_keep_lengths_and_statuses(seed, spacing_yx, quarter_tur
         assert there[name] == pytest.approx(here[name], rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.2, 5))
 def test_lengths_scale_with_spacing(seed, scale):
     mask = largest_blob(seed)

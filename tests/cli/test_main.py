@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -82,10 +83,11 @@ def test_catalogue_lists_and_shows(capsys):
 
 def test_a_reader_that_has_seen_enough_ends_the_command_quietly():
     command = [sys.executable, "-m", "medvision.cli", "catalog", "list"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 1
+    read_end, write_end = os.pipe()
+    os.close(read_end)  # before the command starts: it cannot be quicker than its reader
+    with os.fdopen(write_end, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_pipe_that_breaks_elsewhere_is_not_kept_quiet(monkeypatch):

@@ -11,24 +11,7 @@ from medvision.models import ResponseStatus, make_baseline
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
 from medvision.tasks import Task
-
-TRUTHS = {
-    Task.DETECTION: ("relative", (0.25, 0.25, 0.5, 0.75)),
-    Task.TUMOR_LESION: ("mm", (31.25, 18.5)),
-    Task.ANGLE_DISTANCE: ("mm", (28.13,)),
-    Task.AREA: ("mm2", (412.75,)),
-}
-
-
-@pytest.fixture
-def sample_of(make_sample):
-    def make(task, number=0, **changes):
-        unit, truth = TRUTHS[task]
-        kind = "distance" if task is Task.ANGLE_DISTANCE else ""
-        fields = {"task": task, "unit": unit, "truth": truth, "metric_kind": kind}
-        return make_sample(number, **{**fields, **changes})
-
-    return make
+from tests import builders
 
 
 def iou(a, b):
@@ -46,8 +29,8 @@ def stated_boxes(baseline, samples):
 
 @pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("task", Task)
-def test_oracle_writes_the_truth_in_the_form_asked_for(task, style, sample_of, make_question):
-    question = make_question(sample=sample_of(task), style=style)
+def test_oracle_writes_the_truth_in_the_form_asked_for(task, style):
+    question = builders.question(sample=builders.sample(task), style=style)
     (reply,) = make_baseline("baseline/oracle").replies([question])
     assert reply.status is ResponseStatus.OK
     assert reply.text == ANSWER_FORMATS[task].write(question.sample.truth, style)
@@ -55,8 +38,8 @@ def test_oracle_writes_the_truth_in_the_form_asked_for(task, style, sample_of, m
         assert f"{value:.{4 if task is Task.DETECTION else 2}f}" in reply.text
 
 
-def test_random_box_has_the_iou_of_two_uniform_corners(sample_of):
-    samples = [sample_of(Task.DETECTION, number) for number in range(4000)]
+def test_random_box_has_the_iou_of_two_uniform_corners():
+    samples = [builders.sample(Task.DETECTION, number=number) for number in range(4000)]
     truth = np.array(samples[0].truth)
     found = iou(stated_boxes(make_baseline("baseline/random-box"), samples), truth)
     rng = np.random.default_rng(0)
@@ -67,8 +50,8 @@ def test_random_box_has_the_iou_of_two_uniform_corners(sample_of):
     assert abs(found.std() - expected.std()) < 0.02
 
 
-def test_center_box_is_half_of_each_side(sample_of):
-    values = make_baseline("baseline/center").values(sample_of(Task.DETECTION), 0)
+def test_center_box_is_half_of_each_side():
+    values = make_baseline("baseline/center").values(builders.sample(Task.DETECTION), 0)
     assert values == (0.25, 0.25, 0.75, 0.75)
 
 
@@ -77,15 +60,17 @@ def test_box_baselines_answer_detection_only(name):
     assert make_baseline(name).tasks == {Task.DETECTION}
 
 
-def test_constant_answers_every_value_but_no_box(sample_of):
+def test_constant_answers_every_value_but_no_box():
     baseline = make_baseline("baseline/constant:25")
-    assert baseline.values(sample_of(Task.TUMOR_LESION), 0) == (25.0, 25.0)
-    assert baseline.values(sample_of(Task.AREA), 0) == (25.0,)
+    assert baseline.values(builders.sample(Task.TUMOR_LESION), 0) == (25.0, 25.0)
+    assert baseline.values(builders.sample(Task.AREA), 0) == (25.0,)
     assert baseline.tasks == set(Task) - {Task.DETECTION}
 
 
-def test_answers_do_not_depend_on_order_or_company(sample_of, make_question):
-    questions = [make_question(sample=sample_of(Task.DETECTION, n)) for n in range(20)]
+def test_answers_do_not_depend_on_order_or_company():
+    questions = [
+        builders.question(sample=builders.sample(Task.DETECTION, number=n)) for n in range(20)
+    ]
     shuffled = random.Random(0).sample(questions, len(questions))
     for name in ("baseline/random-box", "baseline/noisy-oracle:0.2"):
         whole = dict(zip(questions, make_baseline(name).replies(questions), strict=True))
@@ -93,15 +78,15 @@ def test_answers_do_not_depend_on_order_or_company(sample_of, make_question):
         assert [whole[question] for question in shuffled] == alone
 
 
-def test_repeats_of_random_answers_differ(sample_of):
-    sample = sample_of(Task.DETECTION)
+def test_repeats_of_random_answers_differ():
+    sample = builders.sample(Task.DETECTION)
     baseline = make_baseline("baseline/random-box")
     assert baseline.values(sample, 0) != baseline.values(sample, 1)
 
 
-def test_noisy_oracle_degrades_monotonically(sample_of):
-    boxes = [sample_of(Task.DETECTION, number) for number in range(300)]
-    lengths = [sample_of(Task.TUMOR_LESION, number) for number in range(300)]
+def test_noisy_oracle_degrades_monotonically():
+    boxes = [builders.sample(Task.DETECTION, number=number) for number in range(300)]
+    lengths = [builders.sample(Task.TUMOR_LESION, number=number) for number in range(300)]
     mean_iou, mean_error = [], []
     for sigma in (0, 0.05, 0.1, 0.2, 0.4):
         baseline = make_baseline(f"baseline/noisy-oracle:{sigma}")
@@ -117,8 +102,11 @@ def test_noisy_oracle_degrades_monotonically(sample_of):
 
 @pytest.mark.parametrize("sigma", [0.5, 3.0, 50.0])
 @pytest.mark.parametrize("truth", [(0.0, 0.0, 1.0, 1.0), (0.9, 0.9, 1.0, 1.0), (0, 0, 0.01, 0.01)])
-def test_noisy_box_stays_readable(sigma, truth, sample_of):
-    samples = [sample_of(Task.DETECTION, n, truth=tuple(map(float, truth))) for n in range(200)]
+def test_noisy_box_stays_readable(sigma, truth):
+    samples = [
+        builders.sample(Task.DETECTION, number=n, truth=tuple(map(float, truth)))
+        for n in range(200)
+    ]
     boxes = stated_boxes(make_baseline(f"baseline/noisy-oracle:{sigma}"), samples).round(4)
     assert boxes.min() >= 0
     assert boxes.max() <= 1
@@ -126,9 +114,11 @@ def test_noisy_box_stays_readable(sigma, truth, sample_of):
 
 
 @pytest.mark.parametrize(("kind", "largest"), [("angle", 90.0), ("vertex_angle", 180.0)])
-def test_noisy_angle_stays_in_its_range(kind, largest, sample_of):
+def test_noisy_angle_stays_in_its_range(kind, largest):
     samples = [
-        sample_of(Task.ANGLE_DISTANCE, n, unit="deg", metric_kind=kind, truth=(largest - 5,))
+        builders.sample(
+            Task.ANGLE_DISTANCE, number=n, unit="deg", metric_kind=kind, truth=(largest - 5,)
+        )
         for n in range(100)
     ]
     baseline = make_baseline("baseline/noisy-oracle:1")
@@ -137,9 +127,9 @@ def test_noisy_angle_stays_in_its_range(kind, largest, sample_of):
     assert max(values) == largest
 
 
-def test_train_mean_is_the_mean_of_samples_alike(sample_of):
+def test_train_mean_is_the_mean_of_samples_alike():
     def lesion(truth, **changes):
-        return sample_of(Task.TUMOR_LESION, split="train", truth=truth, **changes)
+        return builders.sample(Task.TUMOR_LESION, split="train", truth=truth, **changes)
 
     train = [
         lesion((10.0, 4.0)),
@@ -160,39 +150,37 @@ def test_train_mean_is_the_mean_of_samples_alike(sample_of):
         ({"label": "cyst", "dataset": "third"}, (46.0, 30.4)),
     ]
     for changes, expected in asked:
-        sample = sample_of(Task.TUMOR_LESION, **changes)
+        sample = builders.sample(Task.TUMOR_LESION, **changes)
         assert baseline.values(sample, 0) == pytest.approx(expected)
 
 
-def test_train_mean_keeps_metrics_apart(sample_of):
+def test_train_mean_keeps_metrics_apart():
     def measure(key, value):
-        return sample_of(
-            Task.ANGLE_DISTANCE, split="train", label_id=None, metric_key=key, truth=(value,)
-        )
+        return builders.sample(Task.ANGLE_DISTANCE, split="train", metric_key=key, truth=(value,))
 
     baseline = make_baseline("baseline/train-mean", [measure("a", 10.0), measure("b", 30.0)])
     assert baseline.values(measure("a", 1.0), 0) == (10.0,)
     assert baseline.values(measure("c", 1.0), 0) == (20.0,)
 
 
-def test_train_mean_box_is_the_mean_box(sample_of):
+def test_train_mean_box_is_the_mean_box():
     train = [
-        sample_of(Task.DETECTION, split="train", truth=(0.1, 0.2, 0.3, 0.4)),
-        sample_of(Task.DETECTION, split="train", truth=(0.3, 0.4, 0.5, 0.8)),
+        builders.sample(Task.DETECTION, split="train", truth=(0.1, 0.2, 0.3, 0.4)),
+        builders.sample(Task.DETECTION, split="train", truth=(0.3, 0.4, 0.5, 0.8)),
     ]
-    values = make_baseline("baseline/train-mean", train).values(sample_of(Task.DETECTION), 0)
+    values = make_baseline("baseline/train-mean", train).values(builders.sample(Task.DETECTION), 0)
     assert values == pytest.approx((0.2, 0.3, 0.4, 0.6))
 
 
-def test_train_mean_refuses_test_samples(sample_of):
+def test_train_mean_refuses_test_samples():
     with pytest.raises(UsageError, match="expected samples of split train, found test"):
-        make_baseline("baseline/train-mean", [sample_of(Task.AREA)])
+        make_baseline("baseline/train-mean", [builders.sample(Task.AREA)])
 
 
-def test_train_mean_says_what_is_missing(sample_of):
+def test_train_mean_says_what_is_missing():
     baseline = make_baseline("baseline/train-mean")
     with pytest.raises(UsageError, match="training samples of task area in mm2, found none"):
-        baseline.values(sample_of(Task.AREA), 0)
+        baseline.values(builders.sample(Task.AREA), 0)
 
 
 @pytest.mark.parametrize(

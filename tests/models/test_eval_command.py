@@ -13,6 +13,7 @@ from medvision.cli import main
 from medvision.cli.asking import budget_from, generation_from
 from medvision.errors import UsageError
 from medvision.models import Budget
+from tests.model_server import Hang, Respond, completion, say
 
 BOX = "0.1000, 0.1000, 0.6000, 0.7000"
 
@@ -30,9 +31,9 @@ def evaluate(study_tables, tmp_path):
 
 
 @pytest.fixture
-def boxes(serve, actions):
+def boxes(serve):
     """A server that always answers with the same box, at 10 + 5 tokens."""
-    return serve(lambda *_: actions.Respond(body=actions.completion(BOX)))
+    return serve(lambda *_: say(BOX))
 
 
 def test_generation_options_reach_the_server(evaluate, boxes, tmp_path):
@@ -78,25 +79,21 @@ def test_manifest_says_what_made_the_run(evaluate, boxes, tmp_path):
     assert {"revision", "prompt_version", "renderer", "sender", "family", "style"} <= set(manifest)
 
 
-def test_outdated_manifest_goes_when_another_run_is_refused(
-    evaluate, boxes, serve, actions, tmp_path
-):
+def test_outdated_manifest_goes_when_another_run_is_refused(evaluate, boxes, serve, tmp_path):
     assert evaluate(boxes.base_url) == 0
-    locked = serve(lambda *_: actions.Respond(code=401, body={}))
+    locked = serve(lambda *_: Respond(code=401, body={}))
     assert evaluate(locked.base_url, "--temperature", "1") == 2
     assert not (tmp_path / "run" / "manifest.json").exists()
     assert main(["score", str(tmp_path / "run")]) == 2
 
 
-def test_secret_is_in_no_file_and_not_in_the_output(
-    evaluate, serve, actions, tmp_path, monkeypatch, capfd
-):
+def test_secret_is_in_no_file_and_not_in_the_output(evaluate, serve, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("MY_KEY", "sk-secret-0123456789")
     reply = {"error": {"message": "bad request with the key sk-secret-0123456789"}}
 
     def behave(_request, index):
         code = 400 if index % 3 == 0 else 200
-        return actions.Respond(code=code, body=reply if code == 400 else actions.completion(BOX))
+        return Respond(code=code, body=reply if code == 400 else completion(BOX))
 
     server = serve(behave)
     assert evaluate(server.base_url, "--api-key-env", "MY_KEY", "--verbose") == 1
@@ -109,7 +106,7 @@ def test_secret_is_in_no_file_and_not_in_the_output(
     assert {"manifest.json", "responses.sqlite", "scores.parquet"} <= {path.name for path in files}
     for path in files:
         assert b"secret" not in path.read_bytes()
-        assert str(server.port).encode() not in path.read_bytes()
+        assert b"127.0.0.1" not in path.read_bytes()  # the bare port may be part of a digest
 
 
 def test_password_in_the_address_is_not_shown(evaluate, boxes, tmp_path, caplog, capfd):
@@ -123,14 +120,10 @@ def test_password_in_the_address_is_not_shown(evaluate, boxes, tmp_path, caplog,
         assert b"secret-word" not in path.read_bytes()
 
 
-def test_progress_line_of_a_log_tells_counts_and_mean_score(evaluate, serve, actions, capsys):
+def test_progress_line_of_a_log_tells_counts_and_mean_score(evaluate, serve, capsys):
     texts = ["0.1, 0.2", BOX]
     server = serve(
-        lambda _, index: (
-            actions.Respond(code=400, body={})
-            if index < 2
-            else actions.Respond(body=actions.completion(texts[index % 2]))
-        )
+        lambda _, index: Respond(code=400, body={}) if index < 2 else say(texts[index % 2])
     )
     evaluate(server.base_url, "--concurrency", "1")
     line = capsys.readouterr().err.strip().splitlines()[-1]
@@ -157,19 +150,23 @@ def test_budget_stops_the_run(options, n_least, words, evaluate, boxes, capsys):
     assert "150" in out or "100 + 50 tokens" in out
 
 
-def test_time_limits_of_a_request_and_of_the_command(evaluate, serve, actions, capsys):
-    hung = serve(lambda *_: actions.Hang())
-    words = ["--request-timeout", "30", "--time-limit", "0.5", "--concurrency", "2"]
-    assert evaluate(hung.base_url, *words) == 1
-    assert "the time is over" in capsys.readouterr().out
+def test_time_limits_of_a_request_and_of_the_command(evaluate, serve, capsys):
+    hung = serve(lambda *_: Hang())
+    words = ["--request-timeout", "600", "--concurrency", "2"]
+    for limit_s in ("0.5", "5", "50", "500"):  # longer where both were not asked in so short a time
+        hung.requests.clear()
+        assert evaluate(hung.base_url, *words, "--time-limit", limit_s) == 1
+        assert "the time is over" in capsys.readouterr().out
+        if len(hung.requests) == 2:
+            break
     assert len(hung.requests) == 2
     assert evaluate(hung.base_url, "--request-timeout", "0") == 2
     assert "positive time" in capsys.readouterr().err
 
 
-def test_budget_that_the_server_cannot_keep_stops_the_run(evaluate, serve, actions, capsys):
-    body = {name: part for name, part in actions.completion(BOX).items() if name != "usage"}
-    server = serve(lambda *_: actions.Respond(body=body))
+def test_budget_that_the_server_cannot_keep_stops_the_run(evaluate, serve, capsys):
+    body = {name: part for name, part in completion(BOX).items() if name != "usage"}
+    server = serve(lambda *_: Respond(body=body))
     assert evaluate(server.base_url, "--budget", "1000000", "--concurrency", "1", limit=30) == 1
     assert len(server.requests) == 10
     assert "states no token counts" in capsys.readouterr().out

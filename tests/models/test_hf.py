@@ -16,6 +16,7 @@ from medvision.models.hf import (
     until_end,
 )
 from medvision.models.hf_weights import WeightSettings
+from tests import builders
 
 DEFAULTS = SimpleNamespace(top_k=50, repetition_penalty=1.0)
 
@@ -71,8 +72,8 @@ def test_unknown_extra_field_is_refused():
         generate_arguments(Generation(extra_body={"min_q": 1, "top_k": 2}), DEFAULTS)
 
 
-def test_messages_are_those_of_a_served_model_with_the_picture_in_its_place(make_question):
-    question = make_question(system_text="Be brief.", image_detail="high")
+def test_messages_are_those_of_a_served_model_with_the_picture_in_its_place():
+    question = builders.question(system_text="Be brief.", image_detail="high")
     system, user = template_messages(question)
     assert system == {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}
     assert user["content"] == [{"type": "image"}, {"type": "text", "text": question.prompt_text}]

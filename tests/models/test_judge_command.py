@@ -11,6 +11,8 @@ from medvision.samples import samples_from_table
 from medvision.scoring.judge import judge_prompt
 from medvision.scoring.judged_scores import JUDGED_SCHEMA
 from medvision.tasks import Task
+from tests import builders
+from tests.model_server import Respond, say
 
 SPOKEN = "It starts at a tenth and a fifth and ends at six and seven tenths (SPOKEN)."
 BOX = (0.1, 0.2, 0.6, 0.7)
@@ -26,11 +28,9 @@ def overlap(box, truth):
 
 
 @pytest.fixture
-def run(study_tables, serve, actions, tmp_path):
+def run(study_tables, serve, tmp_path):
     """A run of which a quarter each is read, spoken, without an answer, and empty."""
-    server = serve(
-        lambda _, index: actions.Respond(body=actions.completion(TEXTS[index % len(TEXTS)]))
-    )
+    server = serve(lambda _, index: say(TEXTS[index % len(TEXTS)]))
     folder = tmp_path / "run"
     words = ["eval", "--tables", study_tables, "--task", "detection", "--limit", "12"]
     words += ["--model", "openai/m", "--base-url", server.base_url, "--run", folder]
@@ -39,10 +39,10 @@ def run(study_tables, serve, actions, tmp_path):
 
 
 @pytest.fixture
-def judge(serve, actions):
+def judge(serve):
     def behave(request, _index):
         text = ", ".join(f"{value:.4f}" for value in BOX) if "SPOKEN" in request.text else "none"
-        return actions.Respond(body=actions.completion(text))
+        return say(text)
 
     return serve(behave)
 
@@ -101,9 +101,9 @@ def test_judge_is_asked_once_and_its_columns_stay(run, judge):
     assert (record["model"], record["summary"]["n_total"]) == ("openai/j", 6)
 
 
-def test_readings_of_former_replies_are_left_out(run, judge, serve, actions, study_tables):
+def test_readings_of_former_replies_are_left_out(run, judge, serve, study_tables):
     score(run, "--judge", "openai/j", "--base-url", judge.base_url)
-    other = serve(lambda *_: actions.Respond(body=actions.completion("Nothing, I think.")))
+    other = serve(lambda *_: say("Nothing, I think."))
     words = ["eval", "--tables", study_tables, "--task", "detection", "--limit", "12"]
     words += ["--model", "openai/m", "--base-url", other.base_url, "--temperature", "1"]
     main([str(word) for word in [*words, "--run", run]])
@@ -111,8 +111,8 @@ def test_readings_of_former_replies_are_left_out(run, judge, serve, actions, stu
     assert set(scores_of(run)["judged_status"].to_pylist()) == {None}
 
 
-def test_failure_of_the_judge_is_an_error_and_no_reading(run, serve, actions, capsys):
-    broken = serve(lambda *_: actions.Respond(code=400, body={"error": {"message": "0.1, 0.2"}}))
+def test_failure_of_the_judge_is_an_error_and_no_reading(run, serve, capsys):
+    broken = serve(lambda *_: Respond(code=400, body={"error": {"message": "0.1, 0.2"}}))
     before = scores_of(run)
     assert score(run, "--judge", "openai/j", "--base-url", broken.base_url) == 1
     judged = [status for status in scores_of(run)["judged_status"].to_pylist() if status]
@@ -137,7 +137,7 @@ def test_judge_is_a_served_model(name, run, capsys):
         (Task.AREA, "mm2", "the area of a structure"),
     ],
 )
-def test_judge_is_told_what_was_asked_for(task, unit, words, make_sample):
-    prompt = judge_prompt(make_sample(task=task, unit=unit), "some words")
+def test_judge_is_told_what_was_asked_for(task, unit, words):
+    prompt = judge_prompt(builders.sample(task, unit=unit), "some words")
     assert words in prompt
     assert "<reply>\nsome words\n</reply>" in prompt

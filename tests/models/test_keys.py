@@ -8,12 +8,13 @@ import pytest
 from medvision.models import Generation, make_baseline, request_key
 from medvision.models.keys import canonical_json, request_document
 from medvision.tasks import Task
+from tests import builders
 
 URL = "http://127.0.0.1:1/v1"
 
 
-def test_key_is_the_digest_of_the_request_as_documented(make_question, served_model):
-    question = make_question(3, system_text="Be brief.")
+def test_key_is_the_digest_of_the_request_as_documented(served_model):
+    question = builders.question(3, system_text="Be brief.")
     document = {
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -55,9 +56,11 @@ def test_key_is_the_digest_of_the_request_as_documented(make_question, served_mo
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_key_changes_with_the_question(changes, make_question, served_model):
+def test_key_changes_with_the_question(changes, served_model):
     model = served_model(URL)
-    assert request_key(make_question(), model) != request_key(make_question(**changes), model)
+    assert request_key(builders.question(), model) != request_key(
+        builders.question(**changes), model
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,28 +78,25 @@ def test_key_changes_with_the_question(changes, make_question, served_model):
     ],
     ids=str,
 )
-def test_key_changes_with_the_model_and_its_settings(changes, make_question, served_model):
-    question = make_question()
+def test_key_changes_with_the_model_and_its_settings(changes, served_model):
+    question = builders.question()
     assert request_key(question, served_model(URL)) != request_key(
         question, served_model(URL, **changes)
     )
 
 
-def test_key_ignores_address_retries_concurrency_and_sample_id(
-    make_question, make_sample, served_model
-):
+def test_key_ignores_address_retries_concurrency_and_sample_id(served_model):
     model = served_model(URL)
     other = served_model("https://elsewhere.example/v1", max_in_flight=1)
-    assert request_key(make_question(), model) == request_key(make_question(), other)
-    renamed = make_question(sample=make_sample(0, sample_id="another"))
-    assert request_key(make_question(), model) == request_key(renamed, model)
+    assert request_key(builders.question(), model) == request_key(builders.question(), other)
+    renamed = builders.question(sample=builders.sample(sample_id="another"))
+    assert request_key(builders.question(), model) == request_key(renamed, model)
 
 
-def test_key_of_a_baseline_changes_with_its_answer(make_question, make_sample):
+def test_key_of_a_baseline_changes_with_its_answer():
     oracle = make_baseline("baseline/oracle")
-    area = {"task": Task.AREA, "unit": "mm2"}
-    one = make_question(sample=make_sample(0, truth=(1.0,), **area))
-    two = make_question(sample=make_sample(0, truth=(2.0,), **area))
+    one = builders.question(sample=builders.sample(Task.AREA, truth=(1.0,)))
+    two = builders.question(sample=builders.sample(Task.AREA, truth=(2.0,)))
     assert request_key(one, oracle) != request_key(two, oracle)
 
 

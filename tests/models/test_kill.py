@@ -12,6 +12,8 @@ from functools import partial
 import pytest
 
 from medvision.models import ResponseStore, RunSettings, run_questions
+from tests import builders
+from tests.model_server import LONG_S, Respond
 
 CONCURRENCY = 8
 
@@ -31,7 +33,7 @@ with ResponseStore(store_path) as store:
 
 
 def kill_after(process: subprocess.Popen, server, n_requests: int) -> None:
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + LONG_S
     while len(server.requests) < n_requests and process.poll() is None:
         assert time.monotonic() < deadline_s, "the run never got that far"
         time.sleep(0.001)
@@ -40,11 +42,9 @@ def kill_after(process: subprocess.Popen, server, n_requests: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_killed_run_repeats_at_most_what_was_under_way(
-    seed, tmp_path, serve, served_model, make_question, actions
-):
-    server = serve(lambda *_: actions.Respond(delay_s=0.01))
-    questions = [make_question(n, image_png=partial(bytes, b"png")) for n in range(150)]
+def test_killed_run_repeats_at_most_what_was_under_way(seed, tmp_path, serve, served_model):
+    server = serve(lambda *_: Respond(delay_s=0.01))
+    questions = [builders.question(n, image_png=partial(bytes, b"png")) for n in range(150)]
     (tmp_path / "questions.pickle").write_bytes(pickle.dumps(questions))
     path = tmp_path / "responses.sqlite"
     arguments = [server.base_url, str(path), str(tmp_path / "questions.pickle"), str(CONCURRENCY)]

@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import logging
-import socket
+import time
 
 import pytest
 
 from medvision.errors import UsageError
 from medvision.models import (
     AccessRefusedError,
+    BreakerPolicy,
     ErrorKind,
     Generation,
     ResponseStatus,
@@ -19,14 +20,16 @@ from medvision.models import (
 )
 from medvision.models.failures import retry_after_s
 from medvision.models.openai_server import OpenAIServer
+from tests import builders
+from tests.model_server import CutShort, Flood, Hang, Reset, Respond
 
 
 @pytest.fixture
-def ask(make_question):
+def ask():
     """Ask one question of a model and close it."""
 
     def run(model, **changes):
-        question = make_question(**changes)
+        question = builders.question(**changes)
 
         async def one():
             try:
@@ -40,17 +43,17 @@ def ask(make_question):
 
 
 @pytest.fixture
-def serve_first(serve, actions):
+def serve_first(serve):
     def start(*first):
         def behave(_request, index):
-            return first[index] if index < len(first) else actions.Respond()
+            return first[index] if index < len(first) else Respond()
 
         return serve(behave)
 
     return start
 
 
-def test_request_holds_prompt_picture_and_settings(serve_first, served_model, ask, make_question):
+def test_request_holds_prompt_picture_and_settings(serve_first, served_model, ask):
     server = serve_first()
     generation = Generation(
         temperature=0.7, max_tokens=33, seed=5, stop=("END",), extra_body={"min_p": 0.1}
@@ -66,7 +69,7 @@ def test_request_holds_prompt_picture_and_settings(serve_first, served_model, as
     picture, text = user["content"]
     head, _, data = picture["image_url"]["url"].partition(",")
     assert head == "data:image/png;base64"
-    assert base64.b64decode(data) == make_question().image_png()
+    assert base64.b64decode(data) == builders.question().image_png()
     assert text == {"type": "text", "text": "Where is the liver? (0)"}
     others = {name: value for name, value in request.body.items() if name != "messages"}
     assert others == {
@@ -86,15 +89,15 @@ def test_settings_left_to_the_server_are_not_sent(serve_first, served_model, ask
 
 
 @pytest.mark.parametrize("code", [408, 409, 429, 500, 502, 503, 529])
-def test_passing_failures_are_tried_again(code, serve_first, served_model, ask, actions):
-    server = serve_first(actions.Respond(code=code, body={"error": {"message": "99"}}))
+def test_passing_failures_are_tried_again(code, serve_first, served_model, ask):
+    server = serve_first(Respond(code=code, body={"error": {"message": "99"}}))
     reply = ask(served_model(server.base_url))
     assert (reply.status, reply.attempts) == (ResponseStatus.OK, 2)
 
 
-@pytest.mark.parametrize("name", ["Reset", "CutShort"])
-def test_broken_connections_are_tried_again(name, serve_first, served_model, ask, actions):
-    server = serve_first(getattr(actions, name)())
+@pytest.mark.parametrize("broken", [Reset, CutShort])
+def test_broken_connections_are_tried_again(broken, serve_first, served_model, ask):
+    server = serve_first(broken())
     reply = ask(served_model(server.base_url))
     assert (reply.status, reply.attempts) == (ResponseStatus.OK, 2)
 
@@ -103,10 +106,8 @@ def test_broken_connections_are_tried_again(name, serve_first, served_model, ask
     ("code", "kind"),
     [(500, "server"), (503, "server"), (429, "rate_limited"), (409, "server")],
 )
-def test_lasting_failure_is_an_error_after_all_attempts(
-    code, kind, serve, served_model, ask, actions
-):
-    server = serve(lambda *_: actions.Respond(code=code, body="25, 30, 0.5 0.7", content_type="x"))
+def test_lasting_failure_is_an_error_after_all_attempts(code, kind, serve, served_model, ask):
+    server = serve(lambda *_: Respond(code=code, body="25, 30, 0.5 0.7", content_type="x"))
     reply = ask(served_model(server.base_url))
     assert (reply.status, reply.error_kind, reply.http_code) == ("error", kind, code)
     assert (reply.attempts, reply.text) == (3, "")
@@ -114,8 +115,8 @@ def test_lasting_failure_is_an_error_after_all_attempts(
 
 
 @pytest.mark.parametrize("code", [400, 413, 415, 422])
-def test_rejected_request_fails_at_once(code, serve, served_model, ask, actions):
-    server = serve(lambda *_: actions.Respond(code=code, body={"error": {"message": "25"}}))
+def test_rejected_request_fails_at_once(code, serve, served_model, ask):
+    server = serve(lambda *_: Respond(code=code, body={"error": {"message": "25"}}))
     reply = ask(served_model(server.base_url))
     assert (reply.error_kind, reply.http_code, reply.attempts) == ("rejected", code, 1)
     assert len(server.requests) == 1
@@ -130,15 +131,15 @@ def test_rejected_request_fails_at_once(code, serve, served_model, ask, actions)
         ('"' + "1" * 10_000_000 + '"', "application/json", "oversized"),
     ],
 )
-def test_unusable_success_is_an_error(body, content_type, kind, serve, served_model, ask, actions):
-    server = serve(lambda *_: actions.Respond(body=body, content_type=content_type))
+def test_unusable_success_is_an_error(body, content_type, kind, serve, served_model, ask):
+    server = serve(lambda *_: Respond(body=body, content_type=content_type))
     reply = ask(served_model(server.base_url))
     assert (reply.status, reply.error_kind, reply.text) == ("error", kind, "")
 
 
 @pytest.mark.parametrize(("code", "kind"), [(500, "server"), (422, "rejected"), (200, "oversized")])
-def test_body_without_end_is_cut_off(code, kind, serve, served_model, ask, actions):
-    flood = actions.Flood(code=code)
+def test_body_without_end_is_cut_off(code, kind, serve, served_model, ask):
+    flood = Flood(code=code)
     server = serve(lambda *_: flood)
     retry = RetryPolicy(max_attempts=1)
     reply = ask(served_model(server.base_url, retry=retry))
@@ -146,38 +147,32 @@ def test_body_without_end_is_cut_off(code, kind, serve, served_model, ask, actio
     assert flood.n_bytes < 30_000_000
 
 
-def test_hanging_server_is_a_timeout(serve, served_model, ask, actions, quick_retry):
-    server = serve(lambda *_: actions.Hang())
+def test_hanging_server_is_a_timeout(serve, served_model, ask):
+    server = serve(lambda *_: Hang())
     retry = RetryPolicy(max_attempts=2, request_timeout_s=0.2, first_delay_s=0.01)
     reply = ask(served_model(server.base_url, retry=retry))
     assert (reply.error_kind, reply.attempts, reply.http_code) == ("timeout", 2, None)
 
 
-def test_deadline_ends_a_question_before_its_attempts_do(serve, served_model, ask, actions):
-    server = serve(lambda *_: actions.Hang())
+def test_deadline_ends_a_question_before_its_attempts_do(serve, served_model, ask):
+    server = serve(lambda *_: Hang())
     retry = RetryPolicy(max_attempts=50, request_timeout_s=0.2, deadline_s=0.5, first_delay_s=0.01)
     reply = ask(served_model(server.base_url, retry=retry))
     assert reply.error_kind is ErrorKind.TIMEOUT
     assert reply.attempts <= 3
 
 
-def test_retry_after_is_waited_for(serve_first, served_model, ask, actions):
-    wait = actions.Respond(code=429, headers={"Retry-After": "0.5"}, body={})
-    server = serve_first(wait)
-    started = []
-    server.behave = _timed(server.behave, started)
+def test_retry_after_is_waited_for(serve, served_model, ask):
+    came_at_s = []
+
+    def behave(_request, index):
+        came_at_s.append(time.monotonic())
+        return Respond() if index else Respond(code=429, headers={"Retry-After": "0.5"}, body={})
+
+    server = serve(behave)
     assert ask(served_model(server.base_url)).status is ResponseStatus.OK
-    assert started[1] - started[0] >= 0.5
-
-
-def _timed(behave, started):
-    import time
-
-    def timed(request, index):
-        started.append(time.monotonic())
-        return behave(request, index)
-
-    return timed
+    first_s, second_s = came_at_s
+    assert second_s - first_s >= 0.5
 
 
 @pytest.mark.parametrize(
@@ -198,19 +193,19 @@ def test_retry_after_forms(headers, seconds):
     assert retry_after_s(headers) == seconds
 
 
-def test_content_filter_with_http_400_is_a_refusal(serve, served_model, ask, actions):
+def test_content_filter_with_http_400_is_a_refusal(serve, served_model, ask):
     body = {"error": {"code": "content_filter", "message": "blocked, 25"}}
-    server = serve(lambda *_: actions.Respond(code=400, body=body))
+    server = serve(lambda *_: Respond(code=400, body=body))
     reply = ask(served_model(server.base_url))
     assert (reply.status, reply.text, reply.http_code) == (ResponseStatus.REFUSED, "", 400)
 
 
-def test_token_limit_goes_by_its_newer_name_where_asked_for(serve, served_model, ask, actions):
+def test_token_limit_goes_by_its_newer_name_where_asked_for(serve, served_model, ask):
     def behave(request, _index):
         if "max_tokens" in request.body:
             message = "Unsupported parameter: use 'max_completion_tokens' instead."
-            return actions.Respond(code=400, body={"error": {"message": message}})
-        return actions.Respond()
+            return Respond(code=400, body={"error": {"message": message}})
+        return Respond()
 
     server = serve(behave)
     reply = ask(served_model(server.base_url, generation=Generation(max_tokens=33)))
@@ -228,20 +223,18 @@ def test_token_limit_goes_by_its_newer_name_where_asked_for(serve, served_model,
         (429, {"error": {"code": "insufficient_quota"}}, "quota and payment"),
     ],
 )
-def test_refused_access_is_a_usage_error(code, body, advice, serve, served_model, ask, actions):
-    server = serve(lambda *_: actions.Respond(code=code, body=body))
+def test_refused_access_is_a_usage_error(code, body, advice, serve, served_model, ask):
+    server = serve(lambda *_: Respond(code=code, body=body))
     with pytest.raises(AccessRefusedError, match=f"found HTTP {code}; .*{advice}"):
         ask(served_model(server.base_url))
     assert len(server.requests) == 1
 
 
-def test_absent_server_is_found_dead(served_model, ask):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
-    retry = RetryPolicy(max_attempts=100, first_delay_s=0.01, max_delay_s=0.05)
-    with pytest.raises(ServerDeadError, match=r"found none in .* connections in a row"):
-        ask(served_model(url, retry=retry))
+def test_absent_server_is_found_dead(no_server_url, served_model, ask):
+    retry = RetryPolicy(max_attempts=100, first_delay_s=0.001, max_delay_s=0.002)
+    breaker = BreakerPolicy(n_failures=5, for_at_least_s=0.0)
+    with pytest.raises(ServerDeadError, match=r"found none in 5 connections in a row"):
+        ask(served_model(no_server_url, retry=retry, breaker=breaker))
 
 
 def test_key_of_the_named_variable_is_sent(serve_first, served_model, ask, monkeypatch):
@@ -288,12 +281,12 @@ def test_impossible_settings_are_refused(make, message):
 
 
 def test_secret_is_in_no_log_even_when_the_server_repeats_it(
-    serve, served_model, ask, actions, monkeypatch, caplog
+    serve, served_model, ask, monkeypatch, caplog
 ):
     monkeypatch.setenv("TEST_MODEL_KEY", "sk-secret")
     caplog.set_level(logging.DEBUG)
     body = {"error": {"message": "the key sk-secret may not ask for 25"}}
-    server = serve(lambda *_: actions.Respond(code=400, body=body))
+    server = serve(lambda *_: Respond(code=400, body=body))
     model = served_model(server.base_url)
     ask(model)
     assert "the key *** may not" in caplog.text

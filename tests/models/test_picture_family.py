@@ -16,6 +16,7 @@ from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
 from medvision.tasks import Task
+from tests.builders import geometry_of
 
 STATED = re.compile(
     r"(\d+) pixels wide and (\d+) pixels high; each pixel is ([\d.]+) mm wide and ([\d.]+) mm high"
@@ -67,10 +68,9 @@ def test_stated_millimetres_are_those_of_the_slice(ask, name, shape):
         seen = family.perceived(sample)
         assert (height, width) == seen.canvas_hw
         x0, y0, x1, y1 = seen.content_box_px
-        assert (x1 - x0) * pixel_x == pytest.approx(sample.width_px * sample.spacing_x_mm, rel=1e-5)
-        assert (y1 - y0) * pixel_y == pytest.approx(
-            sample.height_px * sample.spacing_y_mm, rel=1e-5
-        )
+        shape = geometry_of(sample)
+        assert (x1 - x0) * pixel_x == pytest.approx(shape.width_px * shape.spacing_x_mm, rel=1e-5)
+        assert (y1 - y0) * pixel_y == pytest.approx(shape.height_px * shape.spacing_y_mm, rel=1e-5)
         if name == "as_sent":
             shown = SlicePictures().image(sample, family.grid).pixels
             assert np.array_equal(picture, shown)

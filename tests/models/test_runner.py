@@ -4,11 +4,11 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,22 +30,43 @@ from medvision.models import (
     run_questions,
 )
 from medvision.tasks import Task
+from tests import builders
+from tests.model_server import LONG_S, CutShort, Hang, Reset, Respond, completion, say
+
+SOON_DEAD = BreakerPolicy(n_failures=5, for_at_least_s=0.0)
 
 
 @pytest.fixture
-def questions(make_question):
+def questions():
     def make(n, **changes):
-        return [make_question(number, **changes) for number in range(n)]
+        return [builders.question(number, **changes) for number in range(n)]
 
     return make
+
+
+@contextmanager
+def at_first_interrupt(react):
+    """Call `react` in the moment in which a run takes notice of its first interrupt."""
+
+    class Watch(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith("stopping"):
+                react()
+
+    logger, watch = logging.getLogger("medvision"), Watch()
+    logger.addHandler(watch)
+    try:
+        yield
+    finally:
+        logger.removeHandler(watch)
 
 
 def statuses(store):
     return Counter(stored.reply.status for stored in store.current_replies())
 
 
-def test_second_run_asks_and_renders_nothing(serve, served_model, questions, store, actions):
-    server = serve(lambda request, _: actions.Respond(body=actions.completion(request.text)))
+def test_second_run_asks_and_renders_nothing(serve, served_model, questions, store):
+    server = serve(lambda request, _: say(request.text))
     first = run_questions(served_model(server.base_url), questions(30), store=store)
     assert (first.n_asked, first.n_reused, first.n_ok, first.errors) == (30, 0, 30, {})
     assert (first.prompt_tokens, first.completion_tokens) == (300, 150)
@@ -62,13 +83,13 @@ def test_second_run_asks_and_renders_nothing(serve, served_model, questions, sto
     assert len(server.requests) == 30
 
 
-def test_only_failed_questions_are_asked_again(serve, served_model, questions, store, actions):
+def test_only_failed_questions_are_asked_again(serve, served_model, questions, store):
     broken = {f"Where is the liver? ({number})" for number in range(0, 100, 20)}
 
     def flaky(request, _index):
         if request.text in broken:
-            return actions.Respond(code=500, body={"error": {"message": "25, 30"}})
-        return actions.Respond()
+            return Respond(code=500, body={"error": {"message": "25, 30"}})
+        return Respond()
 
     server = serve(flaky)
     first = run_questions(served_model(server.base_url), questions(100), store=store)
@@ -78,7 +99,7 @@ def test_only_failed_questions_are_asked_again(serve, served_model, questions, s
     failed = [s.reply for s in store.current_replies() if not s.reply.is_answer]
     assert all(reply.text == "" and reply.http_code == 500 for reply in failed)
 
-    healthy = serve(lambda *_: actions.Respond())
+    healthy = serve(lambda *_: Respond())
     second = run_questions(served_model(healthy.base_url), questions(100), store=store)
     assert set(healthy.texts) == broken
     assert (second.n_asked, second.n_reused, second.n_ok, second.errors) == (5, 95, 100, {})
@@ -95,34 +116,32 @@ def test_only_failed_questions_are_asked_again(serve, served_model, questions, s
     ],
 )
 def test_other_settings_ask_again_and_only_they_are_current(
-    question_changes, model_changes, serve, served_model, make_question, store, actions
+    question_changes, model_changes, serve, served_model, store
 ):
-    server = serve(lambda _, index: actions.Respond(body=actions.completion(str(index))))
-    run_questions(served_model(server.base_url), [make_question()], store=store)
-    changed = [make_question(**question_changes)]
+    server = serve(lambda _, index: say(str(index)))
+    run_questions(served_model(server.base_url), [builders.question()], store=store)
+    changed = [builders.question(**question_changes)]
     summary = run_questions(served_model(server.base_url, **model_changes), changed, store=store)
     assert (summary.n_asked, summary.n_reused) == (1, 0)
     assert [stored.reply.text for stored in store.current_replies()] == ["1"]
-    run_questions(served_model(server.base_url), [make_question()], store=store)
+    run_questions(served_model(server.base_url), [builders.question()], store=store)
     assert [stored.reply.text for stored in store.current_replies()] == ["0"]
     assert len(server.requests) == 2
 
 
-def test_storm_of_every_failure_ends_with_every_answer(
-    serve, served_model, questions, store, actions
-):
+def test_storm_of_every_failure_ends_with_every_answer(serve, served_model, questions, store):
     failures = [
-        actions.Respond(code=429, headers={"Retry-After": "0"}, body={}),
-        actions.Respond(code=503, body="<html>25</html>", content_type="text/html"),
-        actions.Reset(),
-        actions.CutShort(),
+        Respond(code=429, headers={"Retry-After": "0"}, body={}),
+        Respond(code=503, body="<html>25</html>", content_type="text/html"),
+        Reset(),
+        CutShort(),
     ]
     seen = Counter()
 
     def stormy(request, _index):
         seen[request.text] += 1
         number = int(request.text.split("(")[1].rstrip(")"))
-        return failures[number % 4] if seen[request.text] == 1 else actions.Respond()
+        return failures[number % 4] if seen[request.text] == 1 else Respond()
 
     server = serve(stormy)
     summary = run_questions(served_model(server.base_url), questions(60), store=store)
@@ -131,16 +150,16 @@ def test_storm_of_every_failure_ends_with_every_answer(
 
 
 def test_unusable_bodies_are_counted_by_kind_and_the_run_goes_on(
-    serve, served_model, questions, store, actions
+    serve, served_model, questions, store
 ):
     bodies = [
-        actions.Respond(),
-        actions.Respond(body="{25", content_type="application/json"),
-        actions.Respond(body="<html>25</html>", content_type="text/html"),
-        actions.Respond(body={"choices": []}),
-        actions.Respond(body=actions.completion("25", finish_reason="length")),
-        actions.Respond(body=actions.completion(None, refusal="No.")),
-        actions.Respond(code=422, body={"detail": "25"}),
+        Respond(),
+        Respond(body="{25", content_type="application/json"),
+        Respond(body="<html>25</html>", content_type="text/html"),
+        Respond(body={"choices": []}),
+        Respond(body=completion("25", finish_reason="length")),
+        Respond(body=completion(None, refusal="No.")),
+        Respond(code=422, body={"detail": "25"}),
     ]
     server = serve(lambda request, _: bodies[int(request.text.split("(")[1].rstrip(")")) % 7])
     summary = run_questions(served_model(server.base_url), questions(14), store=store)
@@ -156,43 +175,39 @@ def test_unusable_bodies_are_counted_by_kind_and_the_run_goes_on(
 
 
 def test_dead_server_stops_the_run_without_hammering(
-    serve, served_model, questions, store, actions, quick_retry
+    serve, no_server_url, served_model, questions, store
 ):
-    server = serve(lambda *_: actions.Respond())
+    server = serve(lambda *_: Respond())
     run_questions(served_model(server.base_url), questions(5), store=store)
-    server.stop()
-    summary = run_questions(served_model(server.base_url), questions(3000), store=store)
+    dead = served_model(no_server_url, breaker=SOON_DEAD)
+    summary = run_questions(dead, questions(3000), store=store)
     assert summary.stopped is StopReason.BREAKER_OPEN
     assert (summary.n_total, summary.n_ok, summary.n_reused) == (3000, 5, 5)
     assert summary.n_errors == 2995
     assert summary.errors[ErrorKind.BREAKER_OPEN] > 2000
     assert set(summary.errors) <= {ErrorKind.BREAKER_OPEN, ErrorKind.CONNECTION}
-    back = serve(lambda *_: actions.Respond())
+    back = serve(lambda *_: Respond())
     summary = run_questions(served_model(back.base_url), questions(3000)[:50], store=store)
     assert (summary.n_asked, summary.n_ok, summary.stopped) == (45, 50, None)
 
 
-def test_address_without_server_ends_by_itself(served_model, questions, store):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+def test_address_without_server_ends_by_itself(no_server_url, served_model, questions, store):
     retry = RetryPolicy(max_attempts=50, first_delay_s=0.01, max_delay_s=0.05)
-    summary = run_questions(served_model(url, retry=retry), questions(10), store=store)
+    model = served_model(no_server_url, retry=retry, breaker=SOON_DEAD)
+    summary = run_questions(model, questions(10), store=store)
     assert summary.stopped is StopReason.BREAKER_OPEN
     assert summary.errors == {ErrorKind.BREAKER_OPEN: 10}
 
 
 @pytest.mark.parametrize("name", ["server_errors", "hung"])
-def test_server_that_never_answers_ends_the_run(
-    name, serve, served_model, questions, store, actions
-):
-    behaviour = {"server_errors": actions.Respond(code=500, body={}), "hung": actions.Hang()}[name]
+def test_server_that_never_answers_ends_the_run(name, serve, served_model, questions, store):
+    behaviour = {"server_errors": Respond(code=500, body={}), "hung": Hang()}[name]
     server = serve(lambda *_: behaviour)
     summary = run_questions(
         served_model(
             server.base_url,
             retry=RetryPolicy(request_timeout_s=0.1, first_delay_s=0.02, max_delay_s=0.05),
-            breaker=BreakerPolicy(n_fruitless=20, fruitless_for_at_least_s=0.5),
+            breaker=BreakerPolicy(n_fruitless=20, fruitless_for_at_least_s=0.0),
         ),
         questions(3000),
         store=store,
@@ -204,9 +219,9 @@ def test_server_that_never_answers_ends_the_run(
     assert len(server.requests) < 1500
 
 
-def test_outage_between_answers_is_survived(serve, served_model, questions, store, actions):
+def test_outage_between_answers_is_survived(serve, served_model, questions, store):
     def flaky(_request, index):
-        return actions.Respond() if index % 10 == 0 else actions.Respond(code=503, body={})
+        return Respond() if index % 10 == 0 else Respond(code=503, body={})
 
     server = serve(flaky)
     model = served_model(
@@ -218,8 +233,8 @@ def test_outage_between_answers_is_survived(serve, served_model, questions, stor
     assert (summary.n_ok, summary.stopped) == (20, None)
 
 
-def test_run_goes_inside_a_running_event_loop(serve, served_model, questions, store, actions):
-    server = serve(lambda *_: actions.Respond())
+def test_run_goes_inside_a_running_event_loop(serve, served_model, questions, store):
+    server = serve(lambda *_: Respond())
 
     async def notebook_cell():
         return run_questions(served_model(server.base_url), questions(20), store=store)
@@ -228,76 +243,80 @@ def test_run_goes_inside_a_running_event_loop(serve, served_model, questions, st
     assert summary.n_ok == len(list(store.current_replies())) == 20
 
 
-def test_interrupt_inside_a_running_event_loop_is_orderly(
-    serve, served_model, questions, store, actions
-):
-    server = serve(lambda *_: actions.Respond(delay_s=0.02))
+def test_interrupt_inside_a_running_event_loop_is_orderly(serve, served_model, questions, store):
+    """Later questions are answered only once the run has noticed that it is to stop."""
+    n_before, concurrency = 8, 4
+    server = serve(lambda _, index: Respond(is_held=index >= n_before))
 
     def interrupt(progress):
-        if progress.n_done == 8:
-            os.kill(os.getpid(), signal.SIGINT)
+        if progress.n_done == n_before:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     async def notebook_cell():
         return run_questions(
-            served_model(server.base_url), questions(300), store=store, on_progress=interrupt
+            served_model(server.base_url),
+            questions(300),
+            store=store,
+            settings=RunSettings(concurrency=concurrency, grace_s=LONG_S),
+            on_progress=interrupt,
         )
 
     loop = asyncio.new_event_loop()
-    summary = loop.run_until_complete(notebook_cell())
+    with at_first_interrupt(server.release):
+        summary = loop.run_until_complete(notebook_cell())
     loop.close()
     assert summary.interrupted
-    assert 8 <= summary.n_ok == len(server.requests) < 150
+    assert n_before <= summary.n_ok == len(server.requests) <= n_before + concurrency
 
 
-def test_refused_key_stops_the_run_and_keeps_what_came(
-    serve, served_model, questions, store, actions
-):
+def test_refused_key_stops_the_run_and_keeps_what_came(serve, served_model, questions, store):
     def until_ten(_request, index):
-        return actions.Respond() if index < 10 else actions.Respond(code=401, body={})
+        return Respond() if index < 10 else Respond(code=401, body={})
 
     server = serve(until_ten)
-    settings = RunSettings(concurrency=4)
+    settings = RunSettings(concurrency=4, grace_s=LONG_S)
     with pytest.raises(AccessRefusedError, match="check the API key"):
         run_questions(served_model(server.base_url), questions(500), store=store, settings=settings)
     assert statuses(store) == {"ok": 10, "error": 490}
     assert len(server.requests) <= 14
 
 
-def test_questions_alike_are_asked_once(
-    serve, served_model, make_question, make_sample, store, actions
-):
-    server = serve(lambda *_: actions.Respond())
-    twins = [make_question(0, sample=make_sample(number)) for number in range(3)]
+def test_questions_alike_are_asked_once(serve, served_model, store):
+    server = serve(lambda *_: Respond())
+    twins = [builders.question(0, sample=builders.sample(number=number)) for number in range(3)]
     summary = run_questions(served_model(server.base_url), twins, store=store)
     assert (summary.n_asked, summary.n_ok, summary.n_total) == (1, 3, 3)
     assert len(server.requests) == 1
 
 
-def test_repeats_are_asked_one_by_one(serve, served_model, make_question, store, actions):
-    server = serve(lambda _, index: actions.Respond(body=actions.completion(f"answer {index}")))
-    repeats = [make_question(repeat=number) for number in range(4)]
+def test_repeats_are_asked_one_by_one(serve, served_model, store):
+    server = serve(lambda _, index: say(f"answer {index}"))
+    repeats = [builders.question(repeat=number) for number in range(4)]
     run_questions(served_model(server.base_url), repeats, store=store)
     stored = list(store.current_replies())
     assert [s.repeat for s in stored] == [0, 1, 2, 3]
     assert len({s.reply.text for s in stored}) == 4
 
 
-def test_same_repeat_of_a_sample_twice_is_refused(served_model, make_question, store):
-    twice = [make_question(), make_question(prompt_text="Where?")]
+def test_same_repeat_of_a_sample_twice_is_refused(served_model, store):
+    twice = [builders.question(), builders.question(prompt_text="Where?")]
     with pytest.raises(DuplicateRequestError, match="found one twice"):
         run_questions(served_model("http://127.0.0.1:1/v1"), twice, store=store)
 
 
-def test_no_more_in_flight_than_asked_for(serve, served_model, questions, store, actions):
-    server = serve(lambda *_: actions.Respond(delay_s=0.02))
+def test_no_more_in_flight_than_asked_for(serve, served_model, questions, store):
+    def behave(_request, index):
+        if index == 4:
+            server.release()
+        return Respond(is_held=True, delay_s=0.02)
+
+    server = serve(behave)
     settings = RunSettings(concurrency=5)
     run_questions(served_model(server.base_url), questions(40), store=store, settings=settings)
     assert server.most_in_flight == 5
 
 
-def test_pictures_are_made_off_the_event_loop_and_only_a_few_held(
-    serve, served_model, make_question, store, actions
-):
+def test_pictures_are_made_off_the_event_loop_and_only_a_few_held(serve, served_model, store):
     held, most, threads = set(), [0], set()
 
     def picture_of(number):
@@ -309,8 +328,8 @@ def test_pictures_are_made_off_the_event_loop_and_only_a_few_held(
 
         return make
 
-    server = serve(lambda *_: actions.Respond())
-    asked = (make_question(number, image_png=picture_of(number)) for number in range(60))
+    server = serve(lambda *_: Respond())
+    asked = (builders.question(number, image_png=picture_of(number)) for number in range(60))
     run_questions(
         served_model(server.base_url),
         asked,
@@ -322,9 +341,7 @@ def test_pictures_are_made_off_the_event_loop_and_only_a_few_held(
     assert all(name.startswith("render") for name in threads)
 
 
-def test_picture_that_cannot_be_made_is_one_error(
-    serve, served_model, questions, make_question, store, actions
-):
+def test_picture_that_cannot_be_made_is_one_error(serve, served_model, questions, store):
     class BrokenVolumeError(ItemError):
         reason = "broken_volume"
 
@@ -332,22 +349,20 @@ def test_picture_that_cannot_be_made_is_one_error(
         msg = "expected a volume, found 25 bytes"
         raise BrokenVolumeError(msg)
 
-    server = serve(lambda *_: actions.Respond())
-    asked = [*questions(5), make_question(9, image_png=broken)]
+    server = serve(lambda *_: Respond())
+    asked = [*questions(5), builders.question(9, image_png=broken)]
     summary = run_questions(served_model(server.base_url), asked, store=store)
     assert (summary.n_ok, summary.errors) == (5, {ErrorKind.IMAGE: 1})
     assert len(server.requests) == 5
 
 
-def test_programming_error_ends_the_run_and_is_not_hidden(
-    serve, served_model, questions, make_question, store, actions
-):
+def test_programming_error_ends_the_run_and_is_not_hidden(serve, served_model, questions, store):
     def broken():
         msg = "a bug"
         raise KeyError(msg)
 
-    server = serve(lambda *_: actions.Respond())
-    asked = [*questions(5), make_question(9, image_png=broken)]
+    server = serve(lambda *_: Respond())
+    asked = [*questions(5), builders.question(9, image_png=broken)]
     with pytest.raises(KeyError, match="a bug"):
         run_questions(
             served_model(server.base_url),
@@ -358,9 +373,9 @@ def test_programming_error_ends_the_run_and_is_not_hidden(
     assert statuses(store) == {"ok": 5, "error": 1}
 
 
-def test_budget_ends_the_run(serve, served_model, questions, store, actions):
-    server = serve(lambda *_: actions.Respond())
-    settings = RunSettings(concurrency=2, budget=Budget(max_tokens=15 * 10))
+def test_budget_ends_the_run(serve, served_model, questions, store):
+    server = serve(lambda *_: Respond())
+    settings = RunSettings(concurrency=2, grace_s=LONG_S, budget=Budget(max_tokens=15 * 10))
     summary = run_questions(
         served_model(server.base_url), questions(100), store=store, settings=settings
     )
@@ -369,9 +384,9 @@ def test_budget_ends_the_run(serve, served_model, questions, store, actions):
     assert summary.errors == {ErrorKind.NOT_ASKED: 100 - summary.n_ok}
 
 
-def test_time_limit_ends_the_run(serve, served_model, questions, store, actions):
-    server = serve(lambda *_: actions.Respond(delay_s=0.05))
-    settings = RunSettings(concurrency=2, time_limit_s=0.4)
+def test_time_limit_ends_the_run(serve, served_model, questions, store):
+    server = serve(lambda *_: Respond(delay_s=0.05))
+    settings = RunSettings(concurrency=2, grace_s=LONG_S, time_limit_s=0.4)
     summary = run_questions(
         served_model(server.base_url), questions(500), store=store, settings=settings
     )
@@ -380,9 +395,9 @@ def test_time_limit_ends_the_run(serve, served_model, questions, store, actions)
     assert summary.errors == {ErrorKind.NOT_ASKED: 500 - summary.n_ok}
 
 
-def test_time_limit_ends_a_local_run_after_its_batch(make_question, store):
+def test_time_limit_ends_a_local_run_after_its_batch(store):
     model = EchoModel()
-    asked = [make_question(number) for number in range(40)]
+    asked = [builders.question(number) for number in range(40)]
     settings = RunSettings(time_limit_s=1e-9)
     summary = run_questions(model, asked, store=store, settings=settings)
     assert (summary.stopped, summary.n_ok) == (StopReason.TIME_LIMIT, model.batch_size)
@@ -390,8 +405,8 @@ def test_time_limit_ends_a_local_run_after_its_batch(make_question, store):
         RunSettings(time_limit_s=0)
 
 
-def test_progress_counts_every_reply(serve, served_model, questions, store, actions):
-    server = serve(lambda *_: actions.Respond())
+def test_progress_counts_every_reply(serve, served_model, questions, store):
+    server = serve(lambda *_: Respond())
     run_questions(served_model(server.base_url), questions(4), store=store)
     seen = []
     run_questions(
@@ -404,10 +419,8 @@ def test_progress_counts_every_reply(serve, served_model, questions, store, acti
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_lets_questions_under_way_finish(
-    name, serve, served_model, questions, store, actions
-):
-    server = serve(lambda *_: actions.Respond(delay_s=0.05))
+def test_interrupt_lets_questions_under_way_finish(name, serve, served_model, questions, store):
+    server = serve(lambda *_: Respond(delay_s=0.05))
     former = signal.getsignal(name)
 
     def interrupt(progress):
@@ -418,7 +431,7 @@ def test_interrupt_lets_questions_under_way_finish(
         served_model(server.base_url),
         questions(200),
         store=store,
-        settings=RunSettings(concurrency=4),
+        settings=RunSettings(concurrency=4, grace_s=LONG_S),
         on_progress=interrupt,
     )
     assert summary.interrupted
@@ -427,48 +440,44 @@ def test_interrupt_lets_questions_under_way_finish(
     assert signal.getsignal(name) is former
 
 
-def test_second_interrupt_does_not_wait(serve, served_model, questions, store, actions):
-    server = serve(lambda _, index: actions.Hang() if index else actions.Respond())
+def test_second_interrupt_does_not_wait(serve, served_model, questions, store):
+    server = serve(lambda _, index: Hang() if index else Respond())
 
-    def interrupt_twice(_progress):
-        def later():
-            for _ in range(2):
-                time.sleep(0.1)
-                os.kill(os.getpid(), signal.SIGINT)
+    def interrupt(_progress=None):
+        os.kill(os.getpid(), signal.SIGINT)
 
-        threading.Thread(target=later).start()
-
-    settings = RunSettings(concurrency=3, grace_s=60.0)
-    model = served_model(server.base_url, retry=RetryPolicy(request_timeout_s=60.0))
-    summary = run_questions(
-        model, questions(20), store=store, settings=settings, on_progress=interrupt_twice
-    )
+    settings = RunSettings(concurrency=3, grace_s=2 * LONG_S)
+    model = served_model(server.base_url, retry=RetryPolicy(request_timeout_s=2 * LONG_S))
+    start_s = time.monotonic()
+    with at_first_interrupt(interrupt):
+        summary = run_questions(
+            model, questions(20), store=store, settings=settings, on_progress=interrupt
+        )
+    assert time.monotonic() - start_s < LONG_S
     assert summary.interrupted
     assert summary.n_ok == 1
 
 
 def test_secret_is_in_no_file_and_no_log(
-    serve, served_model, questions, store, actions, monkeypatch, caplog
+    serve, served_model, questions, store, monkeypatch, caplog
 ):
     monkeypatch.setenv("TEST_MODEL_KEY", "sk-secret-0123")
     caplog.set_level(logging.DEBUG)
     body = {"error": {"message": "key sk-secret-0123 has spent 25"}}
-    server = serve(
-        lambda _, index: actions.Respond() if index % 2 else actions.Respond(code=400, body=body)
-    )
+    server = serve(lambda _, index: Respond() if index % 2 else Respond(code=400, body=body))
     run_questions(served_model(server.base_url), questions(10), store=store)
     files = list(Path(store.path).parent.iterdir())
     assert store.path in files
     for file in files:
         assert b"sk-secret" not in file.read_bytes()
-        assert str(server.port).encode() not in file.read_bytes()
+        assert b"127.0.0.1" not in file.read_bytes()  # the bare port may be part of a digest
     assert "sk-secret" not in caplog.text
 
 
-def test_baseline_goes_through_the_same_store(make_question, make_sample, store):
-    questions = [make_question(number) for number in range(2500)]
-    lengths = make_sample(1, task=Task.TUMOR_LESION, unit="mm", truth=(3.0, 2.0))
-    questions.append(make_question(sample=lengths))
+def test_baseline_goes_through_the_same_store(store):
+    questions = [builders.question(number) for number in range(2500)]
+    lengths = builders.sample(Task.TUMOR_LESION)
+    questions.append(builders.question(sample=lengths))
     baseline = make_baseline("baseline/random-box")
     first = run_questions(baseline, questions, store=store)
     assert (first.n_asked, first.n_ok, first.n_total, first.n_not_applicable) == (
@@ -499,9 +508,9 @@ class EchoModel:
         return [Reply(status="ok", text=question.prompt_text) for question in questions]
 
 
-def test_local_batches_are_alike_in_length_and_every_reply_is_its_questions(make_question, store):
+def test_local_batches_are_alike_in_length_and_every_reply_is_its_questions(store):
     lengths = [7, 90, 30, 55, 10, 80, 20, 60, 40, 100, 5, 70, 3, 33]
-    questions = [make_question(n, prompt_text="x" * size) for n, size in enumerate(lengths)]
+    questions = [builders.question(n, prompt_text="x" * size) for n, size in enumerate(lengths)]
     model = EchoModel()
     summary = run_questions(model, questions, store=store)
     assert summary.n_ok == 14
@@ -509,13 +518,13 @@ def test_local_batches_are_alike_in_length_and_every_reply_is_its_questions(make
     assert all(stored.reply.text == stored.prompt for stored in store.current_replies())
 
 
-def test_baseline_answers_anew_when_the_truth_changes(make_question, make_sample, store):
+def test_baseline_answers_anew_when_the_truth_changes(store):
     oracle = make_baseline("baseline/oracle")
     run_questions(
-        oracle, [make_question(sample=make_sample(truth=(0.1, 0.1, 0.2, 0.2)))], store=store
+        oracle, [builders.question(sample=builders.sample(truth=(0.1, 0.1, 0.2, 0.2)))], store=store
     )
     run_questions(
-        oracle, [make_question(sample=make_sample(truth=(0.3, 0.3, 0.4, 0.4)))], store=store
+        oracle, [builders.question(sample=builders.sample(truth=(0.3, 0.3, 0.4, 0.4)))], store=store
     )
     (stored,) = store.current_replies()
     assert "0.3" in stored.reply.text
@@ -532,8 +541,8 @@ def test_impossible_concurrency_is_refused():
         RunSettings(concurrency=0)
 
 
-def test_disk_error_is_raised_not_swallowed(serve, served_model, questions, store, actions):
-    server = serve(lambda *_: actions.Respond())
+def test_disk_error_is_raised_not_swallowed(serve, served_model, questions, store):
+    server = serve(lambda *_: Respond())
 
     def close_store(_progress):
         store.close()

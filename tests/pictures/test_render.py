@@ -31,6 +31,7 @@ from medvision.pictures.render import (
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.tasks import Task
+from tests.builders import shape_hw
 
 
 def test_window_is_width_and_level():
@@ -88,7 +89,7 @@ def test_structure_is_bright_where_its_box_says(study_tables):
     assert found.samples
     for sample in found.samples:
         picture = pictures.picture(sample).astype(float)
-        assert picture.shape == (sample.height_px, sample.width_px)
+        assert picture.shape == shape_hw(sample)
         x0, y0, x1, y1 = (int(edge) for edge in sample.box_px)
         inside = picture[y0:y1, x0:x1].mean()
         ring = np.pad(picture, 3, mode="edge")[y0 : y1 + 6, x0 : x1 + 6].mean()

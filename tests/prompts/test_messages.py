@@ -1,53 +1,26 @@
-import dataclasses
-
 import pytest
 
 from medvision.pictures.perceived import StatedFrame
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.messages import prompt_text
 from medvision.replies import Style
-from medvision.samples import Point, Sample
+from medvision.samples import Point
 from medvision.tasks import Task
+from tests import builders
 
 FRAME = StatedFrame(height_px=420, width_px=504, pixel_y_mm=0.8125, pixel_x_mm=0.703125)
 
+LANDMARKS = tuple(
+    Point(key=key, name=name, x_px=1.0, y_px=2.0)
+    for key, name in (("a", "sella"), ("b", "nasion"), ("b", "nasion"), ("c", "menton"))
+)
+ANGLE = {"metric_kind": "angle", "unit": "deg", "points": LANDMARKS}
+
 
 def sample(task, **changes):
-    points = tuple(
-        Point(key=key, name=name, x_px=1.0, y_px=2.0)
-        for key, name in (("a", "sella"), ("b", "nasion"), ("b", "nasion"), ("c", "menton"))
-    )
-    whole = Sample(
-        sample_id="d//c/image/axial/3/1.0/x",
-        task=task,
-        dataset="d",
-        cohort="",
-        case_id="c",
-        subject_id="c",
-        split="test",
-        image_id="image",
-        modality="CT",
-        image_uri="/x",
-        image_sha256="0",
-        plane="axial",
-        slice_index=3,
-        height_px=100,
-        width_px=120,
-        spacing_y_mm=1.0,
-        spacing_x_mm=1.0,
-        label_id=1,
-        label="liver tumor",
-        component=0,
-        name="liver tumor",
-        metric_kind="angle" if task is Task.ANGLE_DISTANCE else "",
-        metric_key="",
-        unit={"detection": "relative", "tl": "mm", "ad": "deg", "area": "mm2"}[task],
-        truth=(1.0,),
-        box_px=(),
-        points=points if task is Task.ANGLE_DISTANCE else (),
-        description="abdominal computed tomography (CT) scan",
-    )
-    return dataclasses.replace(whole, **changes)
+    fields = {"name": "liver tumor", "description": "abdominal computed tomography (CT) scan"}
+    fields |= ANGLE if task is Task.ANGLE_DISTANCE else {}
+    return builders.sample(task, **{**fields, **changes})
 
 
 @pytest.mark.parametrize("task", Task)

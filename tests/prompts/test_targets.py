@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medvision.frames import SliceGeometry
 from medvision.geometry import acute_angle_deg, vertex_angle_deg
 from medvision.pictures.perceived import (
     box_on_slice_from_sent,
@@ -19,54 +20,33 @@ from medvision.prompts import targets
 from medvision.prompts.messages import prompt_text
 from medvision.prompts.targets import UnwritableTargetError
 from medvision.replies import AnswerStatus, Style, read_answer
-from medvision.samples import Point, Sample
+from medvision.samples import Point
 from medvision.tasks import Task
+from tests import builders
+from tests.builders import geometry_of, shape_hw
 
 FAMILIES = ("qwen2_5_vl", "gemma3", "llava_onevision", "clip336_pad", "as_sent")
-UNITS = {"detection": "relative", "tl": "mm", "ad": "deg", "area": "mm2"}
 NUMBER = r"-?\d+(?:\.\d+)?"
+WIDE = SliceGeometry(height_px=160, width_px=384, spacing_y_mm=1.25, spacing_x_mm=0.7)
 
 
 def sample(task, **changes):
-    values = {
-        "sample_id": "d//c/image/axial/3/1.0/x",
-        "task": task,
-        "dataset": "d",
-        "cohort": "",
-        "case_id": "c",
-        "subject_id": "c",
-        "split": "train",
-        "image_id": "image",
-        "modality": "CT",
-        "image_uri": "/x",
-        "image_sha256": "0",
-        "plane": "axial",
-        "slice_index": 3,
-        "height_px": 160,
-        "width_px": 384,
-        "spacing_y_mm": 1.25,
-        "spacing_x_mm": 0.7,
-        "label_id": 1,
-        "label": "liver tumor",
-        "component": 0,
-        "name": "liver tumor",
-        "metric_kind": "",
-        "metric_key": "",
-        "unit": UNITS[task],
-        "truth": (1.0,),
-        "box_px": (),
-        "points": (),
-    }
-    return Sample(**(values | changes))
+    unit = {"unit": "deg"} if task is Task.ANGLE_DISTANCE else {}
+    return builders.sample(task, geometry=WIDE, **{"name": "liver tumor", **unit, **changes})
 
 
 def seen(one, family):
-    return perceived_size(family, one.height_px, one.width_px)
+    return perceived_size(family, *shape_hw(one))
 
 
 def frame_of(one, family):
+    shape = geometry_of(one)
     return stated_frame(
-        seen(one, family), one.height_px, one.width_px, one.spacing_y_mm, one.spacing_x_mm
+        seen(one, family),
+        shape.height_px,
+        shape.width_px,
+        shape.spacing_y_mm,
+        shape.spacing_x_mm,
     )
 
 
@@ -142,7 +122,8 @@ def points_of(coordinates, keys=("a", "b", "c", "d")):
 
 
 def in_mm(points, one):
-    return np.array([(p.x_px * one.spacing_x_mm, p.y_px * one.spacing_y_mm) for p in points])
+    shape = geometry_of(one)
+    return np.array([(p.x_px * shape.spacing_x_mm, p.y_px * shape.spacing_y_mm) for p in points])
 
 
 positions = st.tuples(st.floats(-3, 386), st.floats(-3, 162))
@@ -150,7 +131,7 @@ families = st.sampled_from(FAMILIES)
 
 
 @given(st.tuples(positions, positions, positions, positions), families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_axis_lengths_follow_from_the_written_end_points(coordinates, family):
     points = points_of(coordinates)
     one = sample(Task.TUMOR_LESION, points=points)
@@ -176,7 +157,7 @@ def test_axis_lengths_follow_from_the_written_end_points(coordinates, family):
 
 
 @given(st.tuples(positions, positions), families)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_distance_follows_from_the_written_landmarks(coordinates, family):
     points = points_of(coordinates, "ab")
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind="distance", unit="mm")
@@ -216,7 +197,7 @@ def angle_bound_deg(one, family, lengths_mm):
 
 
 @given(st.tuples(positions, positions, positions, positions), families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_acute_angle_follows_from_the_written_landmarks(coordinates, family):
     points = points_of(coordinates)
     one = sample(Task.ANGLE_DISTANCE, points=points, metric_kind="angle")
@@ -237,7 +218,7 @@ def test_acute_angle_follows_from_the_written_landmarks(coordinates, family):
     st.sampled_from(["abac", "bac a".replace(" ", ""), "abca", "baac"]),
     families,
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_angle_at_a_shared_landmark_is_not_folded(coordinates, keys, family):
     where = dict(zip("abc", coordinates, strict=True))
     points = points_of([where[key] for key in keys], keys)
@@ -266,7 +247,7 @@ def box_sample(task, box, **changes):
 
 
 @given(boxes, families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_box_is_what_the_extreme_points_say(box, family):
     one = box_sample(Task.DETECTION, box)
     text = target_text(one, Style.COT, family)
@@ -289,7 +270,7 @@ def test_box_is_what_the_extreme_points_say(box, family):
 
 
 @given(boxes, st.floats(0.01, 1.0), families)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_area_is_the_written_share_of_the_written_box(box, share, family):
     _, _, width, height = box
     truth = width * height * share * 1.25 * 0.7

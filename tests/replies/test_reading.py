@@ -54,7 +54,7 @@ def test_table_covers_every_status_task_and_style():
 
 
 @given(task=TASKS, text=ANY_TEXT, style=STYLES, frame_hw=FRAMES)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @example(task=Task.AREA, text="9" * 5000, style=Style.DIRECT, frame_hw=None)
 @example(task=Task.AREA, text="1e" + "9" * 5000, style=Style.DIRECT, frame_hw=None)
 @example(task=Task.AREA, text="&#" + "9" * 5000 + ";", style=Style.DIRECT, frame_hw=None)
@@ -107,7 +107,7 @@ def test_endless_repetition_ends(piece):
 
 @pytest.mark.parametrize("task", list(Task))
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_short_way_reads_what_the_full_analysis_reads(task, data):
     text = data.draw(st.from_regex(ORDINARY[task], fullmatch=True))
     assert read_values(task, text) == analyse_values(task, text)
@@ -117,7 +117,7 @@ def test_short_way_reads_what_the_full_analysis_reads(task, data):
     before=st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
     inside=st.from_regex(ORDINARY[Task.TUMOR_LESION], fullmatch=True),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_tags_at_the_very_end_read_as_tags_before_more_words(before, inside):
     text = f"{before}<answer>{inside}</answer>"
     assert read_answer("tl", text, "cot") == read_answer("tl", f"{text} ok", "cot")

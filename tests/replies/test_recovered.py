@@ -91,7 +91,7 @@ def test_unknown_task_lists_the_known():
         ["1", "0.5, ", "Answer: ", "\\boxed{", "}", "<answer>", "</answer>", "\n", ". ", "<think>"]
     )).map("".join),
 )  # fmt: skip
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_recovers_to_a_closed_status(task, text):
     answer = read_recovered(task, text)
     assert isinstance(answer.status, AnswerStatus)
@@ -100,7 +100,6 @@ def test_any_text_recovers_to_a_closed_status(task, text):
 
 
 @given(before=st.text(), inside=st.sampled_from(["31.2, 18.0", "3.1 x 1.8 cm", "31.2"]))
-@settings(deadline=None)
 def test_complete_answer_in_tags_is_what_recovers(before, inside):
     text = f"{before}<answer>{inside}</answer>"
     strict = read_answer("tl", text, "cot")

@@ -11,6 +11,7 @@ from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite, parse_suite, suite_names
 from medvision.table.read import read_cases, read_regions
 from medvision.tasks import Task
+from tests.builders import geometry_of
 
 
 def selected(tables, *configs, split="all", cap=None, limit=None):
@@ -45,8 +46,9 @@ def test_tumor_truth_is_the_fitted_axes_with_their_end_points(study_tables):
     assert {sample.label for sample in found.samples} == {"liver tumor"}
     for sample in found.samples:
         ends = np.array([(p.x_px, p.y_px) for p in sample.points]).reshape(2, 2, 2)
-        spacing = (sample.spacing_x_mm, sample.spacing_y_mm)
-        lengths = np.linalg.norm((ends[:, 1] - ends[:, 0]) * spacing, axis=1)
+        shape = geometry_of(sample)
+        steps_mm = (ends[:, 1] - ends[:, 0]) * (shape.spacing_x_mm, shape.spacing_y_mm)
+        lengths = np.linalg.norm(steps_mm, axis=1)
         assert lengths == pytest.approx(sample.truth, abs=1e-6)
         assert sample.unit == "mm"
 

@@ -4,41 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from medvision.samples import SAMPLE_SCHEMA
+from medvision.frames import SliceGeometry
 from medvision.scoring import ANSWER_SCHEMA, score_table
+from medvision.tasks import TASKS, Task
+from tests.builders import samples_table
 
-UNITS = {"detection": "relative", "tl": "mm", "ad": "mm", "area": "mm2"}
-N_VALUES = {"detection": 4, "tl": 2, "ad": 1, "area": 1}
-
-
-def sample_row(**given):
-    task = given["task"]
-    row = {
-        "cohort": "",
-        "dataset": "set",
-        "case_id": "case",
-        "subject_id": "subject",
-        "split": "test",
-        "image_id": "image",
-        "modality": "CT",
-        "plane": "axial",
-        "slice_index": 3,
-        "height_px": 300,
-        "width_px": 400,
-        "spacing_y_mm": 0.5,
-        "spacing_x_mm": 0.5,
-        "label_id": None if task == "ad" else 1,
-        "label": "" if task == "ad" else "liver",
-        "component": None if task == "ad" else 0,
-        "name": "liver",
-        "metric_kind": "distance" if task == "ad" else "",
-        "metric_key": "D1" if task == "ad" else "",
-        "unit": UNITS[task],
-        "box_px": [] if task == "ad" else [0.0, 0.0, 40.0, 30.0],
-        "points": [],
-        **given,
-    }
-    return {field.name: row.get(field.name) for field in SAMPLE_SCHEMA}
+GEOMETRY = SliceGeometry(height_px=300, width_px=400, spacing_y_mm=0.5, spacing_x_mm=0.5)
 
 
 def answer_row(sample_id, values=None, *, status=None, repeat=0, response="ok", recovered=None):
@@ -60,8 +31,9 @@ def answer_row(sample_id, values=None, *, status=None, repeat=0, response="ok", 
 @pytest.fixture
 def make_samples():
     def build(rows):
-        numbered = [{"sample_id": f"s{at}", **row} for at, row in enumerate(rows)]
-        return pa.Table.from_pylist([sample_row(**row) for row in numbered], SAMPLE_SCHEMA)
+        return samples_table(
+            {"sample_id": f"s{at}", "geometry": GEOMETRY, **row} for at, row in enumerate(rows)
+        )
 
     return build
 
@@ -92,7 +64,7 @@ def mixed_pairs():
     labels = ["liver", "spleen", "liver tumor", "kidney cyst", "crown", "unheard of"]
     pairs = []
     for _ in range(600):
-        task = str(rng.choice(list(N_VALUES)))
+        task = str(rng.choice(list(Task)))
         truth, values = _numbers(rng, task), _numbers(rng, task)
         sample = {
             "task": task,
@@ -119,7 +91,7 @@ _SHARES = [0.7, 0.1, 0.05, 0.05, 0.1]
 def _numbers(rng, task):
     if task != "detection":
         small = task == "ad" and rng.random() < 0.2
-        return rng.uniform(0.01, 0.2 if small else 90, N_VALUES[task]).round(2).tolist()
+        return rng.uniform(0.01, 0.2 if small else 90, TASKS[Task(task)].n_values).round(2).tolist()
     corners = np.sort(rng.uniform(0, 0.99, (2, 2)), axis=1)
     return [corners[0, 0], corners[1, 0], corners[0, 1] + 1e-3, corners[1, 1] + 1e-3]
 

@@ -9,6 +9,7 @@ from medvision.replies import Style, read_answer
 from medvision.samples import samples_from_table
 from medvision.scoring import score_run as module
 from medvision.scoring.score_run import ReplyReader, read_replies
+from tests.builders import shape_hw
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_several_processes_read_the_same_as_one(run, monkeypatch):
     monkeypatch.setattr(module, "_BATCH", 7)
     assert read_replies(replies, table, reader).combine_chunks().equals(alone.combine_chunks())
     assert alone["status"].to_pylist() == [
-        str(read_answer("detection", text, frame_hw=(s.height_px, s.width_px)).status)
+        str(read_answer("detection", text, frame_hw=shape_hw(s)).status)
         for s, (_, _, _, text) in zip(samples_from_table(table), replies, strict=True)
     ]
 
@@ -53,7 +54,7 @@ def test_boxes_read_on_a_padded_picture_are_mapped_back(run):
     table = read_samples(run)
     reader = ReplyReader(style=Style.DIRECT, family=PictureFamily(name="llava_onevision"))
     samples = samples_from_table(table)
-    seen = [perceived_size("llava_onevision", s.height_px, s.width_px) for s in samples]
+    seen = [perceived_size("llava_onevision", *shape_hw(s)) for s in samples]
     replies = [
         (s.sample_id, 0, "ok", ", ".join(f"{v:.6f}" for v in box_on_sent_from_slice(s.truth, size)))
         for s, size in zip(samples, seen, strict=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from medvision.frames import SliceGeometry
 from medvision.replies import Answer, AnswerStatus
 from medvision.samples import SAMPLE_SCHEMA
 from medvision.scoring import (
@@ -163,15 +164,17 @@ def test_further_columns_and_wider_types_are_accepted(make_samples, make_answers
     [(1, "<5%"), (49, "<5%"), (50, "5-10%"), (99, "5-10%"), (100, ">10%"), (1000, ">10%")],
 )
 def test_size_bins_are_closed_on_the_left(make_scores, side_px, size_bin):
-    sample = {**BOX, "height_px": 100, "width_px": 10, "box_px": [0.0, 0.0, 1.0, float(side_px)]}
+    slender = SliceGeometry(height_px=100, width_px=10, spacing_y_mm=1.0, spacing_x_mm=1.0)
+    sample = {**BOX, "geometry": slender, "box_px": [0.0, 0.0, 1.0, float(side_px)]}
     row = make_scores([(sample, {})]).to_pylist()[0]
     assert row["box_to_image_frac"] == pytest.approx(side_px / 1000)
     assert row["size_bin"] == size_bin
 
 
 def test_error_of_a_length_is_related_to_the_physical_diagonal(make_scores):
-    # 300 × 400 px at 0.5 × 0.25 mm: 150 mm × 100 mm
-    size = {"height_px": 300, "width_px": 400, "spacing_y_mm": 0.5, "spacing_x_mm": 0.25}
+    # 150 mm × 100 mm
+    shape = SliceGeometry(height_px=300, width_px=400, spacing_y_mm=0.5, spacing_x_mm=0.25)
+    size = {"geometry": shape}
     scores = make_scores(
         [
             ({**AD, **size}, {"values": [30.0]}),

@@ -1,11 +1,9 @@
 import gzip
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import nibabel as nib
 import numpy as np
@@ -18,13 +16,18 @@ import pytest
 from medvision.cli import main
 from medvision.table.read import read_cases, read_regions, read_structures
 from medvision.table.schema import REGION_SCHEMA
+from tests.files import nothing_written
 
 
-def build(study, out, *more, name="s"):
+def build_words(study, out, *more, name="s"):
     words = ["build", "--images", study / "images", "--masks", study / "masks"]
     words += ["--labels", study / "labels.json", "--name", name, "--modality", "CT"]
     words += ["--target-labels", "2", "--out", out, *more]
-    return main([str(word) for word in words])
+    return [str(word) for word in words]
+
+
+def build(study, out, *more, name="s"):
+    return main(build_words(study, out, *more, name=name))
 
 
 def rewrite(path, change):
@@ -117,10 +120,9 @@ def test_storage_order_flips_and_type_do_not_change_the_table(study, tmp_path):
 
 def test_second_build_does_nothing_and_changed_input_builds_again(study, tmp_path, capsys):
     build(study, tmp_path / "t")
-    before = (tmp_path / "t" / "manifest.json").stat().st_mtime_ns
-    assert build(study, tmp_path / "t") == 0
+    with nothing_written(tmp_path / "t" / "manifest.json"):
+        assert build(study, tmp_path / "t") == 0
     assert "already up to date" in capsys.readouterr().out
-    assert (tmp_path / "t" / "manifest.json").stat().st_mtime_ns == before
     rewrite(study / "masks" / "a.nii.gz", lambda a, m: (np.where(a == 1, 0, a), m))
     assert build(study, tmp_path / "t") == 0
     assert "liver" not in regions_of(tmp_path / "t", "a")["label"].to_pylist()
@@ -225,27 +227,42 @@ def test_a_failed_subject_still_counts_for_the_split(study, tmp_path):
     assert part == {case: whole[case] for case in ("a", "c")}
 
 
-def test_kill_in_the_middle_leaves_nothing_half_written(study, tmp_path):
-    image, labels = (study / kind / "a.nii.gz" for kind in ("images", "masks"))
-    for number in range(60):
-        shutil.copy(image, study / "images" / f"n{number:02d}.nii.gz")
-        shutil.copy(labels, study / "masks" / f"n{number:02d}.nii.gz")
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from medvision.cli import main
+
+write, n_left = pq.write_table, int(sys.argv[1])
+
+def write_or_die(table, path):
+    global n_left
+    n_left -= 1
+    write(table, path)
+    if not n_left:
+        whole = Path(path).read_bytes()
+        Path(path).write_bytes(whole[: len(whole) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pq.write_table = write_or_die
+main(sys.argv[2:])
+"""
+"""Of each case three files are written, then one of all."""
+
+
+@pytest.mark.parametrize(("n_files", "n_staged"), [(1, 0), (3 * 4 + 2, 4), (3 * 8 + 1, 8)])
+def test_kill_in_the_middle_leaves_nothing_half_written(study, tmp_path, n_files, n_staged):
+    for kind in ("images", "masks"):
+        for number in range(5):
+            shutil.copy(study / kind / "a.nii.gz", study / kind / f"n{number}.nii.gz")
     out = tmp_path / "t"
-    words = ["--images", study / "images", "--masks", study / "masks"]
-    words += ["--labels", study / "labels.json", "--name", "s", "--modality", "CT"]
-    words += ["--target-labels", "2", "--out", out]
-    command = [sys.executable, "-m", "medvision.cli", "build", *map(str, words)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(list(out.glob(".build/*/case.json"))) < 5:
-        time.sleep(0.01)
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait()
+    command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(n_files), *build_words(study, out)]
+    killed = subprocess.run(command, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
     assert not (out / "manifest.json").exists()
-    staged = {p.parent.name: p.stat().st_mtime_ns for p in out.glob(".build/*/case.json")}
-    assert len(staged) >= 5
+    assert len(list(out.glob(".build/*/case.json"))) == n_staged
     assert build(study, out) == 0
-    assert read_cases(out).num_rows == 63
+    assert read_cases(out).num_rows == 8
     assert build(study, tmp_path / "whole") == 0
     for read in (read_regions, read_structures):
         assert read(out).equals(read(tmp_path / "whole"))

@@ -21,6 +21,7 @@ from medvision.table.plan import PlanError, read_plan
 from medvision.table.plan_import import import_plan
 from medvision.table.read import read_biometrics, read_cases, read_regions
 from medvision.tasks import Task
+from tests.files import nothing_written
 
 SPACING = (1.5, 0.8, 2.5)
 LABELS = {"1": "spleen", "6": "liver", "8": "arota"}  # as the original spells them
@@ -185,10 +186,9 @@ def plan_of(files, profiles, *, n_train=4, labels=LABELS, name="AMOS22", **task)
     }
 
 
-def write_plan(path, plan):
+def write_plan(path, plan, *, packed_at_s=0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt") as stream:
-        json.dump(plan, stream)
+    path.write_bytes(gzip.compress(json.dumps(plan).encode(), mtime=packed_at_s))
     return path
 
 
@@ -419,16 +419,29 @@ def test_importing_again_does_nothing_and_built_tables_are_safe(amos, tmp_path, 
     root, files = amos
     plan = plan_of(files, box_profiles)
     folder = imported(tmp_path, plan, root / "raw" / "AMOS22")
-    written = (folder / "manifest.json").stat().st_mtime_ns
-    imported(tmp_path, plan, root / "raw" / "AMOS22")
+    with nothing_written(folder / "manifest.json"):
+        imported(tmp_path, plan, root / "raw" / "AMOS22")
     assert "already up to date" in capsys.readouterr().out
-    assert (folder / "manifest.json").stat().st_mtime_ns == written
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     del manifest["imported"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert main(["table", "import-plan", str(tmp_path / "benchmark_plan_detection_v1.0.0.json.gz"),
                  "--out", str(tmp_path / "out")]) == 2  # fmt: skip
     assert "built, not imported" in capsys.readouterr().err
+
+
+def test_the_time_of_packing_is_no_part_of_a_plan(amos, tmp_path):
+    _, files = amos
+    plan = plan_of(files, box_profiles)
+    path, out, data = tmp_path / "p.json.gz", tmp_path / "out", tmp_path
+    (first,) = import_plan(write_plan(path, plan, packed_at_s=1), out, data=data)
+    (again,) = import_plan(write_plan(path, plan, packed_at_s=2), out, data=data)
+    (tmp_path / "p.json").write_text(json.dumps(plan))
+    (unpacked,) = import_plan(tmp_path / "p.json", out, data=data)
+    assert [task.up_to_date for task in (first, again, unpacked)] == [False, True, True]
+    plan["tasks"][0]["image_description"] = "another scan"
+    (changed,) = import_plan(write_plan(path, plan, packed_at_s=2), out, data=data)
+    assert not changed.up_to_date
 
 
 def test_damaged_cases_are_named_and_the_others_go_on(amos, tmp_path, capsys):

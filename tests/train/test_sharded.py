@@ -62,6 +62,7 @@ def train_sharded(toml_file):
 
     def train(config, mixed_precision="no"):
         launcher = ("-m", "accelerate.commands.launch", "--num_processes", "2")
+        launcher += ("--main_process_port", "0")  # a free one: other tests may be at it too
         launcher += ("--config_file", CONFIGS / "accelerate" / "fsdp.yaml")
         launcher += ("--mixed_precision", mixed_precision)
         command = train_command(toml_file(config), *launcher, module="tests.train.fsdp_on_cpu")

@@ -1,6 +1,7 @@
 """Rates of training against a clock and a FLOP count made by hand."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,21 +18,28 @@ from medvision.train.throughput import Throughput, bf16_peak_flops
 pytestmark = pytest.mark.train
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the meter: it stands still unless `now_s` is moved."""
+    clock = SimpleNamespace(now_s=100.0)
+    by_hand = SimpleNamespace(perf_counter=lambda: clock.now_s)
+    monkeypatch.setattr(throughput_module, "time", by_hand)
+    return clock
+
+
 def stepped(meter, clock, *, wait_s, work_s, samples, tokens):
     with meter.waiting():
-        clock[0] += wait_s
+        clock.now_s += wait_s
     meter.add(samples=samples, tokens=tokens)
-    clock[0] += work_s
+    clock.now_s += work_s
     meter.end_step()
 
 
-def test_rates_are_those_of_the_steps_after_the_first(monkeypatch):
-    clock = [100.0]
-    monkeypatch.setattr(throughput_module.time, "perf_counter", lambda: clock[0])
+def test_rates_are_those_of_the_steps_after_the_first(clock):
     meter = Throughput(n_processes=2, passes=3)
     stepped(meter, clock, wait_s=50, work_s=50, samples=8, tokens=800)
     stepped(meter, clock, wait_s=1, work_s=3, samples=8, tokens=900)
-    clock[0] += 1000  # validation
+    clock.now_s += 1000  # validation
     stepped(meter, clock, wait_s=0, work_s=4, samples=8, tokens=700)
     rates = meter.whole()
     assert rates["samples_per_s"] == pytest.approx(2 * 16 / 8)
@@ -41,9 +49,7 @@ def test_rates_are_those_of_the_steps_after_the_first(monkeypatch):
     assert meter.since_log() == {}
 
 
-def test_flops_are_those_of_the_forward_pass(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(throughput_module.time, "perf_counter", lambda: clock[0])
+def test_flops_are_those_of_the_forward_pass(clock):
     meter = Throughput(n_processes=1, passes=3)
     layer = torch.nn.Linear(64, 32, bias=False)
     for _ in range(2):
@@ -61,7 +67,7 @@ def test_the_peak_is_known_by_name():
     assert bf16_peak_flops("Some Card") is None
 
 
-def test_a_slow_input_shows_as_waiting(tiny_base, sft_config, monkeypatch):
+def test_a_slow_input_shows_as_waiting(tiny_base, sft_config, clock, monkeypatch):
     config = sft_config(
         tiny_base("qwen"),
         validation=ValidationConfig(subject_frac=0.0, every_steps=100),
@@ -70,13 +76,11 @@ def test_a_slow_input_shows_as_waiting(tiny_base, sft_config, monkeypatch):
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, tuning=Tuning.FULL)
     )
-    quick, clock = ExampleTransform.example, [0.0]
+    quick = ExampleTransform.example
 
     def slow(self, row):
-        clock[0] += 0.2
+        clock.now_s += 0.2
         return quick(self, row)
-
-    monkeypatch.setattr(throughput_module.time, "perf_counter", lambda: clock[0])
 
     monkeypatch.setattr(ExampleTransform, "example", slow)
     result = train_sft(config)

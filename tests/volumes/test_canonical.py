@@ -19,6 +19,11 @@ ORIENTATIONS = [
     if sorted({"L": "R", "P": "A", "I": "S"}.get(c, c) for c in codes) == ["A", "R", "S"]
 ]
 
+ONE_FILE_AGAIN_AND_AGAIN = [
+    *settings.default.suppress_health_check,
+    HealthCheck.function_scoped_fixture,
+]
+
 
 def turn(axis: int, angle_deg: float) -> np.ndarray:
     cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
@@ -67,9 +72,7 @@ def test_every_storage_order_reads_as_one_volume(tmp_path, voxels, codes, angle_
     angles=st.tuples(*[st.floats(-180.0, 180.0)] * 3),
     shape=st.tuples(*[st.integers(1, 5)] * 3),
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=ONE_FILE_AGAIN_AND_AGAIN)
 def test_any_orthogonal_affine_reads_as_nibabel_orders_it(tmp_path, codes, spacing, angles, shape):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
     affine = turn(0, angles[0]) @ turn(1, angles[1]) @ turn(2, angles[2]) @ np.diag([*spacing, 1])
@@ -87,9 +90,7 @@ def test_any_orthogonal_affine_reads_as_nibabel_orders_it(tmp_path, codes, spaci
 
 
 @given(codes=st.sampled_from(ORIENTATIONS), angle=st.floats(-40, 40), data=st.data())
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=ONE_FILE_AGAIN_AND_AGAIN)
 def test_every_voxel_keeps_its_place_in_the_world(tmp_path, voxels, codes, angle, data):
     affine = turn(1, angle) @ np.diag([0.5, 0.75, 2.0, 1.0])
     stored, stored_affine = restored(voxels, affine, codes)

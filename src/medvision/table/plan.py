@@ -14,6 +14,7 @@ A plan holds `dataset_info` and a list of `tasks`. A task names its images (`ima
 """
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping
@@ -70,9 +71,12 @@ class Plan:
 
     Attributes:
         dataset: As `dataset_info` names it; may be empty.
+        sha256: Hex digest of the JSON text, packed or not: gzip writes the time of packing into
+            its header, so packed files of one plan differ.
     """
 
     dataset: str
+    sha256: str
     tasks: tuple[PlanTask, ...]
 
 
@@ -85,23 +89,23 @@ def read_plan(path: Path) -> Plan:
     Raises:
         PlanError: Missing, damaged, or without the parts that a plan has.
     """
-    content = _content(path)
+    try:
+        text = path.read_bytes()
+        if path.name.endswith(".gz"):
+            text = gzip.decompress(text)
+        content = json.loads(text)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        msg = f"{path}: cannot read the benchmark plan: {error}"
+        raise PlanError(msg) from error
     if not isinstance(content, dict) or not isinstance(content.get("tasks"), list):
         msg = f"{path}: expected a benchmark plan with a list of tasks, found none"
         raise PlanError(msg)
     tasks = tuple(_task(entry, rank, path) for rank, entry in enumerate(content["tasks"], start=1))
-    return Plan(dataset=str(content.get("dataset_info", {}).get("dataset") or ""), tasks=tasks)
-
-
-def _content(path: Path) -> Any:
-    try:
-        data = path.read_bytes()
-        if path.name.endswith(".gz"):
-            data = gzip.decompress(data)
-        return json.loads(data)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        msg = f"{path}: cannot read the benchmark plan: {error}"
-        raise PlanError(msg) from error
+    return Plan(
+        dataset=str(content.get("dataset_info", {}).get("dataset") or ""),
+        sha256=hashlib.sha256(text).hexdigest(),
+        tasks=tasks,
+    )
 
 
 def _task(entry: Any, rank: int, path: Path) -> PlanTask:

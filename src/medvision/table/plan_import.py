@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
-from medvision.fetch import sha256_file
 from medvision.table.annotate_case import Problem
 from medvision.table.manifest import content_key, package_versions, read_manifest, write_manifest
 from medvision.table.plan import PlanContent, read_plan
@@ -57,15 +56,17 @@ def import_plan(
     if not dataset:
         msg = f"{path}: the plan names no dataset; add --name"
         raise UsageError(msg)
+    inputs = {str(path): plan.sha256}
     return [
-        _import_task(path, out, plan_context(task, dataset, data or path.parent))
+        _import_task(inputs, out, plan_context(task, dataset, data or path.parent))
         for task in plan.tasks
     ]
 
 
-def _import_task(path: Path, out: Path, context: PlanContext) -> ImportedTask:
+def _import_task(inputs: Mapping[str, str], out: Path, context: PlanContext) -> ImportedTask:
     folder = out / f"{context.kind}-Task{context.task.task_id}"
-    key = content_key({"plan": sha256_file(path), "name": context.name, "data": context.data})
+    (sha256,) = inputs.values()
+    key = content_key({"plan": sha256, "name": context.name, "data": context.data})
     done = read_manifest(folder)
     if done and "imported" not in done:
         msg = f"{folder} holds tables that were built, not imported; give another --out"
@@ -76,7 +77,7 @@ def _import_task(path: Path, out: Path, context: PlanContext) -> ImportedTask:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     counts, problems = _write(draft, context)
-    manifest = _manifest(path, key, context, counts, problems)
+    manifest = _manifest(inputs, key, context, counts, problems)
     write_manifest(draft, manifest)
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
@@ -124,7 +125,11 @@ def _write(draft: Path, context: PlanContext) -> tuple[dict[str, int], list[Prob
 
 
 def _manifest(
-    path: Path, key: str, context: PlanContext, counts: dict[str, int], problems: list[Problem]
+    inputs: Mapping[str, str],
+    key: str,
+    context: PlanContext,
+    counts: dict[str, int],
+    problems: list[Problem],
 ) -> dict[str, Any]:
     dropped = {problem.reason: len(problems) for problem in problems}
     return {
@@ -136,7 +141,7 @@ def _manifest(
         "options": {"dataset": context.name, "spacing_from": None},
         "seed": SPLIT_SEED,
         "versions": package_versions(),
-        "inputs": {str(path): sha256_file(path)},
+        "inputs": inputs,
         "counts": {**counts, "dropped": dropped},
         "problems": [asdict(problem) for problem in problems],
         "imported": {"task_id": context.task.task_id, "content": str(context.task.content)},
