@@ -27,6 +27,7 @@ import numpy as np
 import openai
 from PIL import Image
 
+from medvision.frames import SliceGeometry
 from medvision.models import (
     OpenAIServer,
     Question,
@@ -121,10 +122,7 @@ def sample(number: int) -> Sample:
         image_sha256="",
         plane="axial",
         slice_index=0,
-        height_px=64,
-        width_px=64,
-        spacing_y_mm=1.0,
-        spacing_x_mm=1.0,
+        geometry=SliceGeometry(height_px=64, width_px=64, spacing_y_mm=1.0, spacing_x_mm=1.0),
         label_id=1,
         label="liver",
         component=0,

@@ -157,7 +157,7 @@ def main():
     import torch
     from datasets import Dataset
 
-    from medvision.models.evaluate import PictureFamily
+    from medvision.pictures.view import PictureFamily
     from medvision.replies import Style
     from medvision.train.collate import Collator, ExampleTransform
     from medvision.train.examples import Examples

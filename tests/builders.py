@@ -17,20 +17,9 @@ from medvision.tasks import TASKS, MetricKind, Task
 SQUARE = SliceGeometry(height_px=64, width_px=64, spacing_y_mm=1.0, spacing_x_mm=1.0)
 
 
-def geometry_of(sample: Sample) -> SliceGeometry:
-    """Size and pixel spacing of a sample's slice."""
-    return SliceGeometry(
-        height_px=sample.height_px,
-        width_px=sample.width_px,
-        spacing_y_mm=sample.spacing_y_mm,
-        spacing_x_mm=sample.spacing_x_mm,
-    )
-
-
 def shape_hw(sample: Sample) -> tuple[int, int]:
     """Height and width in px of a sample's slice."""
-    geometry = geometry_of(sample)
-    return geometry.height_px, geometry.width_px
+    return sample.geometry.height_px, sample.geometry.width_px
 
 
 TRUTHS: dict[Task, tuple[float, ...]] = {
@@ -97,10 +86,7 @@ def sample(
     return Sample(
         **{"sample_id": _sample_id(task, fields), **fields},
         task=task,
-        height_px=geometry.height_px,
-        width_px=geometry.width_px,
-        spacing_y_mm=geometry.spacing_y_mm,
-        spacing_x_mm=geometry.spacing_x_mm,
+        geometry=geometry,
     )
 
 

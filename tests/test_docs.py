@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import structure
 from medvision.cli import COMMANDS
 from medvision.frames import relative_from_box_px
 from medvision.prompts.answers import ANSWER_FORMATS
@@ -13,7 +14,7 @@ from medvision.scoring import score
 from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
 from medvision.tasks import Task
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 CONVENTIONS = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
 
 
@@ -61,8 +62,53 @@ def test_readme_says_it_is_not_for_clinical_use():
     assert "Not for clinical use" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_links_between_documents_lead_somewhere():
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.name}: {target}"
+def links(path):
+    """Files and folders that a document links to."""
+    targets = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
+    return [(path.parent / target).resolve() for target in targets if "://" not in target]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_links_between_documents_lead_somewhere(path):
+    assert [target for target in links(path) if not target.exists()] == []
+
+
+def test_index_leads_to_every_page_and_example():
+    pages = {*ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("*.md")}
+    linked = set(links(ROOT / "docs" / "index.md"))
+    assert sorted(pages - linked - {ROOT / "docs" / "index.md"}) == []
+    examples = {path.parent for path in ROOT.glob("examples/*/*") if path.is_file()}
+    assert sorted(examples - {target.parent for target in linked}) == []
+
+
+def test_readme_leads_to_the_index_and_to_contributing():
+    assert {ROOT / "docs" / "index.md", ROOT / "CONTRIBUTING.md"} <= set(links(ROOT / "README.md"))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_make_targets_that_documents_name_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    # In a block of commands, each with its comment, or in backquotes; "make a change" is prose.
+    named = set(re.findall(r"^make ([\w-]+) +#", text, re.MULTILINE))
+    named |= set(re.findall(r"`make ([\w-]+)`", text))
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert named
+    assert named <= set(targets)
+
+
+def test_contributing_states_the_bounds_that_are_checked():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for row in (
+        f"| private helpers used once | at most {structure.ONCE_USED_MAX_FRAC:.0%} of functions |",
+        f"| functions of {structure.SHORT_LINES} body lines or less "
+        f"| at least {structure.SHORT_MIN_FRAC:.0%} |",
+        f"| longest function | {structure.FUNCTION_MAX_LINES} body lines |",
+        f"| longest module | {structure.MODULE_MAX_LINES} lines |",
+        f"| cloned lines ({structure.CLONE_TOKENS} equal tokens) "
+        f"| below {structure.CLONED_BELOW_FRAC:.0%} |",
+    ):
+        assert row in text.replace(" %", "%")

@@ -19,7 +19,7 @@ from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style, read_answer
 from medvision.samples import samples_from_table
 from medvision.tasks import Task
-from tests.builders import geometry_of, shape_hw
+from tests.builders import shape_hw
 from tests.model_server import Respond, say
 
 
@@ -202,7 +202,7 @@ def test_prompt_states_the_size_the_model_sees(study_tables, tmp_path, serve):
             round(one.spacing_x_mm * one.width_px / 448, 4),
             round(one.spacing_y_mm * one.height_px / 448, 4),
         )
-        for one in map(geometry_of, samples)
+        for one in (sample.geometry for sample in samples)
     }
     assert stated == expected
 

@@ -10,13 +10,13 @@ from PIL import Image
 
 from medvision.cli import main
 from medvision.models.base import ALL_TASKS, Reply, ResponseStatus, chat_messages
-from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.pictures.render import PixelGrid, SlicePictures
+from medvision.pictures.view import PictureFamily
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
 from medvision.tasks import Task
-from tests.builders import geometry_of
 
 STATED = re.compile(
     r"(\d+) pixels wide and (\d+) pixels high; each pixel is ([\d.]+) mm wide and ([\d.]+) mm high"
@@ -48,7 +48,7 @@ def ask(study_tables, tmp_path):
     def run(task, family, model, *, limit=6, **request):
         suite = Suite(name="t", configs=(TaskConfig(task=Task(task)),), cap_per_config=None)
         found = select_samples(suite, table_folders([study_tables]), split="all", limit=limit)
-        summary = EvalRequest(samples=found.samples, model=model, family=family, **request)
+        summary = EvalRequest(samples=found.table, model=model, family=family, **request)
         evaluate(summary, tmp_path / "run")
         return tmp_path / "run"
 
@@ -65,10 +65,10 @@ def test_stated_millimetres_are_those_of_the_slice(ask, name, shape):
     for question, picture in model.asked:
         sample = question.sample
         width, height, pixel_x, pixel_y = map(float, STATED.search(question.prompt_text).groups())
-        seen = family.perceived(sample)
+        seen = family.view(sample.geometry).perceived
         assert (height, width) == seen.canvas_hw
         x0, y0, x1, y1 = seen.content_box_px
-        shape = geometry_of(sample)
+        shape = sample.geometry
         assert (x1 - x0) * pixel_x == pytest.approx(shape.width_px * shape.spacing_x_mm, rel=1e-5)
         assert (y1 - y0) * pixel_y == pytest.approx(shape.height_px * shape.spacing_y_mm, rel=1e-5)
         if name == "as_sent":
@@ -88,7 +88,9 @@ def test_boxes_come_back_from_square_pictures(ask, name):
     family = PictureFamily(name=name, square=True)
 
     def exact(question):
-        box = box_on_sent_from_slice(question.sample.truth, family.perceived(question.sample))
+        box = box_on_sent_from_slice(
+            question.sample.truth, family.view(question.sample.geometry).perceived
+        )
         return ", ".join(f"{value:.6f}" for value in box)
 
     run = ask("detection", family, Recorder(exact))

@@ -2,18 +2,19 @@
 
 import pytest
 
-from medvision.models.evaluate import PictureFamily, declared_family
 from medvision.models.profiles import (
     CARRIED,
     ModelProfile,
     ProfileError,
     built_in_profiles,
+    declared_family,
     parsed_profiles,
     profile_for,
     profile_text,
     read_profiles,
 )
 from medvision.pictures.perceived import LimitsError, perceived_size
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 
 FAMILIES = {

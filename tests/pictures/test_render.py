@@ -24,7 +24,7 @@ from medvision.pictures.render import (
     pixel_sha256,
     png_bytes,
     rendered,
-    renderer_versions,
+    renderer_version,
     shown_geometry,
     windowed,
 )
@@ -203,10 +203,11 @@ def test_renderer_version_tells_a_pet_scale(study_tables, tmp_path):
     ct = found.samples[0]
     pet = dataclasses.replace(ct, modality="PET", image_uri=str(tmp_path / "p.nii"))
     sidecar = tmp_path / "p.json"
-    versions = [renderer_versions([ct]), renderer_versions([pet])]
+    plain = renderer_version(ct.modality, ct.image_uri)
+    versions = [renderer_version(pet.modality, pet.image_uri)]
     for text in (json.dumps({"Units": "SUV"}), "{"):
         sidecar.write_text(text)
-        versions.append(renderer_versions([pet]))
-    plain, without, scaled, damaged = (found[ct.sample_id] for found in versions)
+        versions.append(renderer_version(pet.modality, pet.image_uri))
+    without, scaled, damaged = versions
     assert plain == without
     assert len({plain, scaled, damaged}) == 3

@@ -16,6 +16,7 @@ from medvision.pictures.perceived import (
     point_on_slice_from_sent,
     stated_frame,
 )
+from medvision.pictures.view import PictureFamily
 from medvision.prompts import targets
 from medvision.prompts.messages import prompt_text
 from medvision.prompts.targets import UnwritableTargetError
@@ -23,7 +24,7 @@ from medvision.replies import AnswerStatus, Style, read_answer
 from medvision.samples import Point
 from medvision.tasks import Task
 from tests import builders
-from tests.builders import geometry_of, shape_hw
+from tests.builders import shape_hw
 
 FAMILIES = ("qwen2_5_vl", "gemma3", "llava_onevision", "clip336_pad", "as_sent")
 NUMBER = r"-?\d+(?:\.\d+)?"
@@ -40,7 +41,7 @@ def seen(one, family):
 
 
 def frame_of(one, family):
-    shape = geometry_of(one)
+    shape = one.geometry
     return stated_frame(
         seen(one, family),
         shape.height_px,
@@ -51,7 +52,7 @@ def frame_of(one, family):
 
 
 def target_text(one, style, family):
-    return targets.target_text(one, style, perceived=seen(one, family), frame=frame_of(one, family))
+    return targets.target_text(one, style, PictureFamily(name=family).view(one.geometry))
 
 
 def extent_mm(one, family):
@@ -122,7 +123,7 @@ def points_of(coordinates, keys=("a", "b", "c", "d")):
 
 
 def in_mm(points, one):
-    shape = geometry_of(one)
+    shape = one.geometry
     return np.array([(p.x_px * shape.spacing_x_mm, p.y_px * shape.spacing_y_mm) for p in points])
 
 

@@ -11,7 +11,6 @@ from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite, parse_suite, suite_names
 from medvision.table.read import read_cases, read_regions
 from medvision.tasks import Task
-from tests.builders import geometry_of
 
 
 def selected(tables, *configs, split="all", cap=None, limit=None):
@@ -46,7 +45,7 @@ def test_tumor_truth_is_the_fitted_axes_with_their_end_points(study_tables):
     assert {sample.label for sample in found.samples} == {"liver tumor"}
     for sample in found.samples:
         ends = np.array([(p.x_px, p.y_px) for p in sample.points]).reshape(2, 2, 2)
-        shape = geometry_of(sample)
+        shape = sample.geometry
         steps_mm = (ends[:, 1] - ends[:, 0]) * (shape.spacing_x_mm, shape.spacing_y_mm)
         lengths = np.linalg.norm(steps_mm, axis=1)
         assert lengths == pytest.approx(sample.truth, abs=1e-6)

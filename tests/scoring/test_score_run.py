@@ -2,9 +2,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from medvision.cli import main
-from medvision.models.evaluate import PictureFamily
 from medvision.models.run_folder import read_samples
 from medvision.pictures.perceived import box_on_sent_from_slice, perceived_size
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style, read_answer
 from medvision.samples import samples_from_table
 from medvision.scoring import score_run as module

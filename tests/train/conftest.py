@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medvision.models.evaluate import PictureFamily
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig

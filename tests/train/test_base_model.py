@@ -8,7 +8,7 @@ pytest.importorskip("trl")
 from peft import get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from medvision.models.evaluate import PictureFamily
+from medvision.pictures.view import PictureFamily
 from medvision.train.base_model import check_stated_size, load_model, load_processor
 from medvision.train.config import AdapterConfig, ModelConfig
 from medvision.train.errors import BaseModelError

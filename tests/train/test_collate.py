@@ -52,9 +52,7 @@ def test_exactly_the_assistants_tokens_count(prepared, kind, style):
     for row in range(len(examples)):
         sample = examples.sample(row)
         family = examples.family
-        target = target_text(
-            sample, style, perceived=family.perceived(sample), frame=family.stated(sample)
-        )
+        target = target_text(sample, style, family.view(sample.geometry))
         labels, ids = batch["labels"][row], batch["input_ids"][row]
         counted = labels != IGNORED
         assert tokenizer.decode(labels[counted]) == target + chat.end_of_turn

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from medvision.models.base import ALL_TASKS, Reply, ResponseStatus
-from medvision.models.evaluate import EvalRequest, PictureFamily, evaluate
+from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import sample_table
 from medvision.train.config import ModelConfig
@@ -51,7 +52,7 @@ def test_training_gets_the_prompt_and_the_picture_of_evaluation(
 ):
     samples = study_samples[::60]
     listener = Listener()
-    request = EvalRequest(samples=samples, model=listener, family=family, style=style)
+    request = EvalRequest(samples=sample_table(samples), model=listener, family=family, style=style)
     evaluate(request, tmp_path / "run")
     examples = Examples(sample_table(samples), style, family, n_volumes=2)
     assert len(listener.heard) == len(samples) > 3

@@ -19,6 +19,7 @@ from medvision.analysis.report import write_report
 from medvision.cli import main
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.profiles import profile_for
+from medvision.samples import sample_table
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
@@ -65,7 +66,9 @@ def asked(base, config, run, samples):
     model = InProcessModel(
         load_model(model_config).eval(), chat, model_id=run.name, max_new_tokens=40, batch_size=16
     )
-    request = EvalRequest(samples=samples, model=model, family=picture_family(config.model))
+    request = EvalRequest(
+        samples=sample_table(samples), model=model, family=picture_family(config.model)
+    )
     evaluate(request, run)
     return flat_metrics(score_run(run))
 
