@@ -27,6 +27,7 @@ TRUTHS: dict[Task, tuple[float, ...]] = {
     Task.TUMOR_LESION: (31.25, 18.5),
     Task.ANGLE_DISTANCE: (28.13,),
     Task.AREA: (412.75,),
+    Task.COUNT: (3.0,),
 }
 
 STRUCTURE = {
@@ -81,6 +82,7 @@ def sample(
         "unit": TASKS[task].units[0],
         "truth": TRUTHS[task],
         "points": (),
+        "min_px": 10 if task is Task.COUNT else None,
         **changes,
     }
     return Sample(

@@ -28,6 +28,8 @@ class Task(StrEnum):
     """One angle in degrees or one distance in mm."""
     AREA = "area"
     """Area of all of one structure on the slice, mm²."""
+    COUNT = "count"
+    """How many separate components one tumour or lesion label has on the slice."""
 
 
 class MetricKind(StrEnum):
@@ -50,8 +52,8 @@ class TaskRecord:
         about: What is asked, in a sentence or two.
         names: What the values are called in prompts, in the order of truth and answer.
         shown_names: What plots call them; "" for a task of one value.
-        units: Units the answer may be asked in, the first one by default.
-        decimals: With how many each value is written.
+        asked_for: The values in words, for each unit the answer may be asked in.
+        decimals: With how many each value is written; 0 for whole numbers.
         headline_metric: The aggregate that stands for the task; see `docs/conventions.md`.
         higher_is_better: Direction of that aggregate.
         short_metrics: The aggregates of a summary of a few lines.
@@ -63,7 +65,7 @@ class TaskRecord:
     about: str
     names: tuple[str, ...]
     shown_names: tuple[str, ...]
-    units: tuple[str, ...]
+    asked_for: Mapping[str, str]
     decimals: int
     headline_metric: str
     higher_is_better: bool
@@ -74,6 +76,16 @@ class TaskRecord:
     def n_values(self) -> int:
         """How many numbers the truth and a complete answer have."""
         return len(self.names)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Units the answer may be asked in, the first one by default."""
+        return tuple(self.asked_for)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.decimals == 0
 
 
 _ERROR_METRICS = ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac")
@@ -86,7 +98,11 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             "fractions of the image with the origin at the lower left.",
             names=("x0", "y0", "x1", "y1"),
             shown_names=("x0", "y0", "x1", "y1"),
-            units=("relative",),
+            asked_for={
+                "relative": "a bounding box by its lower left corner (x0, y0) and its upper right "
+                "corner (x1, y1), as fractions of the image's width and height counted from the "
+                "lower left",
+            },
             decimals=4,
             headline_metric="iou_mean_zero_filled",
             higher_is_better=True,
@@ -99,7 +115,9 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             "lesion on one slice, in mm.",
             names=("major", "minor"),
             shown_names=("major axis", "minor axis"),
-            units=("mm",),
+            asked_for={
+                "mm": "the lengths of the major and the minor axis of a structure in millimetres",
+            },
             decimals=2,
             headline_metric="mre_mean_parsed",
             higher_is_better=False,
@@ -112,7 +130,7 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             "lines in degrees, from landmarks on one slice.",
             names=("value",),
             shown_names=("",),
-            units=("mm", "deg"),
+            asked_for={"mm": "a distance in millimetres", "deg": "an angle in degrees"},
             decimals=2,
             headline_metric="mae_mean_parsed",
             higher_is_better=False,
@@ -124,12 +142,25 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             about="How much of the slice? Area of all of one structure on one slice, in mm².",
             names=("area",),
             shown_names=("",),
-            units=("mm2",),
+            asked_for={"mm2": "the area of a structure in square millimetres"},
             decimals=2,
             headline_metric="mre_mean_parsed",
             higher_is_better=False,
             short_metrics=_ERROR_METRICS,
             validation_metric="mre_below_0.1_frac",
+        ),
+        Task.COUNT: TaskRecord(
+            title="Count",
+            about="How many are there? The number of separate regions of one tumour or lesion "
+            "label on one slice.",
+            names=("count",),
+            shown_names=("",),
+            asked_for={"count": "the number of separate regions of a structure"},
+            decimals=0,
+            headline_metric="exact_frac",
+            higher_is_better=True,
+            short_metrics=("exact_frac", "mae_mean_parsed", "mre_mean_parsed"),
+            validation_metric="exact_frac",
         ),
     }
 )

@@ -10,7 +10,7 @@ from medvision.errors import UsageError
 from medvision.models import ResponseStatus, make_baseline
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 from tests import builders
 
 
@@ -35,7 +35,7 @@ def test_oracle_writes_the_truth_in_the_form_asked_for(task, style):
     assert reply.status is ResponseStatus.OK
     assert reply.text == ANSWER_FORMATS[task].write(question.sample.truth, style)
     for value in question.sample.truth:
-        assert f"{value:.{4 if task is Task.DETECTION else 2}f}" in reply.text
+        assert f"{value:.{TASKS[task].decimals}f}" in reply.text
 
 
 def test_random_box_has_the_iou_of_two_uniform_corners():

@@ -90,12 +90,15 @@ def test_values_no_answer_states_are_not_written(task, values, message):
         ANSWER_FORMATS[task].write(values, Style.DIRECT)
 
 
+UNIT_WORDS = {Task.DETECTION: "relative", Task.AREA: "mm²", Task.COUNT: "whole number"}
+
+
 @pytest.mark.parametrize("task", list(Task))
 def test_asking_names_the_form_the_unit_and_the_tags_only_for_reasoning(task):
     answer_format = ANSWER_FORMATS[task]
     direct, cot = (answer_format.ask(style) for style in Style)
     for text in (direct, cot):
-        assert {Task.DETECTION: "relative", Task.AREA: "mm²"}.get(task, "mm") in text
+        assert UNIT_WORDS.get(task, "mm") in text
     form = ", ".join(answer_format.names)
     assert f"<answer>{form}</answer>" in cot
     assert "<answer>" not in direct
@@ -125,7 +128,7 @@ def test_read_answer_takes_arguments_by_position_and_by_name():
 
 
 def test_unknown_task_and_style_list_the_known():
-    with pytest.raises(UsageError, match="detection, tl, ad, area, found 'boxes'"):
+    with pytest.raises(UsageError, match="detection, tl, ad, area, count, found 'boxes'"):
         read_answer("boxes", "1")
     with pytest.raises(UsageError, match="direct, cot, found 'steps'"):
         read_answer("ad", "1", "steps")

@@ -1,5 +1,6 @@
 import pytest
 
+from medvision.frames import SliceGeometry
 from medvision.pictures.perceived import StatedFrame
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.messages import prompt_text
@@ -33,7 +34,7 @@ def test_prompt_holds_image_structure_and_answer_form(task, style):
     assert text.endswith(ANSWER_FORMATS[task].ask(style, sample(task).unit))
 
 
-@pytest.mark.parametrize("task", [Task.TUMOR_LESION, Task.ANGLE_DISTANCE, Task.AREA])
+@pytest.mark.parametrize("task", [task for task in Task if task is not Task.DETECTION])
 def test_measurements_state_image_size_and_pixel_size(task):
     text = prompt_text(sample(task), Style.DIRECT, FRAME)
     assert "504 pixels wide and 420 pixels high" in text
@@ -45,6 +46,13 @@ def test_detection_states_the_frame_and_no_size():
     assert "0 at the left" in text
     assert "0 at the bottom" in text
     assert "504" not in text
+
+
+def test_a_count_says_from_which_size_regions_count():
+    geometry = SliceGeometry(height_px=64, width_px=64, spacing_y_mm=0.5, spacing_x_mm=0.8)
+    text = prompt_text(sample(Task.COUNT, min_px=10, geometry=geometry), Style.DIRECT, FRAME)
+    assert "a region smaller than 4 mm² does not count" in text
+    assert text.endswith("Reply with only one whole number.")
 
 
 def test_truth_never_stands_in_a_prompt():

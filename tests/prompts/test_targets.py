@@ -19,7 +19,7 @@ from medvision.pictures.perceived import (
 from medvision.pictures.view import PictureFamily
 from medvision.prompts import targets
 from medvision.prompts.messages import prompt_text
-from medvision.prompts.targets import UnwritableTargetError
+from medvision.prompts.steps import UnwritableTargetError
 from medvision.replies import AnswerStatus, Style, read_answer
 from medvision.samples import Point
 from medvision.tasks import Task

@@ -89,6 +89,8 @@ _SHARES = [0.7, 0.1, 0.05, 0.05, 0.1]
 
 
 def _numbers(rng, task):
+    if task == "count":
+        return [float(rng.integers(1, 6))]
     if task != "detection":
         small = task == "ad" and rng.random() < 0.2
         return rng.uniform(0.01, 0.2 if small else 90, TASKS[Task(task)].n_values).round(2).tolist()

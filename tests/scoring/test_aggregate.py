@@ -59,6 +59,9 @@ def naive_metrics(rows):
                 n_reached = sum(1 for row in parsed if row["iou"] >= limit)
                 found[name] = n_reached / len(answered)
         return found
+    if rows[0]["task"] == "count":
+        right = [row for row in parsed if row["values"] == row["truth"]]
+        found["exact_frac"] = len(right) / len(answered)
     absolute = [row["absolute_error"] for row in parsed]
     relative = [row["relative_error"] for row in parsed if row["relative_error"] is not None]
     found["mae_mean_parsed"], found["mre_mean_parsed"] = mean(absolute), mean(relative)

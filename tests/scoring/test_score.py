@@ -13,7 +13,7 @@ from medvision.replies import Answer, AnswerStatus
 from medvision.scoring import InvalidAnswerError, InvalidTruthError, UnknownTaskError, score
 from medvision.tasks import Task
 
-METRICS = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error")
+METRICS = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error", "exact")
 VALID_TRUTH = {"detection": (0.1, 0.2, 0.5, 0.6), "tl": (30, 20), "ad": (40,), "area": (250,)}
 
 
@@ -162,7 +162,9 @@ def test_errors_are_value_errors_that_summaries_can_count():
 
 
 def test_unknown_task_lists_the_known_ones():
-    with pytest.raises(UnknownTaskError, match="detection, tl, ad, area, found 'segmentation'"):
+    with pytest.raises(
+        UnknownTaskError, match="detection, tl, ad, area, count, found 'segmentation'"
+    ):
         score("segmentation", 1.0, ok(1.0))
     assert issubclass(UnknownTaskError, UsageError)
 
@@ -201,6 +203,7 @@ def test_row_is_plain_json():
         "f1": None,
         "absolute_error": 2.5,
         "relative_error": pytest.approx(0.2),
+        "exact": None,
         "absolute_errors": [2.0, 3.0],
     }
 

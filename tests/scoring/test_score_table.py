@@ -21,7 +21,7 @@ from medvision.scoring import (
 
 AD = {"task": "ad", "truth": [40.0]}
 BOX = {"task": "detection", "truth": [0.1, 0.2, 0.5, 0.6]}
-ROW_METRICS = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error")
+ROW_METRICS = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error", "exact")
 
 
 def by_row(truth_row, prefix=""):

@@ -259,7 +259,7 @@ class Dataset:
         declared = {kind for task in self.tasks for kind in task.asks}
         for case in self.cases:
             declared |= {Task.DETECTION, Task.AREA} if case.mask else set()
-            declared |= {Task.TUMOR_LESION} if case.target_labels else set()
+            declared |= {Task.TUMOR_LESION, Task.COUNT} if case.target_labels else set()
             declared |= {Task.ANGLE_DISTANCE} if case.landmarks else set()
         return tuple(task for task in Task if task in declared)
 

@@ -22,6 +22,7 @@ _UNIT_WORDS = {
     "mm": "in mm, without the unit",
     "deg": "in degrees, without the unit",
     "mm2": "in mm², without the unit",
+    "count": "",
 }
 _BOX_STEPS = 10_000
 """Answers state boxes in steps of 1/10000 of the picture."""
@@ -58,8 +59,10 @@ class AnswerFormat:
             msg = f"{self.task}: expected a unit out of {', '.join(self.units)}, found {unit!r}"
             raise UsageError(msg)
         form = ", ".join(self.names)
-        written = f"with {_DECIMALS_WORDS[self.decimals]} decimals, {_UNIT_WORDS[unit]}"
-        if len(self.names) == 1:
+        written = f"with {_DECIMALS_WORDS.get(self.decimals)} decimals, {_UNIT_WORDS[unit]}"
+        if self.decimals == 0:
+            what = "one whole number"
+        elif len(self.names) == 1:
             what = f"one number, {written}"
         else:
             count = _COUNT_WORDS[len(self.names)]

@@ -17,7 +17,7 @@ from medvision.replies.refusals import refuses
 from medvision.replies.segments import tagged_answer, visible
 from medvision.replies.stated_units import units_in_force
 from medvision.replies.units import Dimension, Unit
-from medvision.tasks import TASKS, Task, known_task
+from medvision.tasks import TASKS, Task, TaskRecord, known_task
 
 Values = tuple[float, ...]
 FrameHw = tuple[int, int]
@@ -72,27 +72,35 @@ class Style(StrEnum):
     """Reasoning, then the values inside answer tags: only the tags are read."""
 
 
-_DIMENSIONS: dict[Task, tuple[Dimension, ...]] = {
-    Task.DETECTION: (),
-    Task.TUMOR_LESION: (Dimension.LENGTH,),
-    Task.ANGLE_DISTANCE: (Dimension.LENGTH, Dimension.ANGLE),
-    Task.AREA: (Dimension.AREA,),
-}
 _WITHOUT_VALUES: dict[AnswerStatus, Answer] = {
     status: Answer(status) for status in AnswerStatus if status != AnswerStatus.OK
 }
 
-_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
-_OPEN, _CLOSE = r"[ \t\r\n]*[\[(]?", r"[\])]?\.?[ \t\r\n]*"
-_MM = r"(?: ?mm)?"
-ORDINARY: dict[Task, re.Pattern[str]] = {
-    Task.DETECTION: re.compile(_OPEN + ", {1,2}".join([_NUMBER] * 4) + _CLOSE),
-    Task.TUMOR_LESION: re.compile(
-        f"{_OPEN}{_NUMBER}{_MM}(?:, {{1,2}}| [x×] ){_NUMBER}{_MM}{_CLOSE}"
-    ),
-    Task.ANGLE_DISTANCE: re.compile(f"{_OPEN}{_NUMBER}(?: ?mm| ?°| degrees)?{_CLOSE}"),
-    Task.AREA: re.compile(f"{_OPEN}{_NUMBER}(?: ?mm²| ?mm\\^?2)?{_CLOSE}"),
+_DIMENSION_OF_UNIT = {
+    "mm": Dimension.LENGTH,
+    "deg": Dimension.ANGLE,
+    "mm2": Dimension.AREA,
 }
+_DIMENSIONS: dict[Task, frozenset[Dimension]] = {
+    task: frozenset(_DIMENSION_OF_UNIT[unit] for unit in record.units if unit in _DIMENSION_OF_UNIT)
+    for task, record in TASKS.items()
+}
+"""Kinds of unit that a value of each task may be stated in."""
+
+_UNIT_FORMS = {"mm": " ?mm", "deg": " ?°| degrees", "mm2": r" ?mm²| ?mm\^?2"}
+
+
+def _ordinary_form(record: TaskRecord) -> re.Pattern[str]:
+    """As many numbers as the task asks for, each with its unit or bare, perhaps in brackets."""
+    number = "([0-9]{1,9})" if record.is_whole else r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
+    units = "|".join(_UNIT_FORMS[unit] for unit in record.units if unit in _UNIT_FORMS)
+    value = f"{number}(?:{units})?" if units else number
+    between = "(?:, {1,2}| [x×] )" if record.n_values == 2 else ", {1,2}"
+    values = between.join([value] * record.n_values)
+    return re.compile(rf"[ \t\r\n]*[\[(]?{values}[\])]?\.?[ \t\r\n]*")
+
+
+ORDINARY = {task: _ordinary_form(record) for task, record in TASKS.items()}
 """The forms nearly all replies take, read without the full analysis and to the same values."""
 
 
@@ -231,7 +239,7 @@ def _converted(
     dimensions = {unit.dimension for unit in units if unit}
     if Dimension.PIXEL in dimensions:
         return _WITHOUT_VALUES[AnswerStatus.PIXEL_COORDINATES]
-    if dimensions - set(_DIMENSIONS[task]):
+    if dimensions - _DIMENSIONS[task]:
         return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
     values = tuple(_value(one, unit) for one, unit in zip(found, units, strict=True))
     return _judged(task, values, frame_hw)
@@ -250,6 +258,8 @@ def _judged(task: Task, values: Values, frame_hw: FrameHw | None) -> Answer:
     if not all(math.isfinite(value) and value >= 0 for value in values):
         return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
     values = tuple(value + 0.0 for value in values)  # -0.0 becomes 0.0
+    if TASKS[task].is_whole and not all(value.is_integer() for value in values):
+        return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
     if task is not Task.DETECTION:
         return Answer(AnswerStatus.OK, values)
     status = _box_status(values, frame_hw)

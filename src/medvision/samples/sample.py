@@ -40,13 +40,14 @@ class Sample:
         metric_key: Key of the measurement in its biometrics file, else "".
         unit: Of `truth`: one of the task's units.
         truth: detection: relative lower-left x0, y0, x1, y1 of the slice; tl: major, minor;
-            ad, area: one number.
-        box_px: Half-open pixel box x0, y0, x1, y1 on the slice (area: around all components);
-            () for angle and distance.
+            ad, area, count: one number.
+        box_px: Half-open pixel box x0, y0, x1, y1 on the slice, around all components for area
+            and count; () for angle and distance.
         points: tl: end points major 0, major 1, minor 0, minor 1; ad: the measurement's points,
             two for each line; else ().
         description: What the image is, as prompts say it, such as "abdominal CT scan".
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
+        min_px: count: components of at least so many pixels are counted; else None.
     """
 
     sample_id: str
@@ -75,6 +76,7 @@ class Sample:
     points: tuple[Point, ...]
     description: str = ""
     spacing_from: str = ""
+    min_px: int | None = None
 
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {

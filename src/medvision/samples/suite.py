@@ -40,6 +40,7 @@ class TaskConfig:
         metric_kind: Only distances or only angles (`ad`); "" for both.
         vertex_angles: Ask for the angle at a shared landmark, [0, 180] degrees, where there is
             one, instead of acute angles between lines; distances are left out.
+        min_px: Components of at least so many pixels are counted (`count`).
         published_test_count: Test samples of dataset version 1.0.0, which the published scores
             are from; None where nothing was published. Ours differ where `docs/catalogue.md` says.
         listed_count: The number in the original task list, where it is another one.
@@ -53,6 +54,7 @@ class TaskConfig:
     labels: tuple[str, ...] = ()
     metric_kind: Literal["", "distance", "angle"] = ""
     vertex_angles: bool = False
+    min_px: int = 10
     published_test_count: int | None = None
     listed_count: int | None = None
     listed_is: Listed = Listed.TEST

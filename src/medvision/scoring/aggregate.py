@@ -19,6 +19,7 @@ from medvision.scoring.subject_sums import (
     subject_groups,
 )
 from medvision.scoring.terms import (
+    ADDED_COLUMNS,
     MEASURED_COLUMNS,
     MEDIAN_METRICS,
     RATIO_METRICS,
@@ -59,7 +60,10 @@ COUNT_COLUMNS = (
 )
 """Counts of every aggregate; n = n_parsed + n_refused + n_truncated + n_unreadable + n_error."""
 
-_READ_COLUMNS = ("status", "recovered_status", "truth", *MEASURED_COLUMNS, *SUBJECT_COLUMNS)
+_READ_COLUMNS = (
+    *("status", "recovered_status", "truth", *SUBJECT_COLUMNS),
+    *(name for name in MEASURED_COLUMNS if name not in ADDED_COLUMNS),
+)
 
 
 def aggregate(
@@ -126,7 +130,8 @@ def group_average(
     keys = _key_columns(scores, [*by, "label", "anatomy_group"])
     group_keys = [name for name in keys if name in {*by, *ALWAYS_BY}]
     cell_keys = [*group_keys, *([] if "label" in group_keys else ["label"])]
-    scores = scores.select(list(dict.fromkeys([*keys, *_READ_COLUMNS])))
+    added = [name for name in scores.column_names if name in ADDED_COLUMNS]
+    scores = scores.select(list(dict.fromkeys([*keys, *_READ_COLUMNS, *added])))
     scores = scores.filter(pa.array(_is_averaged(scores)))
     labels = grouped(scores, cell_keys)
     n_of_label = np.bincount(labels.code, minlength=len(labels))

@@ -26,20 +26,12 @@ from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
 from medvision.table.manifest import jsonable, write_text
-from medvision.tasks import Task
+from medvision.tasks import TASKS
 
 JUDGE_PROMPT_VERSION = "1"
 
 NOT_JUDGED = frozenset({"ok", "error", "empty"})
 """Statuses of score rows that a judge is not asked about: read already, or nothing to read."""
-
-_ASKED_FOR = {
-    Task.DETECTION: "a bounding box by its lower left corner (x0, y0) and its upper right corner "
-    "(x1, y1), as fractions of the image's width and height counted from the lower left",
-    Task.TUMOR_LESION: "the lengths of the major and the minor axis of a structure in millimetres",
-    Task.AREA: "the area of a structure in square millimetres",
-}
-_MEASUREMENTS = {"mm": "a distance in millimetres", "deg": "an angle in degrees"}
 
 
 def judge_store_path(run: Path) -> Path:
@@ -49,7 +41,7 @@ def judge_store_path(run: Path) -> Path:
 
 def judge_prompt(sample: Sample, reply_text: str) -> str:
     """What the judge is asked about one reply; holds nothing of the truth or the picture."""
-    asked_for = _ASKED_FOR.get(sample.task) or _MEASUREMENTS[sample.unit]
+    asked_for = TASKS[sample.task].asked_for[sample.unit]
     return "\n".join(
         [
             f"Another system was asked for {asked_for}. Its reply follows between the tags "

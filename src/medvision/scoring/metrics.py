@@ -5,8 +5,10 @@ says None, a table null). Boxes are relative, lower-left origin: IoU and its kin
 frame whose axes are scaled copies.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -16,9 +18,6 @@ from medvision.tasks import TASKS, Task
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-MIN_RELATIVE_TRUTH: Mapping[Task, float] = MappingProxyType({Task.ANGLE_DISTANCE: 0.1})
-"""Truths under this (mm or degrees) have no relative error; elsewhere only 0 has none."""
 
 EDGE_TOLERANCE_FRAC = 1e-9
 """Slack for rounding: how far a stored relative coordinate may leave [0, 1]."""
@@ -37,6 +36,7 @@ class Measures:
             for detection.
         absolute_error: (n,) their mean.
         relative_error: (n,) mean over the values of |answer − truth| / truth.
+        exact: (n,) 1 where a whole number is the truth, else 0.
     """
 
     iou: FloatArray
@@ -46,6 +46,11 @@ class Measures:
     absolute_errors: FloatArray
     absolute_error: FloatArray
     relative_error: FloatArray
+    exact: FloatArray
+
+
+METRICS = tuple(entry.name for entry in fields(Measures) if entry.name != "absolute_errors")
+"""Names of the metrics that are one number a sample."""
 
 
 def measures(task: Task, truth: FloatArray, values: FloatArray) -> Measures:
@@ -56,9 +61,38 @@ def measures(task: Task, truth: FloatArray, values: FloatArray) -> Measures:
         truth: (n, values) valid truths, see `is_valid_truth`.
         values: (n, values) answers in the same order, frame and unit.
     """
-    if task is Task.DETECTION:
-        return _box_measures(truth, values)
-    return _error_measures(task, truth, values)
+    return SCORERS[task].measures(truth, values)
+
+
+def has_relative_error(task: Task, truth: FloatArray) -> BoolArray:
+    """(n,) whether samples have a relative error, whatever was answered: (n, values) to (n,)."""
+    smallest = truth.min(axis=1)
+    least = SCORERS[task].least_relative_truth
+    return np.asarray((smallest > 0) & (smallest >= least))
+
+
+def is_valid_truth(task: Task, truth: FloatArray) -> BoolArray:
+    """(n,) whether truths are what `truth_rule` says: (n, values) to (n,)."""
+    return SCORERS[task].is_valid_truth(truth)
+
+
+def is_valid_answer(task: Task, values: FloatArray) -> BoolArray:
+    """(n,) whether answers can be measured: (n, values) to (n,).
+
+    A box may leave [0, 1]: a model that saw a padded canvas may have pointed into the padding. A
+    side may be 0: a tiny box read well may collapse when its frame is mapped back to the slice.
+    """
+    return SCORERS[task].is_valid_answer(values)
+
+
+def truth_rule(task: Task) -> str:
+    """What a valid truth of a task is, for messages."""
+    return f"{TASKS[task].n_values} {SCORERS[task].truth_rule}"
+
+
+def answer_rule(task: Task) -> str:
+    """What the values of an ok answer are, for messages."""
+    return f"{TASKS[task].n_values} {SCORERS[task].answer_rule}"
 
 
 def _box_measures(truth: FloatArray, values: FloatArray) -> Measures:
@@ -77,6 +111,7 @@ def _box_measures(truth: FloatArray, values: FloatArray) -> Measures:
         absolute_errors=np.empty((len(truth), 0)),
         absolute_error=undefined,
         relative_error=undefined,
+        exact=undefined,
     )
 
 
@@ -94,9 +129,23 @@ def _product(wh: FloatArray) -> FloatArray:
         return np.asarray(wh[:, 0] * wh[:, 1])
 
 
-def _error_measures(task: Task, truth: FloatArray, values: FloatArray) -> Measures:
+def _box_is_true(truth: FloatArray) -> BoolArray:
+    low, high = -EDGE_TOLERANCE_FRAC, 1 + EDGE_TOLERANCE_FRAC
+    inside = np.all((truth >= low) & (truth <= high), axis=1)  # NaN compares false
+    wh = np.where(inside[:, None], truth[:, 2:] - truth[:, :2], 0.0)
+    return np.asarray(np.all(wh > 0, axis=1) & (_product(wh) > 0))
+
+
+def _box_is_measurable(values: FloatArray) -> BoolArray:
+    return np.asarray(_is_finite(values) & np.all(values[:, 2:] >= values[:, :2], axis=1))
+
+
+def _error_measures(
+    truth: FloatArray, values: FloatArray, *, least_relative_truth: float, is_whole: bool
+) -> Measures:
     errors = np.abs(values - truth)
-    has_relative = has_relative_error(task, truth)
+    smallest = truth.min(axis=1)
+    has_relative = (smallest > 0) & (smallest >= least_relative_truth)
     relative = np.full(len(truth), np.nan)
     relative[has_relative] = np.mean(errors[has_relative] / truth[has_relative], axis=1)
     undefined = np.full(len(truth), np.nan)
@@ -108,51 +157,76 @@ def _error_measures(task: Task, truth: FloatArray, values: FloatArray) -> Measur
         absolute_errors=errors,
         absolute_error=errors.mean(axis=1),
         relative_error=relative,
+        exact=(errors == 0).all(axis=1).astype(np.float64) if is_whole else undefined,
     )
 
 
-def has_relative_error(task: Task, truth: FloatArray) -> BoolArray:
-    """(n,) whether samples have a relative error, whatever was answered: (n, values) to (n,)."""
-    if task is Task.DETECTION:
-        return np.zeros(len(truth), dtype=np.bool_)
-    smallest = truth.min(axis=1)
-    return np.asarray((smallest > 0) & (smallest >= MIN_RELATIVE_TRUTH.get(task, 0.0)))
+def _is_finite(values: FloatArray) -> BoolArray:
+    return np.asarray(np.all(np.isfinite(values), axis=1))
 
 
-def is_valid_truth(task: Task, truth: FloatArray) -> BoolArray:
-    """(n,) whether truths are what `truth_rule` says: (n, values) to (n,)."""
-    if task is Task.DETECTION:
-        low, high = -EDGE_TOLERANCE_FRAC, 1 + EDGE_TOLERANCE_FRAC
-        inside = np.all((truth >= low) & (truth <= high), axis=1)  # NaN compares false
-        wh = np.where(inside[:, None], truth[:, 2:] - truth[:, :2], 0.0)
-        return np.asarray(np.all(wh > 0, axis=1) & (_product(wh) > 0))
-    return np.asarray(is_valid_answer(task, truth) & np.all(truth >= 0, axis=1))
+def _is_size(values: FloatArray) -> BoolArray:
+    return np.asarray(_is_finite(values) & np.all(values >= 0, axis=1))
 
 
-def is_valid_answer(task: Task, values: FloatArray) -> BoolArray:
-    """(n,) whether answers can be measured: finite, and for a box corners in order.
+def _is_number(values: FloatArray) -> BoolArray:
+    return np.asarray(_is_size(values) & np.all(values == np.rint(values), axis=1))
 
-    A box may leave [0, 1]: a model that saw a padded canvas may have pointed into the padding. A
-    side may be 0: a tiny box read well may collapse when its frame is mapped back to the slice.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """How answers of one task are measured.
+
+    Attributes:
+        measures: (n, values) truths and complete answers to metrics.
+        is_valid_truth: (n, values) to (n,).
+        is_valid_answer: (n, values) to (n,).
+        truth_rule: What `is_valid_truth` asks, after the number of values.
+        answer_rule: What `is_valid_answer` asks, after the number of values.
+        least_relative_truth: Truths under this have no relative error, nor has 0.
     """
-    finite = np.all(np.isfinite(values), axis=1)
-    if task is Task.DETECTION:
-        return np.asarray(finite & np.all(values[:, 2:] >= values[:, :2], axis=1))
-    return np.asarray(finite)
+
+    measures: Callable[[FloatArray, FloatArray], Measures]
+    is_valid_truth: Callable[[FloatArray], BoolArray]
+    is_valid_answer: Callable[[FloatArray], BoolArray]
+    truth_rule: str
+    answer_rule: str
+    least_relative_truth: float = 0.0
 
 
-def truth_rule(task: Task) -> str:
-    """What a valid truth of a task is, for messages."""
-    if task is Task.DETECTION:
-        return "4 numbers x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1"
-    return f"{TASKS[task].n_values} finite number(s) ≥ 0"
+def _sizes(*, least_relative_truth: float = 0.0, is_whole: bool = False) -> Scorer:
+    """Numbers of at least 0, measured by how far off they are."""
+    kind = "whole" if is_whole else "finite"
+    return Scorer(
+        measures=partial(
+            _error_measures, least_relative_truth=least_relative_truth, is_whole=is_whole
+        ),
+        is_valid_truth=_is_number if is_whole else _is_size,
+        is_valid_answer=_is_number if is_whole else _is_finite,
+        truth_rule=f"{kind} number(s) ≥ 0",
+        answer_rule=f"{kind} number(s)",
+        least_relative_truth=least_relative_truth,
+    )
 
 
-def answer_rule(task: Task) -> str:
-    """What the values of an ok answer are, for messages."""
-    if task is Task.DETECTION:
-        return "4 finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1"
-    return f"{TASKS[task].n_values} finite number(s)"
+SCORERS: Mapping[Task, Scorer] = MappingProxyType(
+    {
+        Task.DETECTION: Scorer(
+            measures=_box_measures,
+            is_valid_truth=_box_is_true,
+            is_valid_answer=_box_is_measurable,
+            truth_rule="numbers x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1",
+            answer_rule="finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1",
+            least_relative_truth=math.inf,
+        ),
+        Task.TUMOR_LESION: _sizes(),
+        # mm or degrees; the paper leaves angles and distances near 0 out of relative errors too
+        Task.ANGLE_DISTANCE: _sizes(least_relative_truth=0.1),
+        Task.AREA: _sizes(),
+        Task.COUNT: _sizes(is_whole=True),
+    }
+)
+"""The behaviour of this stage for every task."""
 
 
 def image_diagonal_mm(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from medvision.replies import Answer, AnswerStatus
 from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError
 from medvision.scoring.metrics import (
+    METRICS,
     FloatArray,
     answer_rule,
     is_valid_answer,
@@ -34,6 +35,7 @@ class ScoreRow:
             detection.
         relative_error: Mean over the values of |answer − truth| / truth; None for an angle or
             distance under 0.1 and for a truth of 0.
+        exact: 1.0 where a whole number is the truth, else 0.0; counts only.
         absolute_errors: |answer − truth| of each value; () for detection and unless ok.
     """
 
@@ -44,6 +46,7 @@ class ScoreRow:
     f1: float | None = None
     absolute_error: float | None = None
     relative_error: float | None = None
+    exact: float | None = None
     absolute_errors: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,10 +58,10 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
     """Score one answer against its truth.
 
     Args:
-        task: "detection", "tl", "ad" or "area".
+        task: A name out of `Task`.
         truth: The numbers a perfect answer states, in the order and frame of `answer.values`:
             relative lower-left x0, y0, x1, y1; major, minor mm; one angle, distance or area.
-            A bare number will do for ad and area.
+            A bare number will do for ad, area and count.
         answer: As read from the reply.
 
     Raises:
@@ -79,12 +82,7 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
     measured = measures(task, truth_row, _valid_values(task, answer.values))
     return ScoreRow(
         status=status,
-        iou=_number(measured.iou),
-        precision=_number(measured.precision),
-        recall=_number(measured.recall),
-        f1=_number(measured.f1),
-        absolute_error=_number(measured.absolute_error),
-        relative_error=_number(measured.relative_error),
+        **{name: _number(getattr(measured, name)) for name in METRICS},
         absolute_errors=tuple(measured.absolute_errors[0].tolist()),
     )
 

@@ -20,6 +20,7 @@ from medvision.scoring.alignment import (
 from medvision.scoring.columns import IndexArray, NumberLists, one_chunk
 from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError
 from medvision.scoring.metrics import (
+    METRICS,
     BoolArray,
     FloatArray,
     answer_rule,
@@ -65,7 +66,6 @@ CARRIED_COLUMNS = (
 
 _READ_SCHEMA = pa.schema([SAMPLE_SCHEMA.field(name) for name in [*CARRIED_COLUMNS, "box_px"]])
 
-STRICT_METRICS = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error")
 RECOVERED_METRICS = ("iou", "absolute_error", "relative_error")
 
 SCORE_SCHEMA = pa.schema(
@@ -82,7 +82,7 @@ SCORE_SCHEMA = pa.schema(
         ("values", NUMBERS),
         ("recovered_status", TEXT),
         ("recovered_values", NUMBERS),
-        *[(name, REAL) for name in STRICT_METRICS],
+        *[(name, REAL) for name in METRICS],
         ("absolute_errors", NUMBERS),
         ("nmae_frac", REAL),
         *[(f"{name}_recovered", REAL) for name in RECOVERED_METRICS],
@@ -133,7 +133,7 @@ def score_table(samples: pa.Table, answers: pa.Table) -> pa.Table:
         "values": strict.values,
         "recovered_status": recovered.status,
         "recovered_values": recovered.values,
-        **{name: _nullable(strict.metrics[name]) for name in STRICT_METRICS},
+        **{name: _nullable(strict.metrics[name]) for name in METRICS},
         "absolute_errors": strict.absolute_errors,
         "nmae_frac": _nullable(_nmae_frac(samples, strict.metrics["absolute_error"])),
         **{f"{name}_recovered": _nullable(recovered.metrics[name]) for name in RECOVERED_METRICS},
@@ -188,13 +188,13 @@ def _reading(truth: _Truth, answers: pa.Table, prefix: str) -> _Reading:
     status = effective_status(response, one_chunk(answers[f"{prefix}status"]))
     ok = pc.equal(status, AnswerStatus.OK).to_numpy(zero_copy_only=False)
     lists = NumberLists.of(answers[f"{prefix}values"])
-    metrics = {name: np.full(len(ok), np.nan) for name in STRICT_METRICS}
+    metrics = {name: np.full(len(ok), np.nan) for name in METRICS}
     errors = np.full((len(ok), 2), np.nan)
     for task, of_task in truth.rows_of_task.items():
         rows = of_task[ok[of_task]]
         values = _valid_values(truth, task, rows, lists)
         measured = measures(task, truth.lists.matrix(rows, TASKS[task].n_values), values)
-        for name in STRICT_METRICS:
+        for name in METRICS:
             metrics[name][rows] = getattr(measured, name)
         errors[rows, : measured.absolute_errors.shape[1]] = measured.absolute_errors
     return _Reading(

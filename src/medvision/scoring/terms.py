@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from medvision.replies import AnswerStatus
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.columns import NumberLists, one_chunk
-from medvision.scoring.metrics import BoolArray, FloatArray, has_relative_error
+from medvision.scoring.metrics import METRICS, BoolArray, FloatArray, has_relative_error
 from medvision.tasks import TASKS, Task
 
 IOU_THRESHOLDS = ("0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "0.9")
@@ -30,17 +30,16 @@ THRESHOLD_TOLERANCE = 1e-9
 """Two values nearer than this are equal: |0.9 − 1| is 0.1, though floating point makes it less."""
 
 MEASURED_COLUMNS = (
-    "iou",
-    "precision",
-    "recall",
-    "f1",
-    "absolute_error",
-    "relative_error",
+    *METRICS,
     "nmae_frac",
     "iou_recovered",
     "absolute_error_recovered",
     "relative_error_recovered",
 )
+
+
+ADDED_COLUMNS = frozenset({"exact"})
+"""Columns that scores written by an earlier version lack: null there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +52,7 @@ class ScoreColumns:
         is_parsed: Whether the strict reading is ok.
         is_recovered: Whether the lenient reading is ok.
         is_box: Whether the task is detection.
+        is_whole: Whether the task asks for whole numbers.
         may_have_relative: Whether the truth allows a relative error, whatever was answered.
         measured: The metric columns; NaN where null.
     """
@@ -62,6 +62,7 @@ class ScoreColumns:
     is_parsed: BoolArray
     is_recovered: BoolArray
     is_box: BoolArray
+    is_whole: BoolArray
     may_have_relative: BoolArray
     measured: Mapping[str, FloatArray]
 
@@ -76,12 +77,18 @@ def score_columns(scores: pa.Table) -> ScoreColumns:
         is_parsed=is_word(status, AnswerStatus.OK),
         is_recovered=is_word(one_chunk(scores["recovered_status"]), AnswerStatus.OK),
         is_box=is_word(tasks, Task.DETECTION),
+        is_whole=np.logical_or.reduce(
+            [is_word(tasks, task) for task, record in TASKS.items() if record.is_whole]
+        ),
         may_have_relative=_may_have_relative(tasks, NumberLists.of(scores["truth"])),
-        measured={
-            name: scores[name].to_numpy().astype(np.float64, copy=False)
-            for name in MEASURED_COLUMNS
-        },
+        measured={name: _measured(scores, name) for name in MEASURED_COLUMNS},
     )
+
+
+def _measured(scores: pa.Table, name: str) -> FloatArray:
+    if name in ADDED_COLUMNS and name not in scores.column_names:
+        return np.full(scores.num_rows, np.nan)
+    return np.asarray(scores[name].to_numpy().astype(np.float64, copy=False))
 
 
 def is_word(column: pa.Array, word: str) -> BoolArray:
@@ -126,6 +133,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "parsed": lambda columns: columns.is_parsed,
         "recovered": lambda columns: columns.is_recovered & ~columns.is_error,
         "answered_box": lambda columns: columns.is_box & ~columns.is_error,
+        "answered_whole": lambda columns: columns.is_whole & ~columns.is_error,
         "answered_relative": lambda columns: columns.may_have_relative & ~columns.is_error,
         **{f"sum_{name}": _sum_of(name) for name in MEASURED_COLUMNS},
         **{f"count_{name}": _count_of(name) for name in MEASURED_COLUMNS},
@@ -168,6 +176,7 @@ RATIO_METRICS = (
         )
         for text in IOU_THRESHOLDS
     ),
+    RatioMetric(name="exact_frac", numerator="sum_exact", denominator="answered_whole"),
     _mean("mae_mean_parsed", "absolute_error"),
     _mean("mre_mean_parsed", "relative_error"),
     _mean("nmae_mean_parsed", "nmae_frac"),

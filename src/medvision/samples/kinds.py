@@ -1,0 +1,291 @@
+"""What each task asks of the tables: which rows are kept, of which images, with which truth.
+
+One `Kind` a task, whole columns at a time; `KINDS` is the table. Rows that a filter leaves out are
+counted by reason.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medvision.frames import FloatArray, relative_from_box_px
+from medvision.samples.case_images import BoolArray, CaseImages, IntArray
+from medvision.samples.sample import GEOMETRY_COLUMNS
+from medvision.samples.suite import TaskConfig
+from medvision.table.read import read_biometrics, read_regions
+from medvision.table.schema import POINT_TYPE
+from medvision.tasks import TASKS, MetricKind, Task
+
+MIN_BOX_SIDE_PX = 10
+"""Detection asks only for boxes with both sides at least this long, as the paper does."""
+
+MIN_AREA_PX = 200
+"""The area task asks only for labels with at least so many pixels on the slice."""
+
+Columns = dict[str, pa.Array | pa.ChunkedArray]
+
+SHARED = (
+    *("dataset", "cohort", "case_id", "subject_id", "split", "plane", "slice_index"),
+    *GEOMETRY_COLUMNS,
+)
+"""Columns that a sample takes from its row, whatever the task."""
+
+_BOX = ("x0_px", "y0_px", "x1_px", "y1_px")
+_REGION = (*SHARED, "label_id", "label", "component", "n_components", *_BOX)
+_SLICE_LABEL = ("cohort", "case_id", "plane", "slice_index", "label_id")
+_AXIS_ENDS = tuple((axis, end) for axis in ("major", "minor") for end in (0, 1))
+_AXES = tuple(f"{axis}_{side}{end}_px" for axis, end in _AXIS_ENDS for side in ("x", "y"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How the candidates of one task come about.
+
+    Attributes:
+        read: The rows of a table folder under an expression.
+        keep: Of those, the rows to ask about; counts what it leaves out, by reason.
+        images: (places of rows, image of each): on which images a row is asked about.
+        values: The columns of a sample that differ between tasks.
+    """
+
+    read: Callable[[Path, pc.Expression | None], pa.Table]
+    keep: Callable[[pa.Table, TaskConfig, Counter[str]], pa.Table]
+    images: Callable[[CaseImages, pa.Table], tuple[IntArray, IntArray]]
+    values: Callable[[pa.Table, TaskConfig], Columns]
+
+
+def _kept(rows: pa.Table, mask: pa.ChunkedArray, reason: str, dropped: Counter[str]) -> pa.Table:
+    kept = rows.filter(mask)
+    dropped[reason] += rows.num_rows - kept.num_rows
+    return kept
+
+
+def _constant(value: str, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value), count)
+
+
+def _numbers(rows: pa.Table, names: Sequence[str]) -> FloatArray:
+    """(n, len(names)), NaN where null."""
+    return np.stack([np.asarray(rows[name], dtype=np.float64) for name in names], axis=-1)
+
+
+def _is_complete(values: FloatArray) -> BoolArray:
+    return np.asarray(np.isfinite(values).all(axis=1))
+
+
+def _offsets(is_there: BoolArray, length: int) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(is_there * length)]), pa.int32())
+
+
+def _lists(values: FloatArray, is_there: BoolArray | None = None) -> pa.ListArray:
+    """(n, k) numbers as n lists: of k where they are there, else empty."""
+    is_there = np.ones(len(values), dtype=bool) if is_there is None else is_there
+    flat = pa.array(values[is_there].ravel(), pa.float64())
+    return pa.ListArray.from_arrays(_offsets(is_there, values.shape[1]), flat)
+
+
+def _no_points(count: int) -> pa.Array:
+    return pa.ListArray.from_arrays(
+        pa.array(np.zeros(count + 1, np.int32)), pa.array([], POINT_TYPE)
+    )
+
+
+def _region_values(
+    rows: pa.Table, task: Task, truth: FloatArray, points: pa.Array | None = None
+) -> Columns:
+    """Columns of samples about a structure; imported rows may lack the box."""
+    boxes = _numbers(rows, _BOX)
+    nothing = _constant("", rows.num_rows)
+    return {
+        "label_id": rows["label_id"],
+        "label": rows["label"],
+        "component": rows["component"],
+        "name": rows["label"],
+        "metric_kind": nothing,
+        "metric_key": nothing,
+        "unit": _constant(TASKS[task].units[0], rows.num_rows),
+        "truth": _lists(truth),
+        "box_px": _lists(boxes, _is_complete(boxes)),
+        "points": _no_points(rows.num_rows) if points is None else points,
+        "min_px": pa.nulls(rows.num_rows, pa.int32()),
+    }
+
+
+def _regions_reader(*names: str) -> Callable[[Path, pc.Expression | None], pa.Table]:
+    columns = (*_REGION, *names)
+    return lambda tables, where: read_regions(tables, where, columns=columns)
+
+
+def _every_image(cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
+    return cases.every_image(cases.case_numbers(rows))
+
+
+def _one_image(cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
+    return cases.one_image(cases.case_numbers(rows), rows)
+
+
+# --- detection
+
+
+def _keep_detection(rows: pa.Table, _config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+    rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
+    rows = _kept(rows, pc.is_valid(rows["x0_px"]), "no_box", dropped)
+    width = pc.subtract(rows["x1_px"], rows["x0_px"])
+    height = pc.subtract(rows["y1_px"], rows["y0_px"])
+    is_large = pc.greater_equal(pc.min_element_wise(width, height), MIN_BOX_SIDE_PX)
+    return _kept(rows, is_large, "box_side_below_10_px", dropped)
+
+
+def _detection_values(rows: pa.Table, _config: TaskConfig) -> Columns:
+    height_px, width_px = np.asarray(rows["height_px"]), np.asarray(rows["width_px"])
+    relative = relative_from_box_px(_numbers(rows, _BOX), height_px, width_px)
+    return _region_values(rows, Task.DETECTION, relative)
+
+
+# --- tumour and lesion size
+
+
+def _keep_tumor_lesion(rows: pa.Table, _config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+    rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
+    rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
+    for status in rows["ellipse_status"].unique().to_pylist():
+        if status != "ok":
+            is_other = pc.not_equal(rows["ellipse_status"], status)
+            rows = _kept(rows, is_other, f"ellipse_{status}", dropped)
+    return rows
+
+
+def _tumor_lesion_values(rows: pa.Table, _config: TaskConfig) -> Columns:
+    """The end points of the axes are points; imported rows have lengths only, and none."""
+    ends = _numbers(rows, _AXES)
+    is_there = _is_complete(ends)
+    xy = ends[is_there].reshape(-1, 2)
+    keys = [f"{axis} {end}" for axis, end in _AXIS_ENDS]
+    names = [f"{axis} axis end {end}" for axis, end in _AXIS_ENDS]
+    turn = pa.array(np.tile(np.arange(len(keys)), int(is_there.sum())))
+    flat = pa.StructArray.from_arrays(
+        [pa.array(keys).take(turn), pa.array(names).take(turn), xy[:, 0], xy[:, 1]],
+        fields=list(POINT_TYPE),
+    )
+    points = pa.ListArray.from_arrays(_offsets(is_there, len(keys)), flat)
+    lengths_mm = _numbers(rows, ("ellipse_major_mm", "ellipse_minor_mm"))
+    return _region_values(rows, Task.TUMOR_LESION, lengths_mm, points)
+
+
+# --- area and count: one row a label and slice, whatever its components
+
+
+def _largest_components(rows: pa.Table) -> pa.Table:
+    """Rows of the largest components, with the box around all components of their label."""
+    extremes = [("x0_px", "min"), ("y0_px", "min"), ("x1_px", "max"), ("y1_px", "max")]
+    around = rows.group_by(list(_SLICE_LABEL)).aggregate(extremes)
+    around = around.rename_columns({f"{name}_{how}": name for name, how in extremes})
+    return _joined_in_order(
+        rows.filter(pc.equal(rows["component"], 0)).drop_columns(list(_BOX)), around
+    )
+
+
+def _joined_in_order(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """An inner join by slice and label; Arrow's own leaves the order of the rows open."""
+    numbered = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
+    joined = numbered.join(others, list(_SLICE_LABEL), join_type="inner")
+    return joined.sort_by("row").drop_columns("row")
+
+
+def _keep_area(rows: pa.Table, _config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+    rows = _largest_components(rows)
+    is_large = pc.greater_equal(rows["label_pixel_count"], MIN_AREA_PX)
+    return _kept(rows, is_large, "label_below_200_px", dropped)
+
+
+def _area_values(rows: pa.Table, _config: TaskConfig) -> Columns:
+    factors = _numbers(rows, ("label_pixel_count", "spacing_y_mm", "spacing_x_mm"))
+    return _region_values(rows, Task.AREA, factors[:, :1] * factors[:, 1:2] * factors[:, 2:])
+
+
+def _keep_count(rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+    """Target labels with a component large enough to count; `n_counted` says how many there are.
+
+    Components come largest first, so a label whose largest is too small has none.
+    """
+    rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
+    counted = rows.filter(pc.greater_equal(rows["pixel_count"], config.min_px))
+    numbers = counted.group_by(list(_SLICE_LABEL)).aggregate([("pixel_count", "count")])
+    numbers = numbers.rename_columns({"pixel_count_count": "n_counted"})
+    largest = _largest_components(rows)
+    is_large = pc.greater_equal(largest["pixel_count"], config.min_px)
+    reason = f"components_below_{config.min_px}_px"
+    return _joined_in_order(_kept(largest, is_large, reason, dropped), numbers)
+
+
+def _count_values(rows: pa.Table, config: TaskConfig) -> Columns:
+    values = _region_values(rows, Task.COUNT, _numbers(rows, ("n_counted",)))
+    return values | {"min_px": pa.repeat(pa.scalar(config.min_px, pa.int32()), rows.num_rows)}
+
+
+# --- angles and distances
+
+
+def _keep_angle_distance(rows: pa.Table, config: TaskConfig, _dropped: Counter[str]) -> pa.Table:
+    return rows.filter(pc.is_valid(rows["vertex_value_deg"])) if config.vertex_angles else rows
+
+
+def _angle_distance_values(rows: pa.Table, config: TaskConfig) -> Columns:
+    count = rows.num_rows
+    is_vertex = config.vertex_angles
+    nothing = pa.nulls(count, pa.int32())
+    return {
+        "label_id": nothing,
+        "label": rows["name"],
+        "component": nothing,
+        "name": rows["name"],
+        "metric_kind": (
+            _constant(MetricKind.VERTEX_ANGLE, count) if is_vertex else rows["metric_kind"]
+        ),
+        "metric_key": rows["metric_key"],
+        "unit": rows["unit"],
+        "truth": _lists(_numbers(rows, ("vertex_value_deg" if is_vertex else "value",))),
+        "box_px": _lists(np.empty((count, 0))),
+        "points": rows["points"],
+        "min_px": nothing,
+    }
+
+
+KINDS: Mapping[Task, Kind] = {
+    Task.DETECTION: Kind(
+        read=_regions_reader(),
+        keep=_keep_detection,
+        images=_every_image,
+        values=_detection_values,
+    ),
+    Task.TUMOR_LESION: Kind(
+        read=_regions_reader("ellipse_status", "ellipse_major_mm", "ellipse_minor_mm", *_AXES),
+        keep=_keep_tumor_lesion,
+        images=_one_image,
+        values=_tumor_lesion_values,
+    ),
+    Task.ANGLE_DISTANCE: Kind(
+        read=read_biometrics,
+        keep=_keep_angle_distance,
+        images=CaseImages.own_image,
+        values=_angle_distance_values,
+    ),
+    Task.AREA: Kind(
+        read=_regions_reader("label_pixel_count"),
+        keep=_keep_area,
+        images=_one_image,
+        values=_area_values,
+    ),
+    Task.COUNT: Kind(
+        read=_regions_reader("ellipse_status", "pixel_count"),
+        keep=_keep_count,
+        images=_one_image,
+        values=_count_values,
+    ),
+}
+"""The behaviour of this stage for every task."""
