@@ -160,13 +160,30 @@ MEASUREMENT_COLUMNS = (
     ),
 )
 
+COUNT_COLUMNS = (
+    SUCCESS_RATE,
+    _fraction("exact_frac", "exact", f"The answer is the true number: {_ALL}."),
+    *(
+        column
+        for column in MEASUREMENT_COLUMNS
+        if column.key in {"mae_mean_parsed", "mre_mean_parsed"}
+    ),
+)
+
 METRIC_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
     Task.DETECTION: DETECTION_COLUMNS,
     Task.TUMOR_LESION: MEASUREMENT_COLUMNS,
     Task.ANGLE_DISTANCE: MEASUREMENT_COLUMNS,
     Task.AREA: MEASUREMENT_COLUMNS,
+    Task.COUNT: COUNT_COLUMNS,
 }
 """Columns of each task's tables, in their order; those an aggregate lacks are left out."""
 
-UNIT_TEXT: dict[str, str] = {"relative": "relative", "mm": "mm", "deg": "°", "mm2": "mm²"}
+UNIT_TEXT: dict[str, str] = {
+    "relative": "relative",
+    "mm": "mm",
+    "deg": "°",
+    "mm2": "mm²",
+    "count": "regions",
+}
 """Printed form of a sample's unit."""
