@@ -82,7 +82,7 @@ def wheel(tmp_path_factory):
     leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "src", folder / "src", ignore=leave_out)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", "built", "."]
-    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=300)
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=1800)
     if done.returncode:
         reason = f"{done.stdout}{done.stderr}"[-800:]
         # The build backend comes from the registry; any other failure is one of ours.
