@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib import import_module
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -77,6 +78,12 @@ class Sample:
     description: str = ""
     spacing_from: str = ""
     min_px: int | None = None
+
+    def _repr_html_(self) -> str:
+        # How a sample is drawn is decided by a later stage, which is asked for by name: a notebook
+        # shows whatever object it is given, and this stage must not depend on that one.
+        drawn: str = import_module("medvision.analysis.notebook").sample_html(self)
+        return drawn
 
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +43,12 @@ class Selection:
     def samples(self) -> list[Sample]:
         """The samples as objects."""
         return samples_from_table(self.table)
+
+    def _repr_html_(self) -> str:
+        # As for `Sample`: drawn by a later stage.
+        notebook = import_module("medvision.analysis.notebook")
+        drawn: str = notebook.selection_html(self.table, self.dropped)
+        return drawn
 
 
 def select_samples(
