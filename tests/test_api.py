@@ -70,7 +70,10 @@ def test_every_name_of_the_front_door_is_there():
 
 
 def test_importing_loads_nothing_heavy():
-    code = "import sys, medvision; print(sorted({'numpy', 'pyarrow', 'numba', 'openai'} & set(sys.modules)))"
+    code = (
+        "import sys, medvision\n"
+        "print(sorted({'numpy', 'pyarrow', 'numba', 'openai'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
