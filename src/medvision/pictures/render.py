@@ -315,7 +315,13 @@ class SlicePictures:
         Raises:
             ItemError: The image cannot be read, or has no such slice.
         """
-        found = self._image(ref)
+        with self._lock:
+            if ref.image_uri not in self._images:
+                self._images[ref.image_uri] = _read(ref)
+            self._images.move_to_end(ref.image_uri)
+            while len(self._images) > self._n_volumes:
+                self._images.popitem(last=False)
+            found = self._images[ref.image_uri]
         taken = slice_pixels(found.volume, Plane(ref.plane), ref.slice_index)
         pixels = rendered(
             taken.pixels,
@@ -327,16 +333,6 @@ class SlicePictures:
             pixels=pixels, spacing_y_mm=taken.spacing_y_mm, spacing_x_mm=taken.spacing_x_mm
         )
         return on_grid(stored, grid)
-
-    def _image(self, ref: SliceRef) -> _ReadImage:
-        uri = ref.image_uri
-        with self._lock:
-            if uri not in self._images:
-                self._images[uri] = _read(ref)
-            self._images.move_to_end(uri)
-            while len(self._images) > self._n_volumes:
-                self._images.popitem(last=False)
-            return self._images[uri]
 
 
 def _read(ref: SliceRef) -> _ReadImage:

@@ -7,6 +7,8 @@ columns of a sample are made for those that a draw has left.
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -67,24 +69,22 @@ class Candidates:
 
     def table(self) -> pa.Table:
         """The samples, with columns as in `SAMPLE_SCHEMA`."""
-        starts = range(0, len(self), _ROWS_AT_A_TIME)
-        parts = [self._part(slice(start, start + _ROWS_AT_A_TIME)) for start in starts]
-        return pa.concat_tables([SAMPLE_SCHEMA.empty_table(), *parts])
+        parts = [SAMPLE_SCHEMA.empty_table()]
+        for start in range(0, len(self), _ROWS_AT_A_TIME):
+            rows = self.rows.slice(start, _ROWS_AT_A_TIME)
+            images = self.cases.images.take(self.image_numbers[start : start + rows.num_rows])
+            columns: Columns = {name: rows[name] for name in SHARED}
+            columns |= {name: images[name] for name in images.column_names}
+            columns |= KINDS[self.config.task].values(rows, self.config)
+            columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
+            columns["sample_id"] = self.sample_ids.slice(start, rows.num_rows)
+            table = pa.table({name: columns[name] for name in SAMPLE_SCHEMA.names})
+            parts.append(table.cast(SAMPLE_SCHEMA))
+        return pa.concat_tables(parts)
 
     def filter(self, mask: BoolArray) -> "Candidates":
         """Those where the mask (n,) is true."""
         return self if mask.all() else self.take(np.flatnonzero(mask))
-
-    def _part(self, part: slice) -> pa.Table:
-        rows = self.rows.slice(part.start, part.stop - part.start)
-        images = self.cases.images.take(self.image_numbers[part])
-        columns: Columns = {name: rows[name] for name in SHARED}
-        columns |= {name: images[name] for name in images.column_names}
-        columns |= KINDS[self.config.task].values(rows, self.config)
-        columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
-        columns["sample_id"] = self.sample_ids.slice(part.start, part.stop - part.start)
-        table = pa.table({name: columns[name] for name in SAMPLE_SCHEMA.names})
-        return table.cast(SAMPLE_SCHEMA)
 
 
 def candidates(
@@ -154,30 +154,23 @@ def _kept(rows: pa.Table, numbers: IntArray, mask: BoolArray) -> tuple[pa.Table,
 
 
 def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
-    terms = _declared_terms(config)
-    if split != "all":
-        terms.append(pc.field("split") == split)
-    if config.planes:
-        terms.append(pc.field("plane").isin([str(plane) for plane in config.planes]))
-    if config.labels and config.task is not Task.ANGLE_DISTANCE:
-        terms.append(pc.field("label").isin(list(config.labels)))
-    expression = None
-    for term in terms:
-        expression = term if expression is None else expression & term
-    return expression
-
-
-def _declared_terms(config: TaskConfig) -> list[pc.Expression]:
-    """What a task of the catalogue leaves of the rows: its cohort, its labels."""
+    """Which rows of a table the line of a suite, and the task it names, leave."""
+    is_measurement = config.task is Task.ANGLE_DISTANCE
     terms = []
-    if config.metric_kind and config.task is Task.ANGLE_DISTANCE:
+    if config.metric_kind and is_measurement:
         terms.append(pc.field("metric_kind") == config.metric_kind)
     if config.task_id:
         task = _declared_task(config)
         terms.append(pc.field("cohort") == task.cohort)
         if task.label is not None:
             terms.append(pc.field("label_id") == task.label)
-    return terms
+    if split != "all":
+        terms.append(pc.field("split") == split)
+    if config.planes:
+        terms.append(pc.field("plane").isin([str(plane) for plane in config.planes]))
+    if config.labels and not is_measurement:
+        terms.append(pc.field("label").isin(list(config.labels)))
+    return reduce(and_, terms) if terms else None
 
 
 def _declared_task(config: TaskConfig) -> DatasetTask:

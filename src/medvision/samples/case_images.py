@@ -75,11 +75,14 @@ class CaseImages:
         numbers = self.first[cases]
         if not self._is_one_named:
             labels = np.asarray(rows["label_id"])
-            for cohort, label_id in _unique(rows, ("cohort", "label_id")):
+            for kind in rows.group_by(["cohort", "label_id"]).aggregate([]).to_pylist():
+                cohort, label_id = kind["cohort"], kind["label_id"]
                 declared = measured_image(self.dataset, cohort, label_id)
                 if declared is not None:
                     here = (labels == label_id) & np.asarray(pc.equal(rows["cohort"], cohort))
-                    found = self._named(rows.filter(pa.array(here)), declared)
+                    cases_here = _joined(rows.filter(pa.array(here)), _CASE)
+                    keys = pc.binary_join_element_wise(cases_here, declared, _BETWEEN)
+                    found = _places(keys, self._image_keys)
                     numbers[here] = np.where(found < 0, numbers[here], found)
         places = np.flatnonzero(self.count[cases])
         return places, numbers[places]
@@ -89,10 +92,6 @@ class CaseImages:
         numbers = _places(_joined(rows, (*_CASE, "image_id")), self._image_keys)
         places = np.flatnonzero(numbers >= 0)
         return places, numbers[places]
-
-    def _named(self, rows: pa.Table, image_id: str) -> IntArray:
-        keys = pc.binary_join_element_wise(_joined(rows, _CASE), image_id, _BETWEEN)
-        return _places(keys, self._image_keys)
 
 
 def read_case_images(tables: Path, *, root: Path | None = None, image_id: str = "") -> CaseImages:
@@ -146,8 +145,3 @@ def _places(keys: pa.ChunkedArray, among: pa.Array) -> IntArray:
     """Place of each key, −1 where it is not among them."""
     found = pc.fill_null(pc.index_in(keys, among), -1)
     return np.asarray(found, dtype=np.int64)
-
-
-def _unique(rows: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    found = rows.group_by(list(names)).aggregate([])
-    return [tuple(row[name] for name in names) for row in found.to_pylist()]

@@ -4,10 +4,11 @@ One `Kind` a task, whole columns at a time; `KINDS` is the table. Rows that a fi
 counted by reason.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -42,23 +43,6 @@ _AXIS_ENDS = tuple((axis, end) for axis in ("major", "minor") for end in (0, 1))
 _AXES = tuple(f"{axis}_{side}{end}_px" for axis, end in _AXIS_ENDS for side in ("x", "y"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """How the candidates of one task come about.
-
-    Attributes:
-        read: The rows of a table folder under an expression.
-        keep: Of those, the rows to ask about; counts what it leaves out, by reason.
-        images: (places of rows, image of each): on which images a row is asked about.
-        values: The columns of a sample that differ between tasks.
-    """
-
-    read: Callable[[Path, pc.Expression | None], pa.Table]
-    keep: Callable[[pa.Table, TaskConfig, Counter[str]], pa.Table]
-    images: Callable[[CaseImages, pa.Table], tuple[IntArray, IntArray]]
-    values: Callable[[pa.Table, TaskConfig], Columns]
-
-
 def _kept(rows: pa.Table, mask: pa.ChunkedArray, reason: str, dropped: Counter[str]) -> pa.Table:
     kept = rows.filter(mask)
     dropped[reason] += rows.num_rows - kept.num_rows
@@ -89,18 +73,11 @@ def _lists(values: FloatArray, is_there: BoolArray | None = None) -> pa.ListArra
     return pa.ListArray.from_arrays(_offsets(is_there, values.shape[1]), flat)
 
 
-def _no_points(count: int) -> pa.Array:
-    return pa.ListArray.from_arrays(
-        pa.array(np.zeros(count + 1, np.int32)), pa.array([], POINT_TYPE)
-    )
-
-
-def _region_values(
-    rows: pa.Table, task: Task, truth: FloatArray, points: pa.Array | None = None
-) -> Columns:
+def _region_values(rows: pa.Table, task: Task, truth: FloatArray) -> Columns:
     """Columns of samples about a structure; imported rows may lack the box."""
     boxes = _numbers(rows, _BOX)
     nothing = _constant("", rows.num_rows)
+    no_offsets = pa.array(np.zeros(rows.num_rows + 1, np.int32))
     return {
         "label_id": rows["label_id"],
         "label": rows["label"],
@@ -111,73 +88,9 @@ def _region_values(
         "unit": _constant(TASKS[task].units[0], rows.num_rows),
         "truth": _lists(truth),
         "box_px": _lists(boxes, _is_complete(boxes)),
-        "points": _no_points(rows.num_rows) if points is None else points,
+        "points": pa.ListArray.from_arrays(no_offsets, pa.array([], POINT_TYPE)),
         "min_px": pa.nulls(rows.num_rows, pa.int32()),
     }
-
-
-def _regions_reader(*names: str) -> Callable[[Path, pc.Expression | None], pa.Table]:
-    columns = (*_REGION, *names)
-    return lambda tables, where: read_regions(tables, where, columns=columns)
-
-
-def _every_image(cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
-    return cases.every_image(cases.case_numbers(rows))
-
-
-def _one_image(cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
-    return cases.one_image(cases.case_numbers(rows), rows)
-
-
-# --- detection
-
-
-def _keep_detection(rows: pa.Table, _config: TaskConfig, dropped: Counter[str]) -> pa.Table:
-    rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
-    rows = _kept(rows, pc.is_valid(rows["x0_px"]), "no_box", dropped)
-    width = pc.subtract(rows["x1_px"], rows["x0_px"])
-    height = pc.subtract(rows["y1_px"], rows["y0_px"])
-    is_large = pc.greater_equal(pc.min_element_wise(width, height), MIN_BOX_SIDE_PX)
-    return _kept(rows, is_large, "box_side_below_10_px", dropped)
-
-
-def _detection_values(rows: pa.Table, _config: TaskConfig) -> Columns:
-    height_px, width_px = np.asarray(rows["height_px"]), np.asarray(rows["width_px"])
-    relative = relative_from_box_px(_numbers(rows, _BOX), height_px, width_px)
-    return _region_values(rows, Task.DETECTION, relative)
-
-
-# --- tumour and lesion size
-
-
-def _keep_tumor_lesion(rows: pa.Table, _config: TaskConfig, dropped: Counter[str]) -> pa.Table:
-    rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
-    rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
-    for status in rows["ellipse_status"].unique().to_pylist():
-        if status != "ok":
-            is_other = pc.not_equal(rows["ellipse_status"], status)
-            rows = _kept(rows, is_other, f"ellipse_{status}", dropped)
-    return rows
-
-
-def _tumor_lesion_values(rows: pa.Table, _config: TaskConfig) -> Columns:
-    """The end points of the axes are points; imported rows have lengths only, and none."""
-    ends = _numbers(rows, _AXES)
-    is_there = _is_complete(ends)
-    xy = ends[is_there].reshape(-1, 2)
-    keys = [f"{axis} {end}" for axis, end in _AXIS_ENDS]
-    names = [f"{axis} axis end {end}" for axis, end in _AXIS_ENDS]
-    turn = pa.array(np.tile(np.arange(len(keys)), int(is_there.sum())))
-    flat = pa.StructArray.from_arrays(
-        [pa.array(keys).take(turn), pa.array(names).take(turn), xy[:, 0], xy[:, 1]],
-        fields=list(POINT_TYPE),
-    )
-    points = pa.ListArray.from_arrays(_offsets(is_there, len(keys)), flat)
-    lengths_mm = _numbers(rows, ("ellipse_major_mm", "ellipse_minor_mm"))
-    return _region_values(rows, Task.TUMOR_LESION, lengths_mm, points)
-
-
-# --- area and count: one row a label and slice, whatever its components
 
 
 def _largest_components(rows: pa.Table) -> pa.Table:
@@ -197,95 +110,167 @@ def _joined_in_order(rows: pa.Table, others: pa.Table) -> pa.Table:
     return joined.sort_by("row").drop_columns("row")
 
 
-def _keep_area(rows: pa.Table, _config: TaskConfig, dropped: Counter[str]) -> pa.Table:
-    rows = _largest_components(rows)
-    is_large = pc.greater_equal(rows["label_pixel_count"], MIN_AREA_PX)
-    return _kept(rows, is_large, "label_below_200_px", dropped)
+class Kind(ABC):
+    """How the candidates of one task come about."""
+
+    columns: ClassVar[Sequence[str]] = ()
+    """Columns of `regions` that its rows need beside those of every structure."""
+
+    def read(self, tables: Path, where: pc.Expression | None) -> pa.Table:
+        """The rows of a table folder under an expression."""
+        return read_regions(tables, where, columns=(*_REGION, *self.columns))
+
+    @abstractmethod
+    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+        """Of those, the rows to ask about; counts what it leaves out, by reason."""
+
+    def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
+        """(places of rows, image of each): on which images a row is asked about."""
+        return cases.one_image(cases.case_numbers(rows), rows)
+
+    @abstractmethod
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
+        """The columns of a sample that differ between tasks."""
 
 
-def _area_values(rows: pa.Table, _config: TaskConfig) -> Columns:
-    factors = _numbers(rows, ("label_pixel_count", "spacing_y_mm", "spacing_x_mm"))
-    return _region_values(rows, Task.AREA, factors[:, :1] * factors[:, 1:2] * factors[:, 2:])
+class Detection(Kind):
+    """One box a structure: a single component, both sides long enough; on every image."""
+
+    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+        """Single components with a box of at least 10 px both ways."""
+        rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
+        rows = _kept(rows, pc.is_valid(rows["x0_px"]), "no_box", dropped)
+        width = pc.subtract(rows["x1_px"], rows["x0_px"])
+        height = pc.subtract(rows["y1_px"], rows["y0_px"])
+        is_large = pc.greater_equal(pc.min_element_wise(width, height), MIN_BOX_SIDE_PX)
+        return _kept(rows, is_large, "box_side_below_10_px", dropped)
+
+    def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
+        """All images of a case."""
+        return cases.every_image(cases.case_numbers(rows))
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
+        """Truth: the relative box."""
+        height_px, width_px = np.asarray(rows["height_px"]), np.asarray(rows["width_px"])
+        relative = relative_from_box_px(_numbers(rows, _BOX), height_px, width_px)
+        return _region_values(rows, Task.DETECTION, relative)
 
 
-def _keep_count(rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:
-    """Target labels with a component large enough to count; `n_counted` says how many there are.
+class TumorLesion(Kind):
+    """Axes of the ellipse fitted to a tumour or lesion in one piece."""
 
-    Components come largest first, so a label whose largest is too small has none.
-    """
-    rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
-    counted = rows.filter(pc.greater_equal(rows["pixel_count"], config.min_px))
-    numbers = counted.group_by(list(_SLICE_LABEL)).aggregate([("pixel_count", "count")])
-    numbers = numbers.rename_columns({"pixel_count_count": "n_counted"})
-    largest = _largest_components(rows)
-    is_large = pc.greater_equal(largest["pixel_count"], config.min_px)
-    reason = f"components_below_{config.min_px}_px"
-    return _joined_in_order(_kept(largest, is_large, reason, dropped), numbers)
+    columns = ("ellipse_status", "ellipse_major_mm", "ellipse_minor_mm", *_AXES)
+
+    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+        """Single components of target labels whose ellipse is ok."""
+        rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
+        rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
+        for status in rows["ellipse_status"].unique().to_pylist():
+            if status != "ok":
+                is_other = pc.not_equal(rows["ellipse_status"], status)
+                rows = _kept(rows, is_other, f"ellipse_{status}", dropped)
+        return rows
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
+        """Truth: both lengths. Points: the ends of the axes, none where imported rows lack them."""
+        ends = _numbers(rows, _AXES)
+        is_there = _is_complete(ends)
+        xy = ends[is_there].reshape(-1, 2)
+        keys = [f"{axis} {end}" for axis, end in _AXIS_ENDS]
+        names = [f"{axis} axis end {end}" for axis, end in _AXIS_ENDS]
+        turn = pa.array(np.tile(np.arange(len(keys)), int(is_there.sum())))
+        flat = pa.StructArray.from_arrays(
+            [pa.array(keys).take(turn), pa.array(names).take(turn), xy[:, 0], xy[:, 1]],
+            fields=list(POINT_TYPE),
+        )
+        points = pa.ListArray.from_arrays(_offsets(is_there, len(keys)), flat)
+        lengths_mm = _numbers(rows, ("ellipse_major_mm", "ellipse_minor_mm"))
+        return _region_values(rows, Task.TUMOR_LESION, lengths_mm) | {"points": points}
 
 
-def _count_values(rows: pa.Table, config: TaskConfig) -> Columns:
-    values = _region_values(rows, Task.COUNT, _numbers(rows, ("n_counted",)))
-    return values | {"min_px": pa.repeat(pa.scalar(config.min_px, pa.int32()), rows.num_rows)}
+class AngleDistance(Kind):
+    """A measurement between landmarks, on the image that it names."""
+
+    def read(self, tables: Path, where: pc.Expression | None) -> pa.Table:
+        """Rows of `biometrics`."""
+        return read_biometrics(tables, where)
+
+    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+        """All; where angles at a landmark are asked for, those."""
+        is_there = pc.is_valid(rows["vertex_value_deg"])
+        return rows.filter(is_there) if config.vertex_angles else rows
+
+    def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
+        """The image on which the landmarks were set."""
+        return cases.own_image(rows)
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
+        """Truth: the distance or the angle. Points: its landmarks."""
+        count, is_vertex = rows.num_rows, config.vertex_angles
+        vertex = _constant(MetricKind.VERTEX_ANGLE, count)
+        nothing = pa.nulls(count, pa.int32())
+        return {
+            "label_id": nothing,
+            "label": rows["name"],
+            "component": nothing,
+            "name": rows["name"],
+            "metric_kind": vertex if is_vertex else rows["metric_kind"],
+            "metric_key": rows["metric_key"],
+            "unit": rows["unit"],
+            "truth": _lists(_numbers(rows, ("vertex_value_deg" if is_vertex else "value",))),
+            "box_px": _lists(np.empty((count, 0))),
+            "points": rows["points"],
+            "min_px": nothing,
+        }
 
 
-# --- angles and distances
+class Area(Kind):
+    """All of a structure on the slice, whatever its components."""
+
+    columns = ("label_pixel_count",)
+
+    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+        """Labels of at least 200 px."""
+        rows = _largest_components(rows)
+        is_large = pc.greater_equal(rows["label_pixel_count"], MIN_AREA_PX)
+        return _kept(rows, is_large, "label_below_200_px", dropped)
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
+        """Truth: pixels × their size, multiplied in this order on every machine."""
+        factors = _numbers(rows, ("label_pixel_count", "spacing_y_mm", "spacing_x_mm"))
+        return _region_values(rows, Task.AREA, factors[:, :1] * factors[:, 1:2] * factors[:, 2:])
 
 
-def _keep_angle_distance(rows: pa.Table, config: TaskConfig, _dropped: Counter[str]) -> pa.Table:
-    return rows.filter(pc.is_valid(rows["vertex_value_deg"])) if config.vertex_angles else rows
+class Count(Kind):
+    """How many components of a tumour or lesion label are large enough to count."""
 
+    columns = ("ellipse_status", "pixel_count")
 
-def _angle_distance_values(rows: pa.Table, config: TaskConfig) -> Columns:
-    count = rows.num_rows
-    is_vertex = config.vertex_angles
-    nothing = pa.nulls(count, pa.int32())
-    return {
-        "label_id": nothing,
-        "label": rows["name"],
-        "component": nothing,
-        "name": rows["name"],
-        "metric_kind": (
-            _constant(MetricKind.VERTEX_ANGLE, count) if is_vertex else rows["metric_kind"]
-        ),
-        "metric_key": rows["metric_key"],
-        "unit": rows["unit"],
-        "truth": _lists(_numbers(rows, ("vertex_value_deg" if is_vertex else "value",))),
-        "box_px": _lists(np.empty((count, 0))),
-        "points": rows["points"],
-        "min_px": nothing,
-    }
+    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+        """Target labels with such a component; the column `n_counted` says how many there are.
+
+        Components come largest first, so a label whose largest is too small has none.
+        """
+        rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
+        counted = rows.filter(pc.greater_equal(rows["pixel_count"], config.min_px))
+        numbers = counted.group_by(list(_SLICE_LABEL)).aggregate([("pixel_count", "count")])
+        numbers = numbers.rename_columns({"pixel_count_count": "n_counted"})
+        largest = _largest_components(rows)
+        is_large = pc.greater_equal(largest["pixel_count"], config.min_px)
+        reason = f"components_below_{config.min_px}_px"
+        return _joined_in_order(_kept(largest, is_large, reason, dropped), numbers)
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
+        """Truth: their number."""
+        least = pa.repeat(pa.scalar(config.min_px, pa.int32()), rows.num_rows)
+        return _region_values(rows, Task.COUNT, _numbers(rows, ("n_counted",))) | {"min_px": least}
 
 
 KINDS: Mapping[Task, Kind] = {
-    Task.DETECTION: Kind(
-        read=_regions_reader(),
-        keep=_keep_detection,
-        images=_every_image,
-        values=_detection_values,
-    ),
-    Task.TUMOR_LESION: Kind(
-        read=_regions_reader("ellipse_status", "ellipse_major_mm", "ellipse_minor_mm", *_AXES),
-        keep=_keep_tumor_lesion,
-        images=_one_image,
-        values=_tumor_lesion_values,
-    ),
-    Task.ANGLE_DISTANCE: Kind(
-        read=read_biometrics,
-        keep=_keep_angle_distance,
-        images=CaseImages.own_image,
-        values=_angle_distance_values,
-    ),
-    Task.AREA: Kind(
-        read=_regions_reader("label_pixel_count"),
-        keep=_keep_area,
-        images=_one_image,
-        values=_area_values,
-    ),
-    Task.COUNT: Kind(
-        read=_regions_reader("ellipse_status", "pixel_count"),
-        keep=_keep_count,
-        images=_one_image,
-        values=_count_values,
-    ),
+    Task.DETECTION: Detection(),
+    Task.TUMOR_LESION: TumorLesion(),
+    Task.ANGLE_DISTANCE: AngleDistance(),
+    Task.AREA: Area(),
+    Task.COUNT: Count(),
 }
 """The behaviour of this stage for every task."""

@@ -17,51 +17,38 @@ def check_suite(suite: Suite, known: Collection[str], others: Collection[str]) -
         known: Names of the catalogue's datasets.
         others: Names of datasets that exist without a declaration, such as phantoms.
     """
-    found = [*_repeated(suite)]
+    found: list[tuple[Mistake, str]] = []
+    seen = set()
+    for config in suite.configs:
+        key = (config.task, config.dataset, config.task_id, config.planes, config.metric_kind)
+        if key in seen and not config.labels:
+            twice = f"{config.dataset} {config.task} {config.task_id} twice"
+            found.append((Mistake.CONFIG_REPEATED, twice))
+        seen.add(key)
     for config in suite.configs:
         if config.dataset in known:
-            found += _config(config, load_dataset(config.dataset))
+            found += _against_declaration(config, load_dataset(config.dataset))
         elif config.dataset and config.dataset not in others:
             found.append((Mistake.UNKNOWN_DATASET, f"no dataset {config.dataset!r}"))
     where = f"suite {suite.name}"
     return [Finding(mistake=kind, where=where, message=text) for kind, text in found]
 
 
-def _repeated(suite: Suite) -> Iterator[tuple[Mistake, str]]:
-    seen = set()
-    for config in suite.configs:
-        key = (config.task, config.dataset, config.task_id, config.planes, config.metric_kind)
-        if key in seen and not config.labels:
-            yield Mistake.CONFIG_REPEATED, f"{config.dataset} {config.task} {config.task_id} twice"
-        seen.add(key)
-
-
-def _config(config: TaskConfig, dataset: Dataset) -> Iterator[tuple[Mistake, str]]:
-    if not config.task_id:
-        yield from _labels(config, dataset, None)
-        return
-    try:
-        task = dataset.task(config.task, config.task_id)
-    except UsageError as error:
-        yield Mistake.UNKNOWN_TASK, str(error)
-        return
-    cohort = dataset.cohort(task.cohort)
-    for plane in config.planes:
-        if plane not in (cohort.planes or VOLUME_PLANES):
-            yield (
-                Mistake.PLANE_NOT_MEASURED,
-                f"{dataset.name} task {task.id}: {plane} is not measured, only "
-                f"{', '.join(cohort.planes)}",
-            )
-    yield from _labels(config, dataset, task.cohort)
-
-
-def _labels(
-    config: TaskConfig, dataset: Dataset, cohort: str | None
-) -> Iterator[tuple[Mistake, str]]:
+def _against_declaration(config: TaskConfig, dataset: Dataset) -> Iterator[tuple[Mistake, str]]:
     sets = dataset.label_sets()
-    if cohort is not None:
-        sets = {cohort: dataset.cohort(cohort).labels}
+    if config.task_id:
+        try:
+            task = dataset.task(config.task, config.task_id)
+        except UsageError as error:
+            yield Mistake.UNKNOWN_TASK, str(error)
+            return
+        cohort = dataset.cohort(task.cohort)
+        sets = {task.cohort: cohort.labels}
+        for plane in config.planes:
+            if plane not in (cohort.planes or VOLUME_PLANES):
+                measured = ", ".join(cohort.planes)
+                text = f"{dataset.name} task {task.id}: {plane} is not measured, only {measured}"
+                yield Mistake.PLANE_NOT_MEASURED, text
     names = {label.name for labels in sets.values() for label in labels.values()}
     for name in config.labels:
         if name not in names:
