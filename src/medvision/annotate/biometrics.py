@@ -9,12 +9,11 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from medvision.annotate.biometrics_spec import (
+from medvision.catalog.biometrics import (
     BiometricsSpec,
     BiometricsSpecError,
     LineSpec,
     MeasurementSpec,
-    MetricKind,
     parse_biometrics_spec,
     read_biometrics_spec,
 )
@@ -35,6 +34,7 @@ from medvision.geometry import (
     points_mm,
     vertex_angle_deg,
 )
+from medvision.tasks import MetricKind
 
 __all__ = [
     "BiometricPoint",

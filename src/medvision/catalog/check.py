@@ -43,7 +43,6 @@ class Mistake(StrEnum):
     NOT_A_LESION = "not_a_lesion"
     LABEL_MEASURED_TWICE = "label_measured_twice"
     UNKNOWN_OVERLAP = "unknown_overlap"
-    BIOMETRICS = "biometrics"
     SUITE = "suite"
     UNKNOWN_DATASET = "unknown_dataset"
     UNKNOWN_TASK = "unknown_task"

@@ -11,7 +11,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from medvision.catalog.dataset import CaseFiles, Dataset, Source
+from medvision.catalog.dataset import CaseFiles, Dataset
+from medvision.catalog.source import Source
+from medvision.declarations import decoded, read_json
 from medvision.fetch.registry import (
     CLIENTS,
     FetchError,
@@ -87,7 +89,7 @@ def _known_digests(folder: Path, *, verify: bool) -> dict[str, str]:
     path = folder / MANIFEST
     if not path.exists():
         return {}
-    listed: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+    listed = decoded(dict[str, dict[str, str]], read_json(path), str(path)).get("sha256", {})
     return {
         name: digest
         for name, digest in listed.items()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from medvision.catalog.dataset import Source, SourceKind
+from medvision.catalog.source import Source, SourceKind
 from medvision.errors import ItemError
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from medvision.annotate.biometrics_spec import BiometricsSpec, parse_biometrics_spec
 from medvision.catalog.dataset import CASE, Cohort, Dataset, Label, load_dataset
 from medvision.errors import UsageError
 from medvision.fetch import fetch, raw_folder
@@ -45,9 +44,6 @@ def dataset_request(
     root: Path | None = None,
 ) -> BuildRequest:
     """The build request of a declaration's cases."""
-    biometrics: BiometricsSpec | None = None
-    if dataset.biometrics:
-        biometrics = parse_biometrics_spec(dataset.biometrics, f"{dataset.name}.toml")
     return BuildRequest(
         cases=cases,
         unpaired=unpaired,
@@ -55,7 +51,7 @@ def dataset_request(
             dataset=dataset.name,
             spacing_yx_mm=dataset.spacing_yx_mm,
             native_plane=dataset.projection,
-            biometrics=biometrics,
+            biometrics=dataset.biometrics,
         ),
         description=dataset.description,
         root=root,

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
+from medvision.declarations import read_json
+
 MANIFEST = "manifest.json"
 VERSIONED_PACKAGES = ("medvision", "numpy", "numba", "opencv-python-headless", "nibabel", "pyarrow")
 
@@ -36,11 +38,15 @@ def package_versions() -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """A stage folder's manifest, or None when the stage is not complete."""
+    """A stage folder's manifest, or None when the stage is not complete.
+
+    Raises:
+        DeclarationError: The file is damaged.
+    """
     path = folder / MANIFEST
     if not path.exists():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(path)
     return content
 
 
