@@ -118,7 +118,7 @@ WRONG = [
     ({"title": "t", "parts": ["a"]}, 'f: parts[0]: expected a table of keys, found "a"'),
     ({"title": "t", "parts": [{"name": 1}]}, "f: parts[0].name: expected text, found 1"),
     ({"title": "t", "parts": [{"name": "bad"}]}, "f: parts[0]: no part may be called bad"),
-    ({"title": "t", "parts": [{"name": "worse"}]}, "f: no part may be called worse"),
+    ({"title": "t", "parts": [{"name": "worse"}]}, "f: parts[0]: no part may be called worse"),
     (
         {"title": "t", "by_key": {"1": {"name": "a", "wait": 1}}},
         "f: by_key.1: unknown key 'wait'; did you mean 'weight'? known: name, weight",

@@ -8,13 +8,13 @@ key that no field is named after is a mistake. All mistakes of a file are told a
     kits.toml: labels.3.name: expected text, found 5
     kits.toml: unknown key 'licens'; did you mean 'licence'? known: access, anatomy, …
 
-`__post_init__` may check more. What it raises is told with the record's place, too; together with
-the other mistakes if it is a `DeclarationError`.
+`__post_init__` may check more: a `UsageError` from there is told among the others, a line for each
+of its lines, with the record's place.
 """
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, time
 from enum import StrEnum
@@ -54,11 +54,8 @@ SHOWN_CHARACTERS = 60
 """Most characters of a wrong value that a message repeats."""
 
 
-class DeclarationError(UsageError, ValueError):
-    """A file cannot be read, or says something that cannot be meant: a line for each mistake.
-
-    It is a `ValueError` so that pydantic collects it where `__post_init__` raises it.
-    """
+class DeclarationError(UsageError):
+    """A file cannot be read, or says something that cannot be meant: a line for each mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +233,6 @@ def decoded(
     except ValidationError as found:
         lines = dict.fromkeys(line for mistake in found.errors() for line in _lines(mistake, kind))
         raise error("\n".join(f"{where}: {line}" for line in lines)) from found
-    except UsageError as found:
-        msg = f"{where}: {found}"
-        raise error(msg) from found
     return value
 
 
@@ -267,27 +261,44 @@ def _validator(kind: Any) -> "SchemaValidator":
     from pydantic_core import CoreConfig, SchemaValidator
 
     config = CoreConfig(allow_inf_nan=False)
-    return SchemaValidator(_strict(_adapter(kind).core_schema), config)
+    return SchemaValidator(_ours(_adapter(kind).core_schema), config)
 
 
-def _strict(schema: Any) -> Any:
-    """A pydantic schema that takes no text for a number, no number for a boolean, and so on.
+def _ours(schema: Any) -> Any:
+    """A pydantic schema, changed in two ways.
 
-    `strict` of a configuration would be too much: it takes no list for a tuple either, no table for
-    a dataclass, and no text for a word of an enumeration, which is all that files can write.
+    It takes no text for a number and no number for a boolean. `strict` of a configuration would be
+    too much: no list for a tuple either, no table for a dataclass, no text for a word of an
+    enumeration, and files have nothing else. And a `UsageError` out of `__post_init__` is one of
+    the mistakes that are collected; of itself pydantic collects `ValueError` only.
     """
+    from pydantic_core.core_schema import no_info_wrap_validator_function
+
     if isinstance(schema, list):
-        return [_strict(part) for part in schema]
+        return [_ours(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    strict = {"strict": True} if schema.get("type") in ("int", "float", "bool") else {}
-    return {key: _strict(part) for key, part in schema.items()} | strict
+    changed = {key: _ours(part) for key, part in schema.items()}
+    match schema.get("type"):
+        case "int" | "float" | "bool":
+            return changed | {"strict": True}
+        case "dataclass":
+            reference = {"ref": changed.pop("ref")} if "ref" in changed else {}
+            return no_info_wrap_validator_function(_collected, changed) | reference
+    return changed
+
+
+def _collected(value: Any, record: Callable[[Any], Any]) -> Any:
+    try:
+        return record(value)
+    except UsageError as found:
+        raise ValueError(str(found)) from found
 
 
 def _lines(mistake: "ErrorDetails", kind: Any) -> list[str]:
     """What pydantic has found wrong with a value of a kind: place, expected, found.
 
-    One line, or those of a `DeclarationError`.
+    One line, or those of an error from `__post_init__`.
     """
     place, value = list(mistake["loc"]), mistake["input"]
     match mistake["type"]:
