@@ -69,13 +69,23 @@ class MeasurementSpec:
 class BiometricsSpec:
     """Landmarks, the lines and angles between them, and which of these to measure.
 
-    One that names what it does not declare, or the same thing twice, cannot be made.
+    One that names what it does not declare, or the same thing twice, cannot be made. A landmark
+    without a name gets its key as name; lines and angles get theirs from the landmarks.
 
     Attributes:
         landmarks: Key to name.
         lines: Key to line; no key is also an angle's.
         angles: Key to angle.
         measure: In the order of the file.
+
+    Example:
+        >>> spec = BiometricsSpec(
+        ...     landmarks={"P1": "sella", "P2": "nasion"},
+        ...     lines={"SN": LineSpec(landmarks=("P1", "P2"))},
+        ...     measure=(MeasurementSpec(kind=MetricKind.DISTANCE, key="SN"),),
+        ... )
+        >>> spec.metric_name(spec.measure[0])
+        'distance between sella and nasion'
     """
 
     landmarks: Mapping[str, str]
@@ -85,7 +95,7 @@ class BiometricsSpec:
 
     def __post_init__(self) -> None:
         """Refuse contradictions, all of them at once, and name what has no name."""
-        if mistakes := [*_line_mistakes(self), *_angle_mistakes(self), *_measure_mistakes(self)]:
+        if mistakes := list(_contradictions(self)):
             raise BiometricsSpecError("\n".join(mistakes))
         names = {key: name or key for key, name in self.landmarks.items()}
         ends = {
@@ -108,6 +118,7 @@ class BiometricsSpec:
             key: replace(line, name=line.name or f"distance between {ends[key]}")
             for key, line in self.lines.items()
         }
+        # The way dataclasses know to set what is frozen; from here on nobody can change it.
         tables: Mapping[str, Mapping[str, object]]
         tables = {"landmarks": names, "lines": lines, "angles": angles}
         for attribute, table in tables.items():
@@ -159,22 +170,36 @@ def parse_biometrics_spec(content: Any, source: str) -> BiometricsSpec:
     return decoded(BiometricsSpec, content, source, BiometricsSpecError)
 
 
-def _line_mistakes(spec: BiometricsSpec) -> Iterator[str]:
+def _contradictions(spec: BiometricsSpec) -> Iterator[str]:
+    """What a specification says that cannot be meant, each with its place."""
     for key, line in spec.lines.items():
         yield from _pair_mistakes(f"lines.{key}", "landmark", line.landmarks, spec.landmarks)
-
-
-def _angle_mistakes(spec: BiometricsSpec) -> Iterator[str]:
     for key, angle in spec.angles.items():
-        if found := [*_pair_mistakes(f"angles.{key}", "line", angle.lines, spec.lines)]:
-            yield from found
-            continue
-        first, second = (set(spec.lines[line].landmarks) for line in angle.lines)
-        if first == second:
+        found = [*_pair_mistakes(f"angles.{key}", "line", angle.lines, spec.lines)]
+        yield from found
+        if not found and len({frozenset(spec.lines[line].landmarks) for line in angle.lines}) == 1:
             both = "' and '".join(angle.lines)
             yield f"angles.{key}: expected two different lines, '{both}' are one line"
     if shared := sorted(set(spec.lines) & set(spec.angles)):
         yield f"expected each key for a line or an angle, found both for {', '.join(shared)}"
+    if not spec.measure:
+        yield "measure: expected at least one measurement, found none"
+    for rank, measurement in enumerate(spec.measure):
+        is_distance = measurement.kind == MetricKind.DISTANCE
+        what, known = ("line", spec.lines) if is_distance else ("angle", spec.angles)
+        if measurement.key not in known:
+            words = f"unknown {what} '{measurement.key}'{_known(measurement.key, known)}"
+            yield f"measure[{rank}].key: {words}"
+    # "any" includes each plane: measured on both, a slice would have the same row twice.
+    for first, second in combinations(spec.measure, 2):
+        planes = {first.plane, second.plane}
+        is_same = (first.kind, first.key) == (second.kind, second.key)
+        if is_same and (len(planes) == 1 or None in planes):
+            words = " and ".join(str(one.plane or "any") for one in (first, second))
+            yield (
+                f"measure: {first.kind} '{first.key}' is measured twice, on planes {words}; "
+                "keep one"
+            )
 
 
 def _pair_mistakes(
@@ -186,27 +211,6 @@ def _pair_mistakes(
             yield f"{where}: unknown {what} '{key}'{_known(key, known)}"
     if keys[0] == keys[1]:
         yield f"{where}: expected two different {what}s, found '{keys[0]}' twice"
-
-
-def _measure_mistakes(spec: BiometricsSpec) -> Iterator[str]:
-    if not spec.measure:
-        yield "measure: expected at least one measurement, found none"
-    for rank, measurement in enumerate(spec.measure):
-        is_distance = measurement.kind == MetricKind.DISTANCE
-        what, known = ("line", spec.lines) if is_distance else ("angle", spec.angles)
-        if measurement.key not in known:
-            words = f"unknown {what} '{measurement.key}'{_known(measurement.key, known)}"
-            yield f"measure[{rank}].key: {words}"
-    for first, second in combinations(spec.measure, 2):
-        planes = {first.plane, second.plane}
-        if (first.kind, first.key) == (second.kind, second.key) and (
-            len(planes) == 1 or None in planes
-        ):
-            words = " and ".join(str(one.plane or "any") for one in (first, second))
-            yield (
-                f"measure: {first.kind} '{first.key}' is measured twice, on planes {words}; "
-                "keep one"
-            )
 
 
 def _known(key: str, known: Mapping[str, object]) -> str:

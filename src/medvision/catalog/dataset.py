@@ -213,6 +213,10 @@ class Dataset:
 
         Raises:
             UsageError: The pattern does not fit the case id.
+
+        Example:
+            >>> load_dataset("ACDC").subject("patient001_frame12")
+            'patient001'
         """
         match = re.search(self.subject_pattern, case_id)
         if match is None or not match.groups():
@@ -289,7 +293,12 @@ def load_dataset(name: str) -> Dataset:
 
 
 def declared_image(dataset: str, cohort: str, image_id: str) -> Image | None:
-    """What the catalogue says of an image; None of images it does not declare."""
+    """What the catalogue says of an image; None of images it does not declare.
+
+    Example:
+        >>> declared_image("CAMUS", "", "image").modality
+        'US'
+    """
     for entry in _declared_cohorts(dataset):
         for image in entry.images:
             if (entry.name, image.id) == (cohort, image_id):
@@ -298,7 +307,12 @@ def declared_image(dataset: str, cohort: str, image_id: str) -> Image | None:
 
 
 def measured_image(dataset: str, cohort: str, label_id: int) -> str | None:
-    """Id of the one image on which a label's axes are measured; None where none is declared."""
+    """Id of the one image on which a label's axes are measured; None where none is declared.
+
+    Example:
+        >>> measured_image("BraTS24", "GLI", 3)  # enhancing tumour: shown by the contrast agent
+        't1c'
+    """
     if not _declared_cohorts(dataset):
         return None
     for task in load_dataset(dataset).tasks:
