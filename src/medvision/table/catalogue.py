@@ -93,7 +93,8 @@ def cohort_cases(dataset: Dataset, raw: Path) -> FoundCases:
     found = FoundCases()
     for declared in dataset.cohorts:
         cohort = dataset.cohort(declared.name)
-        files = {pattern: _files(raw, pattern) for pattern in _patterns(cohort)}
+        patterns = [*(image.files for image in cohort.images), cohort.mask, cohort.landmarks]
+        files = {pattern: _files(raw, pattern) for pattern in patterns if pattern}
         listed = sorted({case_id for by_case in files.values() for case_id in by_case})
         for case_id in listed:
             if case_id in cohort.excluded:
@@ -115,11 +116,6 @@ def cohort_cases(dataset: Dataset, raw: Path) -> FoundCases:
 
 def _unpaired(case_id: str, subject_id: str, message: str) -> Unpaired:
     return Unpaired(case_id=case_id, subject_id=subject_id, message=message)
-
-
-def _patterns(cohort: Cohort) -> list[str]:
-    patterns = [*(image.files for image in cohort.images), cohort.mask, cohort.landmarks]
-    return [pattern for pattern in patterns if pattern]
 
 
 def _files(raw: Path, pattern: str) -> dict[str, Path]:

@@ -1,6 +1,5 @@
 """Cases of an nnU-Net raw dataset."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,17 +56,16 @@ def find_nnunet_cases(
         structures=structures,
         target_labels=target_ids(target_labels, structures),
     )
-    return [_with_channel_names(case, channels, modality) for case in cases], unpaired
-
-
-def _with_channel_names(case: CaseSource, channels: Mapping[str, str], modality: str) -> CaseSource:
-    images = []
-    for rank, image in enumerate(case.images):
-        name = channels.get(str(rank), "")
-        found = modality or _MODALITY_WORDS.get(name.upper(), "")
-        if not found:
-            msg = f"channel {name!r} of dataset.json names no modality; add --modality"
-            raise UsageError(msg)
-        image_id = "image" if len(case.images) == 1 else name or image.image_id
-        images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
-    return replace(case, images=tuple(images))
+    named = []
+    for case in cases:
+        images = []
+        for rank, image in enumerate(case.images):
+            name = channels.get(str(rank), "")
+            found = modality or _MODALITY_WORDS.get(name.upper(), "")
+            if not found:
+                msg = f"channel {name!r} of dataset.json names no modality; add --modality"
+                raise UsageError(msg)
+            image_id = "image" if len(case.images) == 1 else name or image.image_id
+            images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
+        named.append(replace(case, images=tuple(images)))
+    return named, unpaired

@@ -53,17 +53,14 @@ def read_regions(
         where: Rows to keep.
         columns: Names of those to read; None reads all.
     """
-    wanted = REGION_SCHEMA if columns is None else _selected(REGION_SCHEMA, columns)
+    names = REGION_SCHEMA.names if columns is None else columns
+    wanted = pa.schema([REGION_SCHEMA.field(name) for name in names])
     return _read(tables, "regions", wanted, where)
 
 
 def read_biometrics(tables: Path, where: pads.Expression | None = None) -> pa.Table:
     """Biometric rows, with columns as in `BIOMETRIC_SCHEMA`; `where` may use any of them."""
     return _read(tables, "biometrics", BIOMETRIC_SCHEMA, where)
-
-
-def _selected(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
-    return pa.schema([schema.field(name) for name in columns])
 
 
 def _read(tables: Path, name: str, schema: pa.Schema, where: pads.Expression | None) -> pa.Table:

@@ -75,10 +75,7 @@ class TableWriter:
             return
         for plane in rows["plane"].unique().to_pylist():
             part = rows.filter(pc.equal(rows["plane"], plane)).select(self._schema.names)
-            self._partition(plane, split).write(part)
-
-    def _partition(self, plane: str, split: str) -> GroupedWriter:
-        if (plane, split) not in self._writers:
-            path = self._folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
-            self._writers[(plane, split)] = GroupedWriter(path, self._schema)
-        return self._writers[(plane, split)]
+            if (plane, split) not in self._writers:
+                path = self._folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
+                self._writers[(plane, split)] = GroupedWriter(path, self._schema)
+            self._writers[(plane, split)].write(part)
