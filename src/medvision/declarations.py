@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     # At run time pydantic is imported by the first declaration: `import medvision` and `--help`
     # would otherwise take half as long again.
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
-    from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator
+    from pydantic_core import CoreSchema, ErrorDetails
 
 T = TypeVar("T")
 
@@ -229,7 +229,7 @@ def decoded(
     from pydantic import ValidationError
 
     try:
-        value: T = _validator(kind).validate_python(content)  # type: ignore[arg-type]
+        value: T = _adapter(kind).validate_python(content)  # type: ignore[arg-type]
     except ValidationError as found:
         lines = dict.fromkeys(line for mistake in found.errors() for line in _lines(mistake, kind))
         raise error("\n".join(f"{where}: {line}" for line in lines)) from found
@@ -249,19 +249,15 @@ def json_schema(kind: type) -> dict[str, Any]:
 @cache
 def _adapter(kind: Any) -> "TypeAdapter[Any]":
     from pydantic import ConfigDict, TypeAdapter
-
-    config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    # A dataclass cannot be given a configuration from outside, and ours know nothing of pydantic;
-    # dataclasses below another type take the configuration of that type.
-    return TypeAdapter(NewType("Declared", kind), config=config)  # type: ignore[arg-type]
-
-
-@cache
-def _validator(kind: Any) -> "SchemaValidator":
     from pydantic_core import CoreConfig, SchemaValidator
 
-    config = CoreConfig(allow_inf_nan=False)
-    return SchemaValidator(_ours(_adapter(kind).core_schema), config)
+    # A dataclass cannot be given a configuration from outside, and ours know nothing of pydantic;
+    # dataclasses below another type take the configuration of that type.
+    declared: Any = NewType("Declared", kind)  # type: ignore[misc]
+    adapter = TypeAdapter(declared, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+    schema = _ours(adapter.core_schema)
+    adapter.validator = SchemaValidator(schema, CoreConfig(allow_inf_nan=False))
+    return adapter
 
 
 def _ours(schema: Any) -> Any:

@@ -17,23 +17,20 @@ def check_suite(suite: Suite, known: Collection[str], others: Collection[str]) -
         known: Names of the catalogue's datasets.
         others: Names of datasets that exist without a declaration, such as phantoms.
     """
-    found = [*_repeated(suite)]
+    found: list[tuple[Mistake, str]] = []
+    seen = set()
     for config in suite.configs:
+        key = (config.task, config.dataset, config.task_id, config.planes, config.metric_kind)
+        if key in seen and not config.labels:
+            what = f"{config.dataset} {config.task} {config.task_id} twice"
+            found.append((Mistake.CONFIG_REPEATED, what))
+        seen.add(key)
         if config.dataset in known:
             found += _config(config, load_dataset(config.dataset))
         elif config.dataset and config.dataset not in others:
             found.append((Mistake.UNKNOWN_DATASET, f"no dataset {config.dataset!r}"))
     where = f"suite {suite.name}"
     return [Finding(mistake=kind, where=where, message=text) for kind, text in found]
-
-
-def _repeated(suite: Suite) -> Iterator[tuple[Mistake, str]]:
-    seen = set()
-    for config in suite.configs:
-        key = (config.task, config.dataset, config.task_id, config.planes, config.metric_kind)
-        if key in seen and not config.labels:
-            yield Mistake.CONFIG_REPEATED, f"{config.dataset} {config.task} {config.task_id} twice"
-        seen.add(key)
 
 
 def _config(config: TaskConfig, dataset: Dataset) -> Iterator[tuple[Mistake, str]]:

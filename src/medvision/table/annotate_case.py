@@ -13,7 +13,7 @@ from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmark
 from medvision.annotate.regions import native_region_table, region_table
 from medvision.frames import Plane
 from medvision.table.cases import CaseSource
-from medvision.table.mask_layers import MaskLayer, mask_layers
+from medvision.table.mask_layers import mask_layers
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
@@ -157,6 +157,9 @@ def _mask_rows(
             )
         else:
             measured = region_table(labels.array, labels.spacing_mm, case.target_labels)
+        if case.planes:
+            planes = pa.array([str(plane) for plane in case.planes])
+            measured = measured.filter(pc.is_in(measured["plane"], planes))
         name_of = {structure.label_id: structure.name for structure in layer.structures}
         names = [name_of[label_id] for label_id in measured["label_id"].to_pylist()]
         whole = structure_rows(
@@ -166,22 +169,14 @@ def _mask_rows(
             shape_ijk=(*labels.shape[::-1], 1) if labels.is_native else labels.shape,
             voxel_mm3=None if labels.is_native else voxel_volume_mm3(image.affine),
         )
+        unasked = pa.array([one.label_id for one in layer.structures if not one.asked], INT)
         for rows, found, schema in (
             (structures, whole, STRUCTURE_SCHEMA),
             (regions, measured.append_column("label", pa.array(names, TEXT)), REGION_SCHEMA),
         ):
-            rows.append(_with_case(_asked_rows(found, layer, case), case, options, schema))
+            asked = found.filter(pc.invert(pc.is_in(found["label_id"], unasked)))
+            rows.append(_with_case(asked, case, options, schema))
     return pa.concat_tables(structures), pa.concat_tables(regions)
-
-
-def _asked_rows(rows: pa.Table, layer: MaskLayer, case: CaseSource) -> pa.Table:
-    """Rows of structures that are asked for, on planes that may be measured."""
-    unasked = [structure.label_id for structure in layer.structures if not structure.asked]
-    if unasked:
-        rows = rows.filter(pc.invert(pc.is_in(rows["label_id"], pa.array(unasked, INT))))
-    if case.planes and "plane" in rows.column_names:
-        rows = rows.filter(pc.is_in(rows["plane"], pa.array([str(p) for p in case.planes])))
-    return rows
 
 
 _CASE_CONSTANTS = ("dataset", "cohort", "case_id", "subject_id", "split", "image_id")

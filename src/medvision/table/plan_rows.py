@@ -227,12 +227,20 @@ def biometric_dicts(
     task: PlanTask, case: Mapping[str, Any], grid: PlanGrid
 ) -> Iterator[dict[str, Any]]:
     """Biometric rows of a case, without the columns that name it; points have names only."""
+    names = task.fields["landmarks_map"]
     for on in plan_slices(case, grid):
         for entry in on.profile:
             key, kind = entry["metric_key"], KINDS[entry["metric_type"]]
             metric = task.fields[entry["metric_map_name"]][key]
             line_keys = metric["element_keys"] if kind == MetricKind.ANGLE else [key]
-            lines = _lines(task.fields, line_keys)
+            lines = [
+                [
+                    # A plan knows what a point is called, not where it is.
+                    {"key": point, "name": names[point].strip(), "x_px": None, "y_px": None}
+                    for point in task.fields["lines_map"][line]["element_keys"]
+                ]
+                for line in line_keys
+            ]
             ends = [" and ".join(point["name"] for point in line) for line in lines]
             name = f"distance between {ends[0]}"
             if kind == MetricKind.ANGLE:
@@ -247,15 +255,3 @@ def biometric_dicts(
                 "points": [point for line in lines for point in line],
             }
             yield {name: found.get(name) for name in BIOMETRIC_SCHEMA.names}
-
-
-def _lines(task: Mapping[str, Any], keys: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """The two points of each line; a plan knows their names, not where they are."""
-    names = task["landmarks_map"]
-    return [
-        [
-            {"key": point, "name": names[point].strip(), "x_px": None, "y_px": None}
-            for point in task["lines_map"][key]["element_keys"]
-        ]
-        for key in keys
-    ]
