@@ -80,7 +80,12 @@ def _suite_folder() -> Any:
 
 
 def suite_names() -> list[str]:
-    """Names of the built-in suites."""
+    """Names of the built-in suites.
+
+    Example:
+        >>> [name for name in suite_names() if name.startswith("ad")]
+        ['ad', 'ad-vertex']
+    """
     entries = (entry.name for entry in _suite_folder().iterdir())
     return sorted(name.removesuffix(".toml") for name in entries if name.endswith(".toml"))
 

@@ -122,6 +122,7 @@ def _files(raw: Path, pattern: str) -> dict[str, Path]:
     """Case id to file, of the files that fit a pattern such as `Masks/{case}_gt.nii.gz`."""
     path = PurePosixPath(pattern)
     before, after = path.name.split(CASE)
+    # No glob of the pattern itself: names of files may hold what glob takes for one, as [ and ].
     listed = sorted((raw / path.parent).glob("*")) if (raw / path.parent).is_dir() else []
     return {
         entry.name[len(before) : len(entry.name) - len(after)]: entry

@@ -258,6 +258,7 @@ def _count_absent(
             counter[reason] += absent.num_rows
             for row in absent.slice(0, MAX_EXAMPLES).to_pylist():
                 diff.note(kind, reason, Example(key=tuple(row[k] for k in comparison.keys)))
+            # A row that lacks its case lacks its plane and slice, too: it is counted once.
             left = left.join(known, keys, join_type="left semi")
 
 

@@ -17,6 +17,7 @@ from medvision.table.cases import (
 
 LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")
 
+# What nnU-Net and other tools append to case names: channels of an image, words for what it is.
 _CHANNEL = re.compile(r"_(\d{4})$")
 _IMAGE_WORD = re.compile(r"[-_](image|img)$", re.IGNORECASE)
 _MASK_WORD = re.compile(
@@ -70,7 +71,7 @@ def _by_case(
     by_case: dict[str, Path] = {}
     if folder is None:
         return by_case
-    folders = suffixes is IMAGE_SUFFIXES
+    folders = suffixes == IMAGE_SUFFIXES  # masks may be one; a landmark file never is
     for path, stem in _listed(folder, suffixes, option, folders=folders).items():
         case_id = word.sub("", stem)
         if case_id in by_case:

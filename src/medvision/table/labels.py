@@ -63,6 +63,11 @@ def target_ids(words: str, structures: tuple[Structure, ...]) -> tuple[int, ...]
 
     Raises:
         UsageError: A word that is neither.
+
+    Example:
+        >>> structures = structures_from_labels({"1": "liver", "6": "liver tumor"}, "labels.json")
+        >>> target_ids("liver tumor, 1", structures)
+        (6, 1)
     """
     by_word = {str(s.label_id): s.label_id for s in structures}
     by_word |= {s.name: s.label_id for s in structures}

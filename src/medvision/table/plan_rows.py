@@ -79,6 +79,7 @@ def plan_grid(info: Mapping[str, Any], item: str) -> PlanGrid:
         )
         raise PlanCaseError(msg)
     shape, spacing = [0, 0, 0], [0.0, 0.0, 0.0]
+    # RAS+ voxel to stored voxel, so that the stored affine after it goes from RAS+ voxel to mm.
     to_stored = np.zeros((4, 4))
     to_stored[3, 3] = 1
     placed = []

@@ -79,6 +79,10 @@ def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
         uri: As in `cases.parquet`.
         tables: The table folder; relative URIs start there.
         root: Data root that replaces the one the tables were built under, or None.
+
+    Example:
+        >>> image_path("images/p1.nii.gz", Path("/tables/toy"))
+        PosixPath('/tables/toy/images/p1.nii.gz')
     """
     if not Path(uri).is_absolute():
         return (tables / uri).resolve()

@@ -33,6 +33,8 @@ class GroupedWriter:
 
     def _flush(self) -> None:
         if self._waiting:
+            # Parquet is read a row group at a time: small ones cost a seek each, large ones memory.
+            # What the last case has beyond the limit stays in its group: alone it would be tiny.
             rows = pa.concat_tables(self._waiting)
             self._writer.write_table(rows, row_group_size=2 * ROWS_PER_GROUP)
             self._waiting.clear()
