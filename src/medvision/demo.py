@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.analysis.report import write_report
-from medvision.annotate.biometrics_spec import read_biometrics_spec
+from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.errors import UsageError
 from medvision.fetch import FetchError, raw_folder
 from medvision.frames import Plane

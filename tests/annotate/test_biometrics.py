@@ -1,4 +1,4 @@
-"""Biometrics files, and the distances and angles they give."""
+"""The distances and angles between landmarks."""
 
 import json
 from pathlib import Path
@@ -12,179 +12,19 @@ from hypothesis import strategies as st
 
 from medvision.annotate.biometrics import (
     BiometricRow,
-    BiometricsSpecError,
     biometric_rows,
     parse_biometrics_spec,
-    read_biometrics_spec,
 )
 from medvision.annotate.landmarks import canonical_ijk, read_landmarks
 from medvision.frames import Plane
 from medvision.table.schema import BIOMETRIC_SCHEMA
-
-CONTENT: dict[str, Any] = {
-    "landmarks": {"s": "sella", "n": "nasion", "a": "subspinale", "b": "supramentale"},
-    "lines": {
-        "sn": {"name": "anterior cranial base length", "landmarks": ["s", "n"]},
-        "na": {"name": "", "points": ["n", "a"]},
-        "ab": {"landmarks": ["a", "b"]},
-    },
-    "angles": {
-        "sna": {"name": "SNA angle", "lines": ["sn", "na"]},
-        "sn_ab": {"name": "", "lines": ["sn", "ab"]},
-    },
-    "measure": [
-        {"kind": "distance", "key": "sn"},
-        {"kind": "angle", "key": "sna"},
-        {"kind": "angle", "key": "sn_ab", "plane": "any"},
-    ],
-}
-
-TOML = """
-[landmarks]
-s = "sella"
-n = "nasion"
-a = "subspinale"
-b = "supramentale"
-[lines.sn]
-name = "anterior cranial base length"
-landmarks = ["s", "n"]
-[lines.na]
-name = ""
-points = ["n", "a"]
-[lines.ab]
-landmarks = ["a", "b"]
-[angles.sna]
-name = "SNA angle"
-lines = ["sn", "na"]
-[angles.sn_ab]
-lines = ["sn", "ab"]
-[[measure]]
-kind = "distance"
-key = "sn"
-[[measure]]
-kind = "angle"
-key = "sna"
-[[measure]]
-kind = "angle"
-key = "sn_ab"
-"""
+from tests.catalog.test_biometrics import CONTENT, content
 
 SHAPE, SPACING_MM = (40, 50, 60), (0.5, 1.0, 3.0)
 
 
-def content(**changes: Any) -> dict[str, Any]:
-    return json.loads(json.dumps(CONTENT)) | changes
-
-
 def spec_of(*measure: dict[str, str], **changes: Any) -> Any:
     return parse_biometrics_spec(content(measure=list(measure), **changes), "test")
-
-
-# -- the file ---------------------------------------------------------------------------------
-
-
-def test_json_and_toml_give_the_same_specification(tmp_path: Path) -> None:
-    (tmp_path / "b.json").write_text(json.dumps(CONTENT))
-    (tmp_path / "b.toml").write_text(TOML)
-    assert read_biometrics_spec(tmp_path / "b.json") == read_biometrics_spec(tmp_path / "b.toml")
-
-
-def test_empty_names_are_made_from_the_landmarks() -> None:
-    spec = parse_biometrics_spec(content(), "test")
-    assert spec.lines["na"].name == "distance between nasion and subspinale"
-    assert spec.lines["sn"].name == "anterior cranial base length"
-    assert spec.angles["sn_ab"].name == (
-        "angle between anterior cranial base length and the line through subspinale and "
-        "supramentale"
-    )
-
-
-def test_absent_plane_is_any() -> None:
-    assert [entry.plane for entry in parse_biometrics_spec(content(), "test").measure] == [None] * 3
-
-
-@pytest.mark.parametrize(
-    ("changes", "match"),
-    [
-        ({"metrics": []}, "unknown key metrics; known: angles, landmarks, lines, measure"),
-        ({"measure": []}, "at least one measurement"),
-        ({"landmarks": ["s"]}, "landmarks: expected a table"),
-        ({"landmarks": {"s": 1}}, "landmark 's' needs a name"),
-        (
-            {"lines": {"sx": {"landmarks": ["s", "x"]}}},
-            "line 'sx': unknown key 'x'; known: s, n, a, b",
-        ),
-        ({"lines": {"ss": {"landmarks": ["s", "s"]}}}, "'s' twice"),
-        ({"lines": {"s": {"landmarks": ["s"]}}}, "expected two keys"),
-        ({"lines": {"sn": {"landmarks": ["s", "n"], "colour": 1}}}, "unknown key colour"),
-        ({"lines": {"sn": {"name": "x"}}}, "missing key landmarks; known: landmarks, name"),
-        ({"lines": {"sn": {"name": 3, "landmarks": ["s", "n"]}}}, "expected a text as name"),
-        (
-            {"angles": {"x": {"lines": ["sn", "no"]}}},
-            "angle 'x': unknown key 'no'; known: sn, na, ab",
-        ),
-        ({"angles": {"sn": {"lines": ["sn", "na"]}}}, r"both for \['sn'\]"),
-        ({"measure": [{"kind": "area", "key": "sn"}]}, "kind: unknown 'area'; known: distance"),
-        ({"measure": [{"kind": "distance", "key": "sna"}]}, "unknown 'sna'; known: sn, na, ab"),
-        ({"measure": [{"kind": "angle", "key": "sn"}]}, "unknown 'sn'; known: sna, sn_ab"),
-        (
-            {"measure": [{"kind": "distance", "key": "sn", "plane": "oblique"}]},
-            "plane: unknown 'oblique'; known: sagittal, coronal, axial, native, any",
-        ),
-        ({"measure": [{"kind": "distance", "key": "sn", "unit": "mm"}]}, "unknown key unit"),
-        (
-            {
-                "measure": [
-                    {"kind": "distance", "key": "sn"},
-                    {"kind": "distance", "key": "sn", "plane": "axial"},
-                ]
-            },
-            "measured twice, on planes any and axial",
-        ),
-    ],
-)
-def test_contradictory_specification_is_refused_by_name(changes: Any, match: str) -> None:
-    with pytest.raises(BiometricsSpecError, match=match):
-        parse_biometrics_spec(content(**changes), "test")
-
-
-def test_angle_of_one_line_with_itself_is_refused() -> None:
-    lines = {"sn": {"landmarks": ["s", "n"]}, "ns": {"landmarks": ["n", "s"]}}
-    with pytest.raises(BiometricsSpecError, match="'sn' and 'ns' are one line"):
-        parse_biometrics_spec(content(lines=lines, angles={"x": {"lines": ["sn", "ns"]}}), "test")
-
-
-@pytest.mark.parametrize("key", ["landmarks", "lines", "measure"])
-def test_missing_part_is_named(key: str) -> None:
-    without = {part: value for part, value in content().items() if part != key}
-    with pytest.raises(BiometricsSpecError, match=f"missing key {key}"):
-        parse_biometrics_spec(without, "test")
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "match"),
-    [
-        ("b.json", "{", "cannot read"),
-        ("b.toml", "x", "cannot read"),
-        ("b.yaml", "", "expected a .json or .toml"),
-        ("b.json", '{"lines": {}, "lines": {}}', r"'lines'\] more than once"),
-        ("b.json", "[]", "expected a table"),
-    ],
-)
-def test_unreadable_specification_is_one_clear_error(
-    tmp_path: Path, name: str, text: str, match: str
-) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(BiometricsSpecError, match=match):
-        read_biometrics_spec(tmp_path / name)
-
-
-def test_missing_specification_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(BiometricsSpecError, match=r"absent\.toml"):
-        read_biometrics_spec(tmp_path / "absent.toml")
-
-
-# -- measurements -----------------------------------------------------------------------------
 
 
 def test_distance_is_measured_in_mm_in_the_plane() -> None:

@@ -121,8 +121,6 @@ PLANTED = [
         '[[tasks]]\nid = "02"\nasks = ["tl"]\nlabel = 2\n\n[biometrics.landmarks]',
     ),
     (Mistake.UNKNOWN_OVERLAP, 'dataset = "KiTS23"', 'dataset = "KiTS19"'),
-    (Mistake.BIOMETRICS, 'landmarks = ["P1", "P2"]', 'landmarks = ["P1", "P3"]'),
-    (Mistake.BIOMETRICS, 'key = "L-1-2"', 'key = "L-2-1"'),
 ]
 
 

@@ -7,12 +7,14 @@ import pytest
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, label_key
 from medvision.catalog.dataset import (
+    Dataset,
     dataset_names,
     declared_image,
     load_dataset,
     measured_image,
     parse_dataset,
 )
+from medvision.declarations import json_schema
 from medvision.errors import UsageError
 
 PAPER = [
@@ -167,3 +169,65 @@ def test_unknown_lookups_list_the_known():
         load_dataset("HNTSMRG24").subject("x")
     with pytest.raises(UsageError, match=r"x\.toml: expected TOML"):
         parse_dataset("name = ", "x.toml")
+
+
+TOY = """
+name = "toy"
+title = "Toy"
+description = "CT"
+licence = "CC0"
+homepage = "https://example.org"
+citation = "Nobody"
+access = "open"
+overlaps = ["KiTS23", { dataset = "MSD", note = "liver" }]
+[labels]
+1 = "liver"
+2 = { name = "spleen", asked = false }
+[biometrics.landmarks]
+a = "left end"
+b = "right end"
+[biometrics.lines.ab]
+points = ["a", "b"]
+[[biometrics.measure]]
+kind = "distance"
+key = "ab"
+"""
+
+
+def test_a_record_may_be_written_as_its_first_field():
+    dataset = parse_dataset(TOY, "toy.toml")
+    assert names_of(dataset.labels) == {1: "liver", 2: "spleen"}
+    assert [overlap.dataset for overlap in dataset.overlaps] == ["KiTS23", "MSD"]
+    assert dataset.biometrics.lines["ab"].name == "distance between left end and right end"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "line"),
+    [
+        ('1 = "liver"', "1 = 5", "labels.1: expected text or a table of keys, found 5"),
+        ("asked = false", "asked = 0", "labels.2.asked: expected true or false, found 0"),
+        ("asked", "askd", "labels.2: unknown key 'askd'; did you mean 'asked'? known: asked, "),
+        ('access = "open"', 'access = "opne"', "access: expected one of open, registration, token"),
+        ('"KiTS23"', '{ note = "x" }', "overlaps[0]: missing key 'dataset'"),
+        ("[labels]", "size_mb = 0\n[labels]", "size_mb: expected a value greater than 0, found 0"),
+        ("[labels]", "spacing_yx_mm = [1]\n[labels]", "spacing_yx_mm: expected 2 values, found 1"),
+        ("[labels]", "spacing_yx_mm = [1, nan]\n[labels]", "spacing_yx_mm[1]: expected a finite"),
+        ('["a", "b"]', '["a", "c"]', "biometrics: lines.ab: unknown landmark 'c'; known: a, b"),
+        ('key = "ab"', 'key = "ac"', "biometrics: measure[0].key: unknown line 'ac'; known: ab"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_the_place(good, bad, line):
+    assert good in TOY
+    with pytest.raises(UsageError) as caught:
+        parse_dataset(TOY.replace(good, bad), "toy.toml")
+    assert str(caught.value).startswith(f"toy.toml: {line}")
+
+
+def test_a_schema_describes_declarations_to_editors():
+    schema = json_schema(Dataset)
+    assert {"name", "title", "licence", "access"} <= set(schema["required"])
+    assert schema["properties"]["access"]["enum"] == ["open", "registration", "token"]
+    parts = schema["$defs"]
+    assert {"Label", "Cohort", "Image", "Source", "BiometricsSpec"} <= set(parts)
+    assert parts["DatasetTask"]["properties"]["asks"]["items"] == {"$ref": "#/$defs/Task"}
+    assert "sha256" in parts["Source"]["properties"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from medvision.catalog.dataset import Dataset, Source, SourceKind, load_dataset, parse_dataset
+from medvision.catalog.dataset import Dataset, load_dataset, parse_dataset
+from medvision.catalog.source import Source, SourceKind
 from medvision.errors import UsageError
 from medvision.fetch import ChecksumError, FetchError, fetch, sha256_file
 
@@ -151,7 +152,7 @@ def test_machine_without_apt_is_told_so(wheel, tmp_path, monkeypatch):
 
 
 def test_declarations_reject_unknown_keys():
-    with pytest.raises(UsageError, match=r"x: unknown key \['licence_url'\]"):
+    with pytest.raises(UsageError, match=r"x: unknown key 'licence_url'; did you mean 'licence'\?"):
         parse_dataset('name = "x"\nlicence_url = ""', "x")
     with pytest.raises(UsageError, match="no dataset 'nothing'"):
         load_dataset("nothing")

@@ -115,7 +115,7 @@ def test_unknown_suite_lists_the_known(tmp_path):
 
 
 def test_suite_file_rejects_unknown_words():
-    with pytest.raises(UsageError, match=r"unknown key \['plane'\]"):
+    with pytest.raises(UsageError, match=r"configs\[0\]: unknown key 'plane'; did you mean"):
         parse_suite('name = "x"\n[[configs]]\ntask = "tl"\nplane = "axial"', "f")
-    with pytest.raises(UsageError, match="'boxes' is not a valid Task"):
+    with pytest.raises(UsageError, match=r'configs\[0\]\.task: expected one of .*"boxes"'):
         parse_suite('name = "x"\n[[configs]]\ntask = "boxes"', "f")

@@ -114,9 +114,11 @@ def test_phantoms_and_tables_at_hand_need_no_declaration():
 def test_damaged_suite_files_are_usage_errors():
     with pytest.raises(UsageError, match="f: expected TOML"):
         parse_suite("name = ", "f")
-    with pytest.raises(UsageError, match=r"missing key \['configs'\]"):
+    with pytest.raises(UsageError, match="f: missing key 'configs'"):
         parse_suite('name = "x"', "f")
-    with pytest.raises(UsageError, match="'oblique' is not a valid Plane"):
+    with pytest.raises(
+        UsageError, match=r'f: configs\[0\]\.planes\[0\]: expected one of .*"oblique"'
+    ):
         parse_suite(CONFIG + 'task = "tl"\nplanes = ["oblique"]', "f")
 
 

@@ -22,17 +22,36 @@ def test_nnunet_regions_get_ids_in_declared_order():
     ]
 
 
-@pytest.mark.parametrize("labels", [{"liver": "1"}, {"1": "a", "2": "a"}, {"a": 1, "b": 1}])
-def test_bad_labels_are_refused(labels):
-    with pytest.raises(UsageError, match="f: expected"):
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"liver": "1"}, r'f: liver\[0\]: expected a whole number, found "1"'),
+        ({"liver": True}, r"f: liver\[0\]: expected a whole number, found true"),
+        ({"liver": -1}, r"f: liver\[0\]: expected a value greater than or equal to 0, found -1"),
+        ({"liver": []}, "f: liver: expected 1 or more, found 0"),
+        ({"liver": [1, 2.5]}, r"f: liver\[1\]: expected a whole number, found 2.5"),
+        ({"1": 5}, "f: 1: expected text, found 5"),
+        ({"1": "a", "2": "a"}, "f: expected each name once"),
+        ({"a": 1, "b": 1}, "f: expected each label_id once"),
+    ],
+)
+def test_bad_labels_are_refused(labels, words):
+    with pytest.raises(UsageError, match=words):
         structures_from_labels(labels, "f")
 
 
 def test_label_file_must_be_a_json_object(tmp_path):
     path = tmp_path / "labels.json"
-    path.write_text("[1, 2]")
-    with pytest.raises(UsageError, match="expected a JSON object"):
-        read_labels(path)
+    for text, words in {
+        "[1, 2]": r"labels\.json: expected a table of keys, found \[1, 2\]",
+        '{"1": "liver"': r"labels\.json: expected JSON, found: .*line 1",
+        '{"1": "liver", "1": "spleen"}': r"labels\.json: key '1' is given twice",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(UsageError, match=words):
+            read_labels(path)
+    with pytest.raises(UsageError, match=r"none\.json: expected a JSON file"):
+        read_labels(tmp_path / "none.json")
 
 
 def test_target_labels_by_id_or_name():

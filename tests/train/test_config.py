@@ -68,22 +68,34 @@ def test_full_fine_tuning_has_its_own_learning_rate(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("output =", "outptu =", "unknown key outptu; known: adapter, data"),
-        ("base =", "baze =", r"c.toml: model: unknown key baze"),
-        ("cap =", "cup =", r"data: tasks: unknown key cup; known: cap, dataset"),
+        (
+            "output =",
+            "outptu =",
+            "unknown key 'outptu'; did you mean 'output'. known: adapter, data",
+        ),
+        ("base =", "baze =", r"c.toml: model: unknown key 'baze'"),
+        (
+            "cap =",
+            "cup =",
+            r"data\.tasks\[0\]: unknown key 'cup'; did you mean 'cap'\? known: cap, d",
+        ),
         ('style = "cot"', 'style = "verbose"', "style: expected one of direct, cot"),
         ('task = "ad"', 'task = "volume"', "task: expected one of detection"),
-        ("cap = 100", 'cap = "many"', "cap: expected int, found 'many'"),
-        ("cap = 100", "cap = true", "cap: expected int, found True"),
-        ("cap = 100", "cap = 1.5", "cap: expected int"),
+        ("cap = 100", 'cap = "many"', 'cap: expected a whole number, found "many"'),
+        ("cap = 100", "cap = true", "cap: expected a whole number, found true"),
+        ("cap = 100", "cap = 1.5", "cap: expected a whole number, found 1.5"),
         ('tables = ["tables/a"]', 'tables = "tables/a"', "tables: expected a list"),
         ('tables = ["tables/a"]', "tables = []", "at least one folder"),
-        ('base = "Qwen/Qwen2.5-VL-7B-Instruct"', "", "model: missing key base"),
+        ('base = "Qwen/Qwen2.5-VL-7B-Instruct"', "", "model: missing key 'base'"),
         ("[data]", "[adapter]\ndropout = 1.0\n[data]", "dropout must be in"),
         ("[data]", '[run]\nlog_to = ["mlflow"]\n[data]', "log_to takes tensorboard and wandb"),
         ("[data]", "[optimiser]\nbatch_size = 0\n[data]", "sizes must be"),
-        ("[data]", "[model.limits]\nmax_pixels = 1.5\n[data]", "limits.max_pixels: expected int"),
-        ("[model]", "[model", "expected a TOML file"),
+        (
+            "[data]",
+            "[model.limits]\nmax_pixels = 1.5\n[data]",
+            r"model\.limits\.max_pixels: expected a whole number",
+        ),
+        ("[model]", "[model", r"expected TOML, found: .*line 3"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path, old, new, message):

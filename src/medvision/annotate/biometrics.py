@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from medvision.annotate.biometrics_spec import (
+from medvision.catalog.biometrics import (
     BiometricsSpec,
     BiometricsSpecError,
     LineSpec,
     MeasurementSpec,
-    MetricKind,
     parse_biometrics_spec,
     read_biometrics_spec,
 )
@@ -35,6 +33,7 @@ from medvision.geometry import (
     points_mm,
     vertex_angle_deg,
 )
+from medvision.tasks import MetricKind
 
 __all__ = [
     "BiometricPoint",
@@ -165,6 +164,23 @@ def biometric_rows(
     Returns:
         Rows in the order of `spec.measure`, planes of one measurement sagittal, coronal, axial.
         A measurement without any row has exactly one problem.
+
+    Example:
+        A line from pixel (0, 0) to (3, 4) of a picture with pixels of 2 × 2 mm is 10 mm long.
+
+        >>> spec = parse_biometrics_spec(
+        ...     {
+        ...         "landmarks": {"a": "left end", "b": "right end"},
+        ...         "lines": {"ab": {"landmarks": ["a", "b"]}},
+        ...         "measure": [{"kind": "distance", "key": "ab"}],
+        ...     },
+        ...     "example",
+        ... )
+        >>> found = biometric_rows(
+        ...     spec, {"a": (0, 0), "b": (3, 4)}, shape=(20, 20), spacing_mm=(2.0, 2.0)
+        ... )
+        >>> [(row.name, row.value, row.unit) for row in found.rows]
+        [('distance between left end and right end', 10.0, 'mm')]
     """
     image = _Image(
         landmarks={key: np.asarray(point, dtype=np.float64) for key, point in landmarks.items()},
@@ -216,49 +232,46 @@ class _Image:
         if missing:
             msg = f"needs landmarks {', '.join(dict.fromkeys(missing))}, not in the landmark file"
             raise _NotMeasurableError(BiometricProblemReason.MISSING_LANDMARK, msg)
+        # A picture's landmarks are (x, y), its shape is (height, width).
         extent = self.shape[::-1] if self.is_native else self.shape
         for key in keys:
             point = self.landmarks[key]
+            # Points are pixel centres: the first pixel reaches from −0.5 to 0.5.
             if not np.all((point >= -0.5) & (point < np.array(extent) - 0.5)):
                 at = ", ".join(f"{coordinate:.2f}" for coordinate in point)
                 msg = f"landmark '{key}' at ({at}) lies outside the image of {extent} pixels"
                 raise _NotMeasurableError(BiometricProblemReason.OUTSIDE_VOLUME, msg)
         return np.array([self.landmarks[key] for key in keys])
 
-    def views(self, plane: Plane | None, points: FloatArray) -> tuple[_View, ...]:
+    def views(self, plane: Plane | None, points: FloatArray) -> list[_View]:
         """The points on one plane, or (None) on each plane the image has."""
-        if self.is_native:
-            known = plane in {None, Plane.NATIVE, self.native_plane}
-            views = [self._native_view(points)] if known else []
-        else:
-            planes = VOLUME_PLANES if plane is None else (plane,)
-            views = [self._view(each, points) for each in planes if each in SLICE_AXIS]
-        if not views:
-            found = f"a 2D image ({self.native_plane})" if self.is_native else "a volume"
-            msg = f"asks for a slice on plane {plane}, found {found}"
-            raise _NotMeasurableError(BiometricProblemReason.NO_SUCH_PLANE, msg)
-        return tuple(views)
-
-    def _native_view(self, points_xy: FloatArray) -> _View:
-        return _View(
-            plane=self.native_plane,
-            geometry=SliceGeometry(
+        if self.is_native and plane in {None, Plane.NATIVE, self.native_plane}:
+            geometry = SliceGeometry(
                 height_px=self.shape[0],
                 width_px=self.shape[1],
                 spacing_y_mm=float(self.spacing_mm[0]),
                 spacing_x_mm=float(self.spacing_mm[1]),
-            ),
-            slice_indices=np.zeros(len(points_xy), dtype=np.int64),
-            points_xy=points_xy,
-        )
-
-    def _view(self, plane: Plane, points_ijk: FloatArray) -> _View:
-        return _View(
-            plane=plane,
-            geometry=slice_geometry(self.shape, self.spacing_mm, plane),
-            slice_indices=slice_index_from_ijk(points_ijk, plane),
-            points_xy=xy_from_ijk(points_ijk, self.shape, plane),
-        )
+            )
+            only = np.zeros(len(points), dtype=np.int64)  # a 2D image has slice 0
+            view = _View(
+                plane=self.native_plane, geometry=geometry, slice_indices=only, points_xy=points
+            )
+            return [view]
+        planes = VOLUME_PLANES if plane is None else (plane,)
+        known = [] if self.is_native else [one for one in planes if one in SLICE_AXIS]
+        if not known:
+            found = f"a 2D image ({self.native_plane})" if self.is_native else "a volume"
+            msg = f"asks for a slice on plane {plane}, found {found}"
+            raise _NotMeasurableError(BiometricProblemReason.NO_SUCH_PLANE, msg)
+        return [
+            _View(
+                plane=one,
+                geometry=slice_geometry(self.shape, self.spacing_mm, one),
+                slice_indices=slice_index_from_ijk(points, one),
+                points_xy=xy_from_ijk(points, self.shape, one),
+            )
+            for one in known
+        ]
 
 
 def _measured(
@@ -323,15 +336,9 @@ def _values(lines: tuple[LineSpec, ...], in_mm: FloatArray) -> tuple[float, floa
             msg = f"the line from '{line.landmarks[0]}' to '{line.landmarks[1]}' has no length"
             raise DegenerateSegmentError(msg)
     value_deg = acute_angle_deg(first[1] - first[0], second[1] - second[0])
-    shared = _shared_landmark(*lines)
-    return value_deg, None if shared is None else vertex_angle_deg(first, second, shared)
-
-
-def _shared_landmark(
-    first: LineSpec, second: LineSpec
-) -> tuple[Literal[0, 1], Literal[0, 1]] | None:
-    """Which point (0 or 1) of each line is the landmark they share, if they share one."""
-    for at_first, at_second in product((0, 1), repeat=2):
-        if first.landmarks[at_first] == second.landmarks[at_second]:
-            return cast("tuple[Literal[0, 1], Literal[0, 1]]", (at_first, at_second))
-    return None
+    # By key, not by place: two landmarks may lie on one point and still be no vertex.
+    places: tuple[tuple[Literal[0, 1], Literal[0, 1]], ...] = ((0, 0), (0, 1), (1, 0), (1, 1))
+    for place in places:
+        if lines[0].landmarks[place[0]] == lines[1].landmarks[place[1]]:
+            return value_deg, vertex_angle_deg(first, second, place)
+    return value_deg, None

@@ -113,10 +113,10 @@ def read_landmarks(path: Path | str) -> Landmarks:
     """
     path = Path(path)
     name = path.name.lower()
-    for suffix, reader in _READERS.items():
+    for suffix, reader in READERS.items():
         if name.endswith(suffix):
             return reader(_text(path), str(path))
-    msg = f"{path}: expected a landmark file ({', '.join(_READERS)}), found '{path.name}'"
+    msg = f"{path}: expected a landmark file ({', '.join(READERS)}), found '{path.name}'"
     raise LandmarkFormatError(msg)
 
 
@@ -144,7 +144,9 @@ def canonical_ijk(
             landmarks for an image of unknown orientation.
 
     Example:
-        Stored "LPS" with shape (10, 10, 5): stored voxel (0, 2, 3) is canonical (9, 7, 3).
+        >>> stored = Landmarks(source="x", space=LandmarkSpace.VOXEL, points={"a": (0, 2, 3)})
+        >>> canonical_ijk(stored, (10, 10, 5), orientation_as_stored="LPS", affine=np.eye(4))
+        {'a': array([9., 7., 3.])}
     """
     _check_dimension(landmarks, expected=3, image="a volume")
     if landmarks.space is not LandmarkSpace.VOXEL and not orientation_as_stored:
@@ -156,8 +158,8 @@ def canonical_ijk(
     coordinates = np.array(list(landmarks.points.values()), dtype=np.float64)
     match landmarks.space:
         case LandmarkSpace.VOXEL:
-            axes = _stored_axes(orientation_as_stored, landmarks.source)
-            coordinates = _canonical_from_stored(coordinates, shape_ijk, axes)
+            letters = orientation_as_stored or CANONICAL_LETTERS
+            coordinates = _canonical_from_stored(coordinates, shape_ijk, letters, landmarks.source)
         case LandmarkSpace.RAS:
             coordinates = ijk_from_ras(coordinates, affine)
         case LandmarkSpace.LPS:
@@ -170,6 +172,10 @@ def native_xy(landmarks: Landmarks) -> dict[str, FloatArray]:
 
     Raises:
         LandmarkFrameError: They have three coordinates or are world coordinates.
+
+    Example:
+        >>> native_xy(Landmarks(source="x", space=LandmarkSpace.VOXEL, points={"a": (3.5, 2)}))
+        {'a': array([3.5, 2. ])}
     """
     _check_dimension(landmarks, expected=2, image="a 2D image")
     if landmarks.space is not LandmarkSpace.VOXEL:
@@ -182,27 +188,22 @@ def native_xy(landmarks: Landmarks) -> dict[str, FloatArray]:
 
 
 def _canonical_from_stored(
-    stored: FloatArray, shape_ijk: tuple[int, ...], axes: tuple[str, ...]
+    stored: FloatArray, shape_ijk: tuple[int, ...], letters: str, source: str
 ) -> FloatArray:
-    """(n, 3) stored voxel coordinates to (n, 3) canonical ones."""
-    canonical = np.empty_like(stored)
-    for stored_axis, letter in enumerate(axes):
-        axis = AXIS_OF_LETTER[letter]
-        along = stored[:, stored_axis]
-        flipped = letter not in CANONICAL_LETTERS
-        canonical[:, axis] = shape_ijk[axis] - 1 - along if flipped else along
-    return canonical
-
-
-def _stored_axes(orientation: str, source: str) -> tuple[str, ...]:
-    letters = tuple(orientation or CANONICAL_LETTERS)
-    if sorted(AXIS_OF_LETTER.get(letter, -1) for letter in letters) != [0, 1, 2]:
+    """(n, 3) stored voxel coordinates to (n, 3) canonical ones; letters as "LPS"."""
+    axes = [AXIS_OF_LETTER.get(letter, -1) for letter in letters]
+    if sorted(axes) != [0, 1, 2]:
         msg = (
             f"{source}: voxel landmarks need the image's stored orientation as three letters "
-            f"such as 'LPS', found '{orientation}'"
+            f"such as 'LPS', found '{letters}'"
         )
         raise LandmarkFrameError(msg)
-    return letters
+    canonical = np.empty_like(stored)
+    for along, axis, letter in zip(stored.T, axes, letters, strict=True):
+        # A flipped axis counts from its other end: of n voxels, the first is the last, n − 1.
+        is_flipped = letter not in CANONICAL_LETTERS
+        canonical[:, axis] = shape_ijk[axis] - 1 - along if is_flipped else along
+    return canonical
 
 
 def _check_dimension(landmarks: Landmarks, *, expected: int, image: str) -> None:
@@ -256,6 +257,7 @@ def _coordinates(source: str, key: str, value: Any) -> tuple[float, ...]:
         raise LandmarkValueError(wanted)
     if not all(isinstance(number, int | float) for number in value):
         raise LandmarkValueError(wanted)
+    # True is an int to Python, and JSON writes whole numbers that no float holds.
     if any(isinstance(number, bool) or abs(number) > sys.float_info.max for number in value):
         raise LandmarkValueError(wanted)
     point = tuple(float(number) for number in value)
@@ -281,7 +283,7 @@ def _space(source: str, word: Any) -> LandmarkSpace:
 
 
 def _world_space(source: str, word: Any) -> LandmarkSpace:
-    """RAS or LPS of a Slicer file, whose older versions write 0 and 1."""
+    """RAS or LPS of a Slicer file; versions before 4.11 write these as 0 and 1."""
     codes = {"0": LandmarkSpace.RAS, "1": LandmarkSpace.LPS}
     space = codes.get(str(word).strip()) or _space(source, word)
     if space is LandmarkSpace.VOXEL:
@@ -299,16 +301,18 @@ def _one_space(source: str, spaces: set[LandmarkSpace]) -> LandmarkSpace:
 
 def _json_object(text: str, source: str) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
-                msg = f"{source}: '{key}' is given twice; keep one"
-                raise DuplicateLandmarkError(msg)
-        return dict(pairs)
+        # Decoders keep the last of repeated keys, silently: a landmark would be lost.
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            keys = [key for key, _ in pairs]
+            repeated = next(key for key in keys if keys.count(key) > 1)
+            msg = f"{source}: '{repeated}' is given twice; keep one"
+            raise DuplicateLandmarkError(msg)
+        return table
 
     try:
         content = json.loads(text, object_pairs_hook=unique)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{source}: expected JSON, found a text that breaks off or is none: {error}"
         raise UnreadableLandmarksError(msg) from error
     if not isinstance(content, dict):
@@ -317,7 +321,8 @@ def _json_object(text: str, source: str) -> dict[str, Any]:
     return content
 
 
-def _from_json(text: str, source: str) -> Landmarks:
+def from_json(text: str, source: str) -> Landmarks:
+    """Landmarks of a file of ours: key to coordinates, alone or beside the space they are in."""
     content = _json_object(text, source)
     inner = content.get("landmarks")
     if not isinstance(inner, dict):
@@ -330,8 +335,8 @@ def _from_json(text: str, source: str) -> Landmarks:
     return _landmarks(source, space, inner.items())
 
 
-def _from_markups(text: str, source: str) -> Landmarks:
-    """Slicer markups: control points that were never placed count as absent."""
+def from_markups(text: str, source: str) -> Landmarks:
+    """Landmarks of 3D Slicer markups; control points that were never placed count as absent."""
     markups = _json_object(text, source).get("markups")
     if not isinstance(markups, list) or not all(isinstance(markup, dict) for markup in markups):
         msg = f"{source}: expected 3D Slicer markups (a list 'markups'), found none"
@@ -342,28 +347,25 @@ def _from_markups(text: str, source: str) -> Landmarks:
         if markup.get("coordinateUnits", "mm") not in {"mm", "millimeter"}:
             msg = f"{source}: expected coordinates in mm, found {markup['coordinateUnits']!r}"
             raise LandmarkFormatError(msg)
+        points = markup.get("controlPoints", [])
+        if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+            msg = f"{source}: expected 'controlPoints' to be a list of objects"
+            raise LandmarkFormatError(msg)
         spaces.add(_world_space(source, markup.get("coordinateSystem")))
-        entries += _control_points(markup, source)
+        entries += [
+            (str(point.get("label") or point.get("id", "")), point.get("position"))
+            for point in points
+            if point.get("positionStatus", "defined") == "defined"
+        ]
     return _landmarks(source, _one_space(source, spaces), entries)
-
-
-def _control_points(markup: dict[str, Any], source: str) -> list[tuple[str, Any]]:
-    points = markup.get("controlPoints", [])
-    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
-        msg = f"{source}: expected 'controlPoints' to be a list of objects"
-        raise LandmarkFormatError(msg)
-    return [
-        (str(point.get("label") or point.get("id", "")), point.get("position"))
-        for point in points
-        if point.get("positionStatus", "defined") == "defined"
-    ]
 
 
 _FCSV_COLUMNS = ("id", "x", "y", "z", "ow", "ox", "oy", "oz", "vis", "sel", "lock", "label")
 """Columns of a Slicer 4 or 5 file whose header does not name them."""
 
 
-def _from_fcsv(text: str, source: str) -> Landmarks:
+def from_fcsv(text: str, source: str) -> Landmarks:
+    """Landmarks of 3D Slicer fiducials; header lines say frame and columns."""
     columns = list(_FCSV_COLUMNS)
     word: str | None = None
     lines: list[str] = []
@@ -386,14 +388,23 @@ def _from_fcsv(text: str, source: str) -> Landmarks:
     return _landmarks(source, _world_space(source, word), entries)
 
 
-def _from_csv(text: str, source: str) -> Landmarks:
+def from_csv(text: str, source: str) -> Landmarks:
+    """Landmarks of a table with a key and two or three coordinates, nothing else, on each row."""
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
     columns = [column.strip() for column in reader.fieldnames or []]
     reader.fieldnames = columns
-    axes = _coordinate_columns(columns, source)
+    names = sorted(set(columns) - {"space"})
+    axes = next((a for a in ("xyz", "xy", "ijk", "ij") if sorted({"key", *a}) == names), "")
+    if not axes:
+        msg = (
+            f"{source}: expected the columns key, x, y[, z] or key, i, j[, k], with an optional "
+            f"space; found {', '.join(columns) or 'an empty file'}"
+        )
+        raise LandmarkFormatError(msg)
     spaces: set[LandmarkSpace] = set()
     entries: list[tuple[str, Any]] = []
     for row in reader:
+        # DictReader's mark of a row that is too long is the key None, of a short one a value None.
         if None in row or None in row.values():
             msg = f"{source}: expected {len(columns)} fields on line {reader.line_num}"
             raise LandmarkFormatError(msg)
@@ -410,23 +421,11 @@ def _from_csv(text: str, source: str) -> Landmarks:
     return _landmarks(source, space, entries)
 
 
-def _coordinate_columns(columns: list[str], source: str) -> list[str]:
-    """The two or three coordinate columns of a CSV header, every other name rejected."""
-    for axes in ("xyz", "xy", "ijk", "ij"):
-        if sorted({"key", *axes}) == sorted(set(columns) - {"space"}):
-            return list(axes)
-    msg = (
-        f"{source}: expected the columns key, x, y[, z] or key, i, j[, k], with an optional "
-        f"space; found {', '.join(columns) or 'an empty file'}"
-    )
-    raise LandmarkFormatError(msg)
-
-
-_READERS = {
-    ".mrk.json": _from_markups,
-    ".json": _from_json,
-    ".json.gz": _from_json,
-    ".fcsv": _from_fcsv,
-    ".csv": _from_csv,
+READERS = {
+    ".mrk.json": from_markups,
+    ".json": from_json,
+    ".json.gz": from_json,
+    ".fcsv": from_fcsv,
+    ".csv": from_csv,
 }
 """Reader by the end of the file name, the longer end first."""

@@ -37,7 +37,12 @@ class AnatomyFacts:
 
 
 def label_key(label: str) -> str:
-    """A label as it is looked up: case, underscores and repeated blanks do not matter."""
+    """A label as it is looked up: case, underscores and repeated blanks do not matter.
+
+    Example:
+        >>> label_key("Left_Kidney ")
+        'left kidney'
+    """
     return " ".join(label.replace("_", " ").casefold().split())
 
 
@@ -67,7 +72,10 @@ def anatomy_group(label: str) -> str:
     """Group in which a label is averaged; "Others" for a label without an entry.
 
     Example:
-        anatomy_group("Right  Kidney") is "Kidney".
+        >>> anatomy_group("Right  Kidney")
+        'Kidney'
+        >>> anatomy_group("left shoe")
+        'Others'
     """
     return anatomy_facts().group_of_label.get(label_key(label), FALLBACK_GROUP)
 
@@ -76,7 +84,8 @@ def canonical_label(label: str) -> str:
     """One name for all spellings of a structure; a label with only one spelling stays as given.
 
     Example:
-        canonical_label("Liver tumour") is "liver tumor".
+        >>> canonical_label("Liver tumour")
+        'liver tumor'
     """
     facts, key = anatomy_facts(), label_key(label)
     if key in facts.canonical_of_label:
@@ -85,17 +94,32 @@ def canonical_label(label: str) -> str:
 
 
 def is_tumor_lesion(group: str) -> bool:
-    """Whether an anatomy group holds tumours or lesions rather than healthy structures."""
+    """Whether an anatomy group holds tumours or lesions rather than healthy structures.
+
+    Example:
+        >>> is_tumor_lesion(anatomy_group("liver")), is_tumor_lesion(anatomy_group("liver tumor"))
+        (False, True)
+    """
     return group in anatomy_facts().tumor_lesion_groups
 
 
 def is_averaged(group: str) -> bool:
-    """Whether an anatomy group takes part in averages over labels, as in the paper."""
+    """Whether an anatomy group takes part in averages over labels, as in the paper.
+
+    Example:
+        >>> is_averaged("Kidney"), is_averaged("Others")
+        (True, False)
+    """
     return group not in anatomy_facts().excluded_from_averages
 
 
 def ct_window(label: str) -> Window | None:
-    """Window that shows a structure on CT; None where the grey values decide (percentiles)."""
+    """Window that shows a structure on CT; None where the grey values decide (percentiles).
+
+    Example:
+        >>> ct_window("liver")
+        Window(width_hu=400, level_hu=40)
+    """
     facts = anatomy_facts()
     own = facts.window_of_label.get(label_key(label))
     return own or facts.window_of_group.get(anatomy_group(label))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
-from medvision.catalog.dataset import CASE, Cohort, Dataset, DatasetTask, Label
+from medvision.catalog.dataset import CASE, Cohort, Dataset, DatasetTask
 from medvision.errors import UsageError
 
 
@@ -43,7 +43,6 @@ class Mistake(StrEnum):
     NOT_A_LESION = "not_a_lesion"
     LABEL_MEASURED_TWICE = "label_measured_twice"
     UNKNOWN_OVERLAP = "unknown_overlap"
-    BIOMETRICS = "biometrics"
     SUITE = "suite"
     UNKNOWN_DATASET = "unknown_dataset"
     UNKNOWN_TASK = "unknown_task"
@@ -89,43 +88,42 @@ def check_dataset(dataset: Dataset, known: Collection[str]) -> list[Finding]:
     ]
 
 
-def _labels(dataset: Dataset) -> Found:
+def label_mistakes(dataset: Dataset) -> Found:
+    """Ids, names and groups of all labels, wherever they are declared."""
+    facts = anatomy_facts()
     for where, labels in dataset.label_sets().items():
         repeated = [n for n, k in Counter(label.name for label in labels.values()).items() if k > 1]
         if repeated:
             yield Mistake.LABEL_REPEATED, f"{where} gives the name {repeated[0]!r} to two ids"
         for label_id, label in labels.items():
+            name, mapped = label.name, facts.group_of_label.get(label_key(label.name))
+            group = label.group or mapped or dataset.label_group
+            # 0 is background everywhere, and "01" would be looked up as "1".
             if not re.fullmatch(r"[1-9]\d*", label_id):
                 yield Mistake.LABEL_ID_INVALID, f"{where} has the id {label_id!r}; ids count from 1"
-            yield from _label(label, dataset.label_group)
+            if canonical_label(name) != name:
+                yield (
+                    Mistake.NAME_NOT_CANONICAL,
+                    f"label {name!r} is called {canonical_label(name)!r} everywhere else; use that "
+                    "name and keep this one as `was`",
+                )
+            if not group:
+                yield (
+                    Mistake.LABEL_WITHOUT_GROUP,
+                    f"label {name!r} has no anatomy group; add it to anatomy_groups.json",
+                )
+            elif group not in facts.groups:
+                yield Mistake.UNKNOWN_GROUP, f"label {name!r}: no anatomy group {group!r}"
+            elif label.group and mapped != label.group:
+                yield (
+                    Mistake.GROUP_MISMATCH,
+                    f"label {name!r} is declared in group {label.group!r} and listed in "
+                    f"anatomy_groups.json under {mapped or 'none'!r}; scores use the latter",
+                )
 
 
-def _label(label: Label, fallback: str) -> Found:
-    facts = anatomy_facts()
-    mapped = facts.group_of_label.get(label_key(label.name))
-    group = label.group or mapped or fallback
-    if canonical_label(label.name) != label.name:
-        yield (
-            Mistake.NAME_NOT_CANONICAL,
-            f"label {label.name!r} is called {canonical_label(label.name)!r} everywhere else; use "
-            "that name and keep this one as `was`",
-        )
-    if not group:
-        yield (
-            Mistake.LABEL_WITHOUT_GROUP,
-            f"label {label.name!r} has no anatomy group; add it to anatomy_groups.json",
-        )
-    elif group not in facts.groups:
-        yield Mistake.UNKNOWN_GROUP, f"label {label.name!r}: no anatomy group {group!r}"
-    elif label.group and mapped != label.group:
-        yield (
-            Mistake.GROUP_MISMATCH,
-            f"label {label.name!r} is declared in group {label.group!r} and listed in "
-            f"anatomy_groups.json under {mapped or 'none'!r}; scores use the latter",
-        )
-
-
-def _facts(dataset: Dataset) -> Found:
+def fact_mistakes(dataset: Dataset) -> Found:
+    """What prompts and people need to be told: descriptions, terms, addresses."""
     descriptions = {"the dataset": dataset.description}
     for cohort in dataset.cohorts:
         descriptions |= {
@@ -151,7 +149,8 @@ def _named(cohort: Cohort) -> str:
     return f"cohort {cohort.name!r}"
 
 
-def _cohorts(dataset: Dataset) -> Found:
+def cohort_mistakes(dataset: Dataset) -> Found:
+    """Names, images, file patterns and truth of the cohorts."""
     names = [cohort.name for cohort in dataset.cohorts]
     if len(set(names)) != len(names):
         yield Mistake.COHORT_REPEATED, f"cohort names repeat: {names}"
@@ -171,7 +170,8 @@ def _cohorts(dataset: Dataset) -> Found:
             yield Mistake.COHORT_WITHOUT_TASK, f"{where} has no task"
 
 
-def _subjects(dataset: Dataset) -> Found:
+def subject_mistakes(dataset: Dataset) -> Found:
+    """Whether the pattern finds the subjects that the examples name."""
     try:
         for case_id, subject in dataset.subject_examples.items():
             if dataset.subject(case_id) != subject:
@@ -186,7 +186,8 @@ def _subjects(dataset: Dataset) -> Found:
         yield Mistake.SUBJECT_RULE, "subject_examples is empty: give a case name and its subject"
 
 
-def _tasks(dataset: Dataset) -> Found:
+def task_mistakes(dataset: Dataset) -> Found:
+    """Whether tasks ask for what cohorts have, each thing once."""
     keys = Counter((kind, task.id) for task in dataset.tasks for kind in task.asks)
     for (kind, task_id), count in keys.items():
         if count > 1:
@@ -224,4 +225,5 @@ def _task(task: DatasetTask, cohort: Cohort, dataset: Dataset) -> Found:
         yield Mistake.NOT_A_LESION, f"{where} sizes {label.name!r}, which is no tumour or lesion"
 
 
-CHECKS = (_labels, _facts, _cohorts, _subjects, _tasks)
+CHECKS = (label_mistakes, fact_mistakes, cohort_mistakes, subject_mistakes, task_mistakes)
+"""Every check of one declaration; which datasets overlap needs the whole catalogue."""

@@ -6,78 +6,23 @@ named below its raw folder.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
-from medvision.catalog.decode import decoded
+from medvision.catalog.biometrics import BiometricsSpec
+from medvision.catalog.source import Access, Source
+from medvision.declarations import AtLeastOne, Positive, Short, decoded, parsed_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
 from medvision.tasks import Task
 
 Modality = Literal["CT", "MRI", "US", "XR", "PET"]
-Access = Literal["open", "registration", "token"]
-Role = Literal["original", "copy", "private"]
 SplitRule = Literal["subject-70-30"]
 
 CASE = "{case}"
 """Stands for the case id in file patterns."""
-
-
-class SourceKind(StrEnum):
-    """How a source's files are obtained."""
-
-    PIP = "pip"
-    """A file of the Python package index, through the user's own pip."""
-    APT = "apt"
-    """A Debian package, through the user's own apt-get."""
-    HUGGINGFACE = "huggingface"
-    ZENODO = "zenodo"
-    SYNAPSE = "synapse"
-    GOOGLE_DRIVE = "google-drive"
-    GRAND_CHALLENGE = "grand-challenge"
-    DIRECT = "direct"
-    """A file behind a plain address."""
-    OTHER = "other"
-    """A page or tool of the data's owner."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One place to get files from, pinned as far as it can be.
-
-    Attributes:
-        package: Package name, as its registry spells it (pip, apt).
-        version: Exact version (pip, apt).
-        sha256: Digest of the archive (pip, apt).
-        files: Paths inside the archive, each unpacked under its last component (pip, apt); else
-            names of the files to download.
-        sdist: Take the source archive, not the wheel (pip).
-        build_requires: What pip needs beside it to read a source archive's metadata.
-        id: Record or repository, as the host names it.
-        url: Address of a page or file.
-        revision: Commit of a repository; "" where none is known.
-        role: Whether these are the owner's files, a copy of them, or a copy users make themselves.
-        access: What it takes to download from here.
-        note: Which part it is, and what to mind.
-    """
-
-    kind: SourceKind
-    package: str = ""
-    version: str = ""
-    sha256: str = ""
-    files: tuple[str, ...] = ()
-    sdist: bool = False
-    build_requires: tuple[str, ...] = ()
-    id: str = ""
-    url: str = ""
-    revision: str = ""
-    role: Role = "original"
-    access: Access = "open"
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +60,8 @@ class CaseFiles:
     mask: str = ""
     landmarks: str = ""
     mask_from_probabilities: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, Label] = field(default_factory=dict)
-    target_labels: tuple[int, ...] = ()
+    labels: dict[str, Short[Label]] = field(default_factory=dict)
+    target_labels: tuple[AtLeastOne, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +105,7 @@ class Cohort:
     images: tuple[Image, ...]
     mask: str = ""
     landmarks: str = ""
-    labels: dict[str, Label] = field(default_factory=dict)
+    labels: dict[str, Short[Label]] = field(default_factory=dict)
     planes: tuple[Plane, ...] = ()
     excluded: dict[str, str] = field(default_factory=dict)
     placeholder_spacing: tuple[str, ...] = ()
@@ -182,7 +127,7 @@ class DatasetTask:
     asks: tuple[Task, ...]
     cohort: str = ""
     image: str = "image"
-    label: int | None = None
+    label: AtLeastOne | None = None
     was: str = ""
 
 
@@ -211,7 +156,7 @@ class Dataset:
         cases: Cases, one by one; empty where cohorts say how to find them.
         labels: Label id to label, for cases and cohorts that declare none of their own.
         label_group: Anatomy group of labels that state none and that the map does not list.
-        biometrics: The biometrics specification (landmarks, lines, angles, measure), or empty.
+        biometrics: What to measure between landmarks; None where they are not to be measured.
         spacing_yx_mm: Pixel spacing of pictures whose files hold none.
         projection: Plane of 2D images.
         subject_pattern: Regular expression whose first group is the subject in a case id.
@@ -231,21 +176,21 @@ class Dataset:
     terms: str = ""
     papers: tuple[str, ...] = ()
     how_to_get: str = ""
-    size_mb: float | None = None
+    size_mb: Positive | None = None
     split: SplitRule = "subject-70-30"
     subject_pattern: str = "^(.+)$"
     subject_examples: dict[str, str] = field(default_factory=dict)
-    spacing_yx_mm: tuple[float, float] | None = None
+    spacing_yx_mm: tuple[Positive, Positive] | None = None
     projection: Plane = Plane.NATIVE
-    overlaps: tuple[Overlap, ...] = ()
+    overlaps: tuple[Short[Overlap], ...] = ()
     changes: tuple[str, ...] = ()
-    sources: tuple[Source, ...] = ()
-    labels: dict[str, Label] = field(default_factory=dict)
+    sources: tuple[Short[Source], ...] = ()
+    labels: dict[str, Short[Label]] = field(default_factory=dict)
     label_group: str = ""
     cohorts: tuple[Cohort, ...] = ()
     cases: tuple[CaseFiles, ...] = ()
     tasks: tuple[DatasetTask, ...] = ()
-    biometrics: dict[str, Any] = field(default_factory=dict)
+    biometrics: BiometricsSpec | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -268,6 +213,10 @@ class Dataset:
 
         Raises:
             UsageError: The pattern does not fit the case id.
+
+        Example:
+            >>> load_dataset("ACDC").subject("patient001_frame12")
+            'patient001'
         """
         match = re.search(self.subject_pattern, case_id)
         if match is None or not match.groups():
@@ -315,14 +264,10 @@ def parse_dataset(text: str, where: str) -> Dataset:
     """A dataset from the text of its TOML declaration.
 
     Raises:
-        UsageError: Not TOML, unknown or missing keys, values of another type or outside a set.
+        DeclarationError: Not TOML, unknown or missing keys, values of another type or outside a
+            set, measurements that contradict each other.
     """
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{where}: expected TOML, found: {error}"
-        raise UsageError(msg) from error
-    return decoded(Dataset, values, where)
+    return decoded(Dataset, parsed_toml(text, where), where)
 
 
 @cache
@@ -348,7 +293,12 @@ def load_dataset(name: str) -> Dataset:
 
 
 def declared_image(dataset: str, cohort: str, image_id: str) -> Image | None:
-    """What the catalogue says of an image; None of images it does not declare."""
+    """What the catalogue says of an image; None of images it does not declare.
+
+    Example:
+        >>> declared_image("CAMUS", "", "image").modality
+        'US'
+    """
     for entry in _declared_cohorts(dataset):
         for image in entry.images:
             if (entry.name, image.id) == (cohort, image_id):
@@ -357,7 +307,12 @@ def declared_image(dataset: str, cohort: str, image_id: str) -> Image | None:
 
 
 def measured_image(dataset: str, cohort: str, label_id: int) -> str | None:
-    """Id of the one image on which a label's axes are measured; None where none is declared."""
+    """Id of the one image on which a label's axes are measured; None where none is declared.
+
+    Example:
+        >>> measured_image("BraTS24", "GLI", 3)  # enhancing tumour: shown by the contrast agent
+        't1c'
+    """
     if not _declared_cohorts(dataset):
         return None
     for task in load_dataset(dataset).tasks:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from medvision.annotate.biometrics_spec import read_biometrics_spec
+from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root, root_from
 from medvision.cli.spacing import spacing_yx_mm

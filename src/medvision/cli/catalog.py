@@ -144,14 +144,16 @@ def _show_labels(labels: dict[str, Label]) -> None:
 
 def _show_tasks(dataset: Dataset) -> None:
     cohorts: dict[str, Cohort] = {c.name: dataset.cohort(c.name) for c in dataset.cohorts}
+    measured = dataset.biometrics.measure if dataset.biometrics else ()
     for task in dataset.tasks:
         what = "all labels"
         if task.label is not None:
             what = cohorts[task.cohort].labels[str(task.label)].name
         if "ad" in task.asks:
-            what = f"{len(dataset.biometrics['measure'])} measurements"
+            what = f"{len(measured)} measurements"
         was = f" (was {task.was})" if task.was else ""
         place = " ".join(filter(None, [task.cohort, task.image]))
         _field("task", f"{'/'.join(task.asks)} {task.id}: {what} on {place}{was}")
-    for measurement in dataset.biometrics.get("measure", []):
-        _field("measures", f"{measurement['kind']} {measurement['key']} ({measurement['plane']})")
+    for measurement in measured:
+        plane = measurement.plane or "any"
+        _field("measures", f"{measurement.kind} {measurement.key} ({plane})")

@@ -1,6 +1,5 @@
-"""All checks of the catalogue together: declarations, landmarks, suites."""
+"""All checks of the catalogue together: declarations and suites."""
 
-from medvision.annotate.biometrics_spec import parse_biometrics_spec
 from medvision.catalog.check import Finding, Mistake, check_dataset
 from medvision.catalog.dataset import Dataset, dataset_names, load_dataset
 from medvision.errors import UsageError
@@ -16,7 +15,8 @@ def catalog_findings() -> list[Finding]:
         try:
             dataset = load_dataset(name)
         except UsageError as error:
-            found.append(_finding(Mistake.INVALID_DECLARATION, name, str(error)))
+            lines = str(error).splitlines()
+            found += [_finding(Mistake.INVALID_DECLARATION, name, line) for line in lines]
             continue
         found += dataset_findings(dataset, name)
     phantoms = [dataset.name for dataset in DEMO_DATASETS]
@@ -29,7 +29,7 @@ def catalog_findings() -> list[Finding]:
 
 
 def dataset_findings(dataset: Dataset, file_name: str) -> list[Finding]:
-    """Every mistake of one declaration, its landmarks included.
+    """Every mistake of one declaration.
 
     Args:
         dataset: The declaration.
@@ -39,11 +39,6 @@ def dataset_findings(dataset: Dataset, file_name: str) -> list[Finding]:
     if dataset.name != file_name:
         message = f"{file_name}.toml declares the name {dataset.name!r}"
         found.append(_finding(Mistake.NAME_MISMATCH, file_name, message))
-    if dataset.biometrics:
-        try:
-            parse_biometrics_spec(dataset.biometrics, f"{file_name}.toml")
-        except UsageError as error:
-            found.append(_finding(Mistake.BIOMETRICS, dataset.name, str(error)))
     return found
 
 

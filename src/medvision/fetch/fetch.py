@@ -4,19 +4,21 @@ import fnmatch
 import json
 import logging
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from medvision.catalog.dataset import CaseFiles, Dataset, Source
+from medvision.catalog.dataset import CaseFiles, Dataset
+from medvision.catalog.source import Source
+from medvision.declarations import decoded, read_json
 from medvision.fetch.registry import (
     CLIENTS,
     FetchError,
     NotFetchableError,
     download,
+    run_client,
     sha256_file,
 )
 
@@ -52,11 +54,17 @@ def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
     if not dataset.sources or any(source.kind not in CLIENTS for source in dataset.sources):
         raise NotFetchableError(_how_to_get(dataset, folder))
     folder.mkdir(parents=True, exist_ok=True)
-    digests = _known_digests(folder, verify=verify)
+    digests: dict[str, str] = {}
+    if (manifest := folder / MANIFEST).exists():
+        listed = decoded(dict[str, dict[str, str]], read_json(manifest), str(manifest))
+        for name, digest in listed.get("sha256", {}).items():
+            path = folder / name
+            if path.exists() and (not verify or sha256_file(path) == digest):
+                digests[name] = digest
     for source in dataset.sources:
-        names = [Path(member).name for member in source.files]
-        if all(name in digests for name in names):
+        if all(Path(member).name in digests for member in source.files):
             continue
+        # Unpacked beside their target: a rename replaces a file whole, across disks it would not.
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
             archive = download(source, Path(scratch))
             logger.info("%s: unpacking %s", dataset.name, archive.name)
@@ -82,19 +90,6 @@ def _how_to_get(dataset: Dataset, folder: Path) -> str:
     )
 
 
-def _known_digests(folder: Path, *, verify: bool) -> dict[str, str]:
-    """Digests of files that the manifest lists and that are still there."""
-    path = folder / MANIFEST
-    if not path.exists():
-        return {}
-    listed: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
-    return {
-        name: digest
-        for name, digest in listed.items()
-        if (folder / name).exists() and (not verify or sha256_file(folder / name) == digest)
-    }
-
-
 def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
     draft = folder / f".{MANIFEST}"
     draft.write_text(json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1), "utf-8")
@@ -103,9 +98,14 @@ def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
 
 def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
     """Copy the wanted members out of an archive, each under its last name, atomically."""
+    fitting = (one for pattern, one in EXTRACTORS.items() if fnmatch.fnmatch(archive.name, pattern))
+    extractor = next(fitting, None)
+    if extractor is None:
+        msg = f"{archive.name}: expected one of {sorted(EXTRACTORS)}"
+        raise FetchError(msg)
     digests = {}
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder) as scratch:
-        found = _extractor(archive)(archive, source.files, Path(scratch))
+        found = extractor(archive, source.files, Path(scratch))
         missing = sorted(set(source.files) - set(found))
         if missing:
             msg = f"{archive.name}: expected files {missing}, not found in the archive"
@@ -117,43 +117,39 @@ def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
     return digests
 
 
-def _from_zip(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+def from_zip(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+    """Those of the wanted members that a ZIP archive or wheel holds, and where they are now."""
     with zipfile.ZipFile(archive) as bundle:
         names = set(bundle.namelist())
         return {m: Path(bundle.extract(m, scratch)) for m in members if m in names}
 
 
-def _from_tar(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+def from_tar(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+    """Those of the wanted members that a TAR archive holds, and where they are now."""
     with tarfile.open(archive) as bundle:
         names = set(bundle.getnames()) & set(members)
         for name in names:
-            bundle.extract(name, scratch, filter="data")
+            bundle.extract(name, scratch, filter="data")  # no links, no paths that lead outside
     return {name: scratch / name for name in names}
 
 
-def _from_deb(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+def from_deb(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
+    """Those of the wanted members that a Debian package holds, and where they are now."""
     tool = shutil.which("dpkg-deb")
     if tool is None:
         msg = f"{archive.name}: unpacking a Debian package needs dpkg-deb, which is not installed"
         raise FetchError(msg)
-    subprocess.run([tool, "-x", str(archive), str(scratch)], check=True)  # noqa: S603
+    run_client([tool, "-x", str(archive), str(scratch)], scratch)
     return {m: scratch / m for m in members if (scratch / m).is_file()}
 
 
 EXTRACTORS: dict[str, Callable[[Path, tuple[str, ...], Path], dict[str, Path]]] = {
-    "*.whl": _from_zip,
-    "*.zip": _from_zip,
-    "*.tar.gz": _from_tar,
-    "*.deb": _from_deb,
+    "*.whl": from_zip,
+    "*.zip": from_zip,
+    "*.tar.gz": from_tar,
+    "*.deb": from_deb,
 }
-
-
-def _extractor(archive: Path) -> Callable[[Path, tuple[str, ...], Path], dict[str, Path]]:
-    for pattern, extractor in EXTRACTORS.items():
-        if fnmatch.fnmatch(archive.name, pattern):
-            return extractor
-    msg = f"{archive.name}: expected one of {sorted(EXTRACTORS)}"
-    raise FetchError(msg)
+"""How archives are unpacked, by their names."""
 
 
 def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
@@ -165,7 +161,7 @@ def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
     names = case.mask_from_probabilities.values()
     images = [nib.nifti1.load(folder / name) for name in names]  # type: ignore[no-untyped-call]
     maps = np.stack([np.asarray(image.dataobj, dtype=np.float32) for image in images])
-    if maps.max() > 1:
+    if maps.max() > 1:  # of another scale, whose end stands for certainty
         maps /= maps.max()
     best = maps.argmax(axis=0)
     labels = np.where(maps.max(axis=0) >= 0.5, np.array(label_ids, dtype=np.uint8)[best], 0)

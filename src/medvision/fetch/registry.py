@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from medvision.catalog.dataset import Source, SourceKind
+from medvision.catalog.source import Source, SourceKind
 from medvision.errors import ItemError
 
 logger = logging.getLogger(__name__)
@@ -73,8 +73,17 @@ def download(source: Source, folder: Path) -> Path:
     return new[0]
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
-    """Run a client in `folder`; its failure is a FetchError with the end of what it printed."""
+def run_client(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    """Run another program in `folder`.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where it runs.
+        environment: Instead of ours.
+
+    Raises:
+        FetchError: It cannot be run or fails; the end of what it printed is in the message.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - arguments come from our own catalogue
             command,
@@ -95,7 +104,8 @@ def _run(command: list[str], folder: Path, environment: dict[str, str] | None = 
         raise FetchError(msg)
 
 
-def _pip(source: Source, folder: Path) -> None:
+def download_with_pip(source: Source, folder: Path) -> None:
+    """Download a wheel or source archive by its pinned version and digest."""
     with tempfile.TemporaryDirectory(prefix="medvision-pip-") as scratch:
         pin = Path(scratch) / "pin.txt"
         pin.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
@@ -103,30 +113,22 @@ def _pip(source: Source, folder: Path) -> None:
         command += ["--quiet", "--no-deps", "--dest", str(folder), "--requirement", str(pin)]
         environment = None
         if source.sdist:
+            # pip runs an old archive's set-up script to read its metadata even when it only
+            # downloads. What the script imports goes beside pip, not into the user's environment;
+            # pip has checked the archive's digest by then.
             build = Path(scratch) / "build"
-            _install_build_requires(source, build, folder)
+            install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
+            install += ["--quiet", "--target", str(build), *source.build_requires]
+            run_client(install, folder)
             command += ["--no-binary", ":all:", "--no-build-isolation"]
-            environment = _environment_with(build)
+            environment = {**os.environ, "PYTHONPATH": str(build)}
         else:
             command += ["--only-binary", ":all:"]
-        _run(command, folder, environment)
+        run_client(command, folder, environment)
 
 
-def _install_build_requires(source: Source, build: Path, folder: Path) -> None:
-    """Put what an old source archive's set-up script imports beside pip, outside the environment.
-
-    pip runs that script to read the archive's metadata even when it only downloads; pip has
-    checked the archive's digest by then.
-    """
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    _run([*command, "--target", str(build), *source.build_requires], folder)
-
-
-def _environment_with(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(folder)}
-
-
-def _apt(source: Source, folder: Path) -> None:
+def download_with_apt(source: Source, folder: Path) -> None:
+    """Download a Debian package by its pinned version, without root's rights."""
     if shutil.which("apt-get") is None:
         msg = (
             f"{source.package} is a Debian package and this machine has no apt-get; "
@@ -135,14 +137,16 @@ def _apt(source: Source, folder: Path) -> None:
         raise FetchError(msg)
     wanted = f"{source.package}={source.version}"
     try:
-        _run(["apt-get", "download", wanted], folder)
+        run_client(["apt-get", "download", wanted], folder)
     except FetchError:
+        # A fresh machine or container has no package lists; ours are private and thrown away.
         logger.info("apt-get does not know %s yet; reading the package lists", wanted)
         with tempfile.TemporaryDirectory(prefix="medvision-apt-") as lists:
             (Path(lists) / "partial").mkdir()
             own_lists = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={lists}"]
-            _run(["apt-get", *own_lists, "update"], folder)
-            _run(["apt-get", *own_lists, "download", wanted], folder)
+            run_client(["apt-get", *own_lists, "update"], folder)
+            run_client(["apt-get", *own_lists, "download", wanted], folder)
 
 
-CLIENTS = {SourceKind.PIP: _pip, SourceKind.APT: _apt}
+CLIENTS = {SourceKind.PIP: download_with_pip, SourceKind.APT: download_with_apt}
+"""How each kind of source that needs no person is downloaded."""

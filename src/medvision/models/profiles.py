@@ -5,16 +5,22 @@ pixel size it sees, and how it is best asked. A model without one is not guessed
 """
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from medvision.errors import UsageError
+from medvision.declarations import (
+    DeclarationError,
+    NoneAs,
+    NonEmpty,
+    decoded,
+    parsed_toml,
+    read_toml,
+)
 from medvision.pictures.perceived import resolved_limits
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
@@ -33,7 +39,7 @@ _OTHER_PREPROCESSING = "gguf"
 """Ids with this word run on engines that resize pictures by rules of their own."""
 
 
-class ProfileError(UsageError):
+class ProfileError(DeclarationError):
     """A profile file that cannot be used."""
 
 
@@ -63,8 +69,8 @@ class ModelProfile:
     limits: Mapping[str, int] = field(default_factory=dict)
     coordinates: CoordinateHabit = ""
     style: Style = Style.DIRECT
-    temperature: float | None = 0.0
-    max_tokens: int | None = 4096
+    temperature: Annotated[float | None, NoneAs(FROM_SERVER)] = 0.0
+    max_tokens: Annotated[int | None, NoneAs(FROM_SERVER)] = 4096
     system_text: str = ""
     square: bool = False
     shape_hw: tuple[int, ...] = ()
@@ -108,12 +114,7 @@ def read_profiles(path: Path) -> tuple[ModelProfile, ...]:
     Raises:
         ProfileError: No such file, not TOML, or a row that cannot be used.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: expected a TOML file with [[model]] tables, found {error}"
-        raise ProfileError(msg) from error
-    return parsed_profiles(text, where=str(path))
+    return _rows(read_toml(path, ProfileError), str(path))
 
 
 def parsed_profiles(text: str, *, where: str) -> tuple[ModelProfile, ...]:
@@ -122,16 +123,16 @@ def parsed_profiles(text: str, *, where: str) -> tuple[ModelProfile, ...]:
     Raises:
         ProfileError: As `read_profiles` does.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{where}: expected TOML with [[model]] tables: {error}"
-        raise ProfileError(msg) from error
-    rows = content.pop("model", None)
-    if content or not isinstance(rows, list) or not rows:
-        msg = f"{where}: expected [[model]] tables only, found {', '.join(content) or 'none'}"
-        raise ProfileError(msg)
-    return tuple(_profile(row, f"{where}: model {place + 1}") for place, row in enumerate(rows))
+    return _rows(parsed_toml(text, where, ProfileError), where)
+
+
+def _rows(content: dict[str, Any], where: str) -> tuple[ModelProfile, ...]:
+    return decoded(_ProfileFile, content, where, ProfileError).model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ProfileFile:
+    model: NonEmpty[ModelProfile]
 
 
 def profile_for(name: str, own: Sequence[ModelProfile] = ()) -> ModelProfile | None:
@@ -171,56 +172,6 @@ def _toml(value: object) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False)
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "ids": (list,),
-    "limits": (dict,),
-    "temperature": (int, float, str),
-    "max_tokens": (int, str),
-    "square": (bool,),
-    "shape_hw": (list,),
-}
-"""Types of the TOML values; text for a name that is not here."""
-
-
-def _profile(row: Mapping[str, Any], where: str) -> ModelProfile:
-    known = [item.name for item in fields(ModelProfile)]
-    if unknown := sorted(set(row) - set(known)):
-        msg = f"{where}: expected some of {', '.join(known)}, found {', '.join(unknown)}"
-        raise ProfileError(msg)
-    if missing := sorted({"ids", "family"} - set(row)):
-        msg = f"{where}: {' and '.join(missing)} missing; give id patterns and the family"
-        raise ProfileError(msg)
-    for name, value in row.items():
-        _check_type(name, value, where)
-    values = dict(row)
-    for name in {"ids", "shape_hw"} & set(row):
-        values[name] = tuple(row[name])
-    for name in {"temperature", "max_tokens"} & set(row):
-        values[name] = None if row[name] == FROM_SERVER else row[name]
-    try:
-        values["style"] = Style(row.get("style", Style.DIRECT))
-        return ModelProfile(**values)
-    except (UsageError, ValueError) as error:
-        msg = f"{where}: {error}"
-        raise ProfileError(msg) from error
-
-
-def _check_type(name: str, value: object, where: str) -> None:
-    types = _TYPES.get(name, (str,))
-    words_only = name != "ids" or all(isinstance(word, str) for word in value or ())  # type: ignore[attr-defined]
-    is_setting = name in {"temperature", "max_tokens"} and isinstance(value, str)
-    if (
-        isinstance(value, bool) != (bool in types)
-        or not isinstance(value, types)
-        or not words_only
-        or (is_setting and value != FROM_SERVER)
-    ):
-        words = " or ".join(kind.__name__ for kind in types)
-        msg = f'{where}: {name}: expected {words} (text only as "{FROM_SERVER}" for numbers), '
-        msg += f"found {value!r}"
-        raise ProfileError(msg)
 
 
 def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFamily:

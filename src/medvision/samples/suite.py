@@ -1,16 +1,15 @@
 """Suites: files that name which questions make up a benchmark."""
 
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from medvision.catalog.decode import decoded
+from medvision.declarations import AtLeastOne, Count, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
-from medvision.tasks import Task
+from medvision.tasks import MetricKind, Task
 
 
 class Listed(StrEnum):
@@ -52,11 +51,11 @@ class TaskConfig:
     task_id: str = ""
     planes: tuple[Plane, ...] = ()
     labels: tuple[str, ...] = ()
-    metric_kind: Literal["", "distance", "angle"] = ""
+    metric_kind: Literal["", MetricKind.DISTANCE, MetricKind.ANGLE] = ""
     vertex_angles: bool = False
-    min_px: int = 10
-    published_test_count: int | None = None
-    listed_count: int | None = None
+    min_px: AtLeastOne = 10
+    published_test_count: Count | None = None
+    listed_count: Count | None = None
     listed_is: Listed = Listed.TEST
 
 
@@ -70,9 +69,9 @@ class Suite:
     """
 
     name: str
-    configs: tuple[TaskConfig, ...]
+    configs: tuple[Short[TaskConfig], ...]
     about: str = ""
-    cap_per_config: int | None = 1000
+    cap_per_config: AtLeastOne | None = 1000
     seed: int = 1024
 
 
@@ -81,7 +80,12 @@ def _suite_folder() -> Any:
 
 
 def suite_names() -> list[str]:
-    """Names of the built-in suites."""
+    """Names of the built-in suites.
+
+    Example:
+        >>> [name for name in suite_names() if name.startswith("ad")]
+        ['ad', 'ad-vertex']
+    """
     entries = (entry.name for entry in _suite_folder().iterdir())
     return sorted(name.removesuffix(".toml") for name in entries if name.endswith(".toml"))
 
@@ -96,7 +100,7 @@ def load_suite(name: str) -> Suite:
         entry = _suite_folder() / f"{name}.toml"
         return parse_suite(entry.read_text(encoding="utf-8"), name)
     if name.endswith(".toml") and Path(name).is_file():
-        return parse_suite(Path(name).read_text(encoding="utf-8"), name)
+        return decoded(Suite, read_toml(Path(name)), name)
     msg = f"no suite {name!r}; expected a .toml file or one of {', '.join(suite_names())}"
     raise UsageError(msg)
 
@@ -105,11 +109,6 @@ def parse_suite(text: str, where: str) -> Suite:
     """A suite from the text of its TOML file.
 
     Raises:
-        UsageError: Not TOML, unknown keys, tasks or planes.
+        DeclarationError: Not TOML, unknown keys, tasks or planes.
     """
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{where}: expected TOML, found: {error}"
-        raise UsageError(msg) from error
-    return decoded(Suite, values, where)
+    return decoded(Suite, parsed_toml(text, where), where)

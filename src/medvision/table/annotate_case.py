@@ -13,7 +13,7 @@ from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmark
 from medvision.annotate.regions import native_region_table, region_table
 from medvision.frames import Plane
 from medvision.table.cases import CaseSource
-from medvision.table.mask_layers import MaskLayer, mask_layers
+from medvision.table.mask_layers import mask_layers
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
@@ -149,48 +149,34 @@ def _mask_rows(
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     reading = ReadOptions(spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
     for layer in mask_layers(case, image, reading):
-        whole = _asked_rows(_structure_rows(layer, image), layer, case)
-        structures.append(_with_case(whole, case, options, STRUCTURE_SCHEMA))
-        measured = _asked_rows(_region_rows(layer, case.target_labels, options), layer, case)
-        regions.append(_with_case(measured, case, options, REGION_SCHEMA))
-    return pa.concat_tables(structures), pa.concat_tables(regions)
-
-
-def _asked_rows(rows: pa.Table, layer: MaskLayer, case: CaseSource) -> pa.Table:
-    """Rows of structures that are asked for, on planes that may be measured."""
-    unasked = [structure.label_id for structure in layer.structures if not structure.asked]
-    if unasked:
-        rows = rows.filter(pc.invert(pc.is_in(rows["label_id"], pa.array(unasked, INT))))
-    if case.planes and "plane" in rows.column_names:
-        rows = rows.filter(pc.is_in(rows["plane"], pa.array([str(p) for p in case.planes])))
-    return rows
-
-
-def _structure_rows(layer: MaskLayer, image: Volume) -> pa.Table:
-    shape = layer.labels.shape
-    return structure_rows(
-        layer.extents,
-        layer.structures,
-        shape_ijk=(shape[1], shape[0], 1) if image.is_native else shape,
-        voxel_mm3=None if image.is_native else voxel_volume_mm3(image.affine),
-    )
-
-
-def _region_rows(
-    layer: MaskLayer, target_labels: tuple[int, ...], options: AnnotateOptions
-) -> pa.Table:
-    """Region rows of structures that do not overlap, with their names."""
-    labels = layer.labels
-    if labels.is_native:
-        spacing_y_mm, spacing_x_mm = labels.spacing_mm
-        measured = native_region_table(
-            labels.array, (spacing_y_mm, spacing_x_mm), options.native_plane, target_labels
+        labels = layer.labels
+        if labels.is_native:
+            spacing_y_mm, spacing_x_mm = labels.spacing_mm
+            measured = native_region_table(
+                labels.array, (spacing_y_mm, spacing_x_mm), options.native_plane, case.target_labels
+            )
+        else:
+            measured = region_table(labels.array, labels.spacing_mm, case.target_labels)
+        if case.planes:
+            planes = pa.array([str(plane) for plane in case.planes])
+            measured = measured.filter(pc.is_in(measured["plane"], planes))
+        name_of = {structure.label_id: structure.name for structure in layer.structures}
+        names = [name_of[label_id] for label_id in measured["label_id"].to_pylist()]
+        whole = structure_rows(
+            layer.extents,
+            layer.structures,
+            # A 2D array is rows of pixels; in tables its axes are x, then y.
+            shape_ijk=(*labels.shape[::-1], 1) if labels.is_native else labels.shape,
+            voxel_mm3=None if labels.is_native else voxel_volume_mm3(image.affine),
         )
-    else:
-        measured = region_table(labels.array, labels.spacing_mm, target_labels)
-    name_of = {structure.label_id: structure.name for structure in layer.structures}
-    names = pa.array([name_of[label_id] for label_id in measured["label_id"].to_pylist()], TEXT)
-    return measured.append_column("label", names)
+        unasked = pa.array([one.label_id for one in layer.structures if not one.asked], INT)
+        for rows, found, schema in (
+            (structures, whole, STRUCTURE_SCHEMA),
+            (regions, measured.append_column("label", pa.array(names, TEXT)), REGION_SCHEMA),
+        ):
+            asked = found.filter(pc.invert(pc.is_in(found["label_id"], unasked)))
+            rows.append(_with_case(asked, case, options, schema))
+    return pa.concat_tables(structures), pa.concat_tables(regions)
 
 
 _CASE_CONSTANTS = ("dataset", "cohort", "case_id", "subject_id", "split", "image_id")

@@ -8,7 +8,7 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,13 @@ def build_tables(
         )
         raise UsageError(msg)
     digests, unreadable = input_digests(request.cases)
-    key = _build_key(request, digests)
+    key = _key(
+        request,
+        digests,
+        cases=request.cases,
+        unpaired=request.unpaired,
+        description=request.description,
+    )
     if done and done["key"] == key:
         return _summary(done, up_to_date=True)
     staging = out / STAGING
@@ -129,38 +135,33 @@ def build_tables(
     for rank, case in enumerate(request.cases):
         on_progress(rank, len(request.cases), case.case_id)
         if all(path in digests for path in case_inputs(case)):
-            folder = staging / _case_key(case, request, digests)
+            files = {path: digests[path] for path in case_inputs(case)}
+            # Named by all that its rows depend on: what an interrupted run has measured is taken
+            # over if it is still the same, and never if it is not.
+            folder = staging / _key(request, files, case=case)
             problems += _stage(case, request.options, digests, folder)
             staged += [folder] if folder.exists() else []
     on_progress(len(request.cases), len(request.cases), "")
-    counts = _merge(staged, _splits(request), out)
+    # Cases that lack a file are listed too: when it turns up, nobody changes sides.
+    subjects = [case.subject_id for case in request.cases]
+    subjects += [case.subject_id for case in request.unpaired]
+    counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
     manifest = _manifest(request, key, digests, problems, counts)
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
 
 
-def _case_key(case: CaseSource, request: BuildRequest, digests: dict[Path, str]) -> str:
-    content = {
-        "case": case,
-        "options": request.options,
-        "files": {path: digests[path] for path in case_inputs(case)},
-        "format": TABLES_FORMAT,
-        "versions": package_versions(),
-    }
-    return content_key(content)
-
-
-def _build_key(request: BuildRequest, digests: dict[Path, str]) -> str:
-    content = {
-        "cases": request.cases,
-        "unpaired": request.unpaired,
-        "options": request.options,
-        "description": request.description,
-        "files": digests,
-        "format": TABLES_FORMAT,
-        "versions": package_versions(),
-    }
-    return content_key(content)
+def _key(request: BuildRequest, files: Mapping[Path, str], **content: object) -> str:
+    """Digest of files and of all that is made of them."""
+    return content_key(
+        {
+            **content,
+            "options": request.options,
+            "files": files,
+            "format": TABLES_FORMAT,
+            "versions": package_versions(),
+        }
+    )
 
 
 def _listing_problems(request: BuildRequest, unreadable: dict[Path, OSError]) -> list[Problem]:
@@ -209,14 +210,14 @@ def _staged(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _splits(request: BuildRequest) -> dict[str, str]:
-    listed = [case.subject_id for case in request.cases]
-    listed += [case.subject_id for case in request.unpaired]
-    return subject_splits(request.options.dataset, listed)
-
-
 def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[str, int]:
     """Merge staged cases into `<staging>/merged/`; number of rows by table."""
+
+    def relative(uri: str | None) -> str | None:
+        """A URI below the table folder from there, so that the folder can be moved."""
+        below = uri is not None and Path(uri).is_relative_to(out.resolve())
+        return str(Path(uri).relative_to(out.resolve())) if uri and below else uri
+
     merged = out / STAGING / "merged"
     shutil.rmtree(merged, ignore_errors=True)
     merged.mkdir()
@@ -225,7 +226,12 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
         key=lambda entry: (entry[0]["cohort"], entry[0]["case_id"]),
     )
     records = [
-        {**record, "split": splits[record["subject_id"]], **_relative_uris(record, out)}
+        {
+            **record,
+            "split": splits[record["subject_id"]],
+            "images": [{**image, "uri": relative(image["uri"])} for image in record["images"]],
+            "mask_uri": relative(record["mask_uri"]),
+        }
         for record, _ in by_case
     ]
     pq.write_table(pa.Table.from_pylist(records, CASE_SCHEMA), merged / "cases.parquet")
@@ -238,19 +244,6 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
                 writer.write(ordered, splits[record["subject_id"]])
         counts[name] = writer.n_rows
     return counts
-
-
-def _relative_uris(record: dict[str, Any], out: Path) -> dict[str, Any]:
-    """The record's URIs, relative to the table folder where they lie below it."""
-
-    def relative(uri: str | None) -> str | None:
-        below = uri is not None and Path(uri).is_relative_to(out.resolve())
-        return str(Path(uri).relative_to(out.resolve())) if uri and below else uri
-
-    return {
-        "images": [{**image, "uri": relative(image["uri"])} for image in record["images"]],
-        "mask_uri": relative(record["mask_uri"]),
-    }
 
 
 def _manifest(

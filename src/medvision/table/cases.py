@@ -93,7 +93,14 @@ class Unpaired:
 
 
 def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:
-    """A file's name without its suffix; None of hidden files and of other suffixes."""
+    """A file's name without its suffix; None of hidden files and of other suffixes.
+
+    Example:
+        >>> file_stem(Path("scans/p1_0000.nii.gz"), IMAGE_SUFFIXES)
+        'p1_0000'
+        >>> file_stem(Path("scans/notes.txt"), IMAGE_SUFFIXES) is None
+        True
+    """
     for suffix in suffixes:
         if path.name.lower().endswith(suffix) and not path.name.startswith("."):
             return path.name[: -len(suffix)]

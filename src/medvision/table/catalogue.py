@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from medvision.annotate.biometrics_spec import BiometricsSpec, parse_biometrics_spec
 from medvision.catalog.dataset import CASE, Cohort, Dataset, Label, load_dataset
 from medvision.errors import UsageError
 from medvision.fetch import fetch, raw_folder
@@ -45,9 +44,6 @@ def dataset_request(
     root: Path | None = None,
 ) -> BuildRequest:
     """The build request of a declaration's cases."""
-    biometrics: BiometricsSpec | None = None
-    if dataset.biometrics:
-        biometrics = parse_biometrics_spec(dataset.biometrics, f"{dataset.name}.toml")
     return BuildRequest(
         cases=cases,
         unpaired=unpaired,
@@ -55,7 +51,7 @@ def dataset_request(
             dataset=dataset.name,
             spacing_yx_mm=dataset.spacing_yx_mm,
             native_plane=dataset.projection,
-            biometrics=biometrics,
+            biometrics=dataset.biometrics,
         ),
         description=dataset.description,
         root=root,
@@ -97,7 +93,8 @@ def cohort_cases(dataset: Dataset, raw: Path) -> FoundCases:
     found = FoundCases()
     for declared in dataset.cohorts:
         cohort = dataset.cohort(declared.name)
-        files = {pattern: _files(raw, pattern) for pattern in _patterns(cohort)}
+        patterns = [*(image.files for image in cohort.images), cohort.mask, cohort.landmarks]
+        files = {pattern: _files(raw, pattern) for pattern in patterns if pattern}
         listed = sorted({case_id for by_case in files.values() for case_id in by_case})
         for case_id in listed:
             if case_id in cohort.excluded:
@@ -121,15 +118,11 @@ def _unpaired(case_id: str, subject_id: str, message: str) -> Unpaired:
     return Unpaired(case_id=case_id, subject_id=subject_id, message=message)
 
 
-def _patterns(cohort: Cohort) -> list[str]:
-    patterns = [*(image.files for image in cohort.images), cohort.mask, cohort.landmarks]
-    return [pattern for pattern in patterns if pattern]
-
-
 def _files(raw: Path, pattern: str) -> dict[str, Path]:
     """Case id to file, of the files that fit a pattern such as `Masks/{case}_gt.nii.gz`."""
     path = PurePosixPath(pattern)
     before, after = path.name.split(CASE)
+    # No glob of the pattern itself: names of files may hold what glob takes for one, as [ and ].
     listed = sorted((raw / path.parent).glob("*")) if (raw / path.parent).is_dir() else []
     return {
         entry.name[len(before) : len(entry.name) - len(after)]: entry

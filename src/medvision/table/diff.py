@@ -136,7 +136,9 @@ def diff_tables(a: Path, b: Path, tolerance: Tolerance) -> dict[str, TableDiff]:
     if names[0] != names[1]:
         msg = f"expected tables of one dataset, found {names[0]!r} in {a} and {names[1]!r} in {b}"
         raise UsageError(msg)
-    contents = [_content(folder) for folder in (a, b)]
+    # What imported tables hold; None of tables that were built, which hold everything.
+    imported = [tables_manifest(folder).get("imported") for folder in (a, b)]
+    contents = [PlanContent(one["content"]) if one else None for one in imported]
     found = {"cases": TableDiff(), "regions": TableDiff(), "biometrics": TableDiff()}
     cases = [read_cases(folder) for folder in (a, b)]
     known = {"cases_a": _distinct(cases[0], CASE_KEYS), "cases_b": _distinct(cases[1], CASE_KEYS)}
@@ -153,13 +155,7 @@ def diff_tables(a: Path, b: Path, tolerance: Tolerance) -> dict[str, TableDiff]:
     return found
 
 
-def _content(folder: Path) -> PlanContent | None:
-    """What imported tables hold; None of tables that were built, which hold everything."""
-    imported = tables_manifest(folder).get("imported")
-    return PlanContent(imported["content"]) if imported else None
-
-
-def _comparable(rows: list[pa.Table], contents: list[PlanContent | None]) -> list[pa.Table]:
+def _comparable(rows: list[pa.Table], contents: Sequence[PlanContent | None]) -> list[pa.Table]:
     """Rows of both sides that an imported side could have."""
     if PlanContent.AREAS in contents:
         rows = [table.filter(pc.equal(table["component"], 0)) for table in rows]
@@ -262,6 +258,7 @@ def _count_absent(
             counter[reason] += absent.num_rows
             for row in absent.slice(0, MAX_EXAMPLES).to_pylist():
                 diff.note(kind, reason, Example(key=tuple(row[k] for k in comparison.keys)))
+            # A row that lacks its case lacks its plane and slice, too: it is counted once.
             left = left.join(known, keys, join_type="left semi")
 
 

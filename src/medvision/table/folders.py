@@ -17,6 +17,7 @@ from medvision.table.cases import (
 
 LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")
 
+# What nnU-Net and other tools append to case names: channels of an image, words for what it is.
 _CHANNEL = re.compile(r"_(\d{4})$")
 _IMAGE_WORD = re.compile(r"[-_](image|img)$", re.IGNORECASE)
 _MASK_WORD = re.compile(
@@ -64,11 +65,13 @@ def _images_by_case(folder: Path, modality: str) -> dict[str, tuple[ImageSource,
 
 
 def _by_case(
-    folder: Path, *, suffixes: tuple[str, ...], word: re.Pattern[str], option: str
+    folder: Path | None, *, suffixes: tuple[str, ...], word: re.Pattern[str], option: str
 ) -> dict[str, Path]:
     """Case id to file, or to a folder of masks. A stem's last word (such as `_seg`) is dropped."""
     by_case: dict[str, Path] = {}
-    folders = suffixes is IMAGE_SUFFIXES
+    if folder is None:
+        return by_case
+    folders = suffixes == IMAGE_SUFFIXES  # masks may be one; a landmark file never is
     for path, stem in _listed(folder, suffixes, option, folders=folders).items():
         case_id = word.sub("", stem)
         if case_id in by_case:
@@ -116,24 +119,26 @@ def find_cases(
         UsageError: A folder is missing or has no file, or two files name one case.
     """
     images = _images_by_case(folders.images, modality)
-    masks = (
-        _by_case(folders.masks, suffixes=IMAGE_SUFFIXES, word=_MASK_WORD, option="--masks")
-        if folders.masks
-        else {}
+    masks = _by_case(folders.masks, suffixes=IMAGE_SUFFIXES, word=_MASK_WORD, option="--masks")
+    landmarks = _by_case(
+        folders.landmarks, suffixes=LANDMARK_SUFFIXES, word=_LANDMARK_WORD, option="--landmarks"
     )
-    landmarks = (
-        _by_case(
-            folders.landmarks, suffixes=LANDMARK_SUFFIXES, word=_LANDMARK_WORD, option="--landmarks"
-        )
-        if folders.landmarks
-        else {}
-    )
+    sides: list[tuple[str, Path | None, Mapping[str, object]]] = [
+        ("image", folders.images, images),
+        ("mask", folders.masks, masks),
+        ("landmark file", folders.landmarks, landmarks),
+    ]
     cases, unpaired = [], []
     for case_id in sorted({*images, *masks, *landmarks}):
         subject_id = _subject(case_id, subject_pattern)
-        missing = _missing(case_id, folders, images=images, masks=masks, landmarks=landmarks)
-        if missing:
-            unpaired.append(Unpaired(case_id=case_id, subject_id=subject_id, message=missing))
+        lacks = [
+            f"no {what} in {folder}"
+            for what, folder, found in sides
+            if folder and case_id not in found
+        ]
+        if lacks:
+            message = f"case {case_id}: {', '.join(lacks)}; files pair by case name"
+            unpaired.append(Unpaired(case_id=case_id, subject_id=subject_id, message=message))
             continue
         cases.append(
             CaseSource(
@@ -148,28 +153,6 @@ def find_cases(
             )
         )
     return cases, unpaired
-
-
-def _missing(
-    case_id: str,
-    folders: Folders,
-    *,
-    images: Mapping[str, object],
-    masks: Mapping[str, object],
-    landmarks: Mapping[str, object],
-) -> str:
-    """What a case lacks, in words, or ''."""
-    wanted: list[tuple[str, Mapping[str, object], Path | None]] = [
-        ("image", images, folders.images),
-        ("mask", masks, folders.masks),
-        ("landmark file", landmarks, folders.landmarks),
-    ]
-    lacks = [
-        f"no {what} in {folder}"
-        for what, found, folder in wanted
-        if folder and case_id not in found
-    ]
-    return f"case {case_id}: {', '.join(lacks)}; files pair by case name" if lacks else ""
 
 
 def _subject(case_id: str, pattern: str) -> str:

@@ -38,16 +38,13 @@ def input_digest(path: Path) -> str:
     Raises:
         OSError: A file cannot be read.
     """
-    files = _files(path)
-    if files == [path]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+    elif path.suffix.lower() in DETACHED_HEADERS:
+        alike = (file for file in path.parent.glob(f"{path.stem}.*") if file.is_file())
+        files = sorted({path, *alike})
+    else:
+        return sha256_file(path)
+    if files == [path]:  # a header whose voxels are missing, which reading the case will say
         return sha256_file(path)
     return content_key({str(file.relative_to(path.parent)): sha256_file(file) for file in files})
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file())
-    if path.suffix.lower() not in DETACHED_HEADERS:
-        return [path]
-    alike = [file for file in path.parent.glob(f"{path.stem}.*") if file.is_file()]
-    return sorted({path, *alike})

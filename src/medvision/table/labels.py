@@ -1,11 +1,11 @@
 """What the values of a mask are called, as users declare it."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.table.cases import Structure
 
@@ -20,21 +20,25 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
         where: File named in errors.
 
     Raises:
-        UsageError: Ids that are not positive integers, repeated names or ids.
+        DeclarationError: Ids that are no whole numbers from 0, names that are no text.
+        UsageError: Repeated names or ids.
+
+    Example:
+        >>> [liver] = structures_from_labels({"background": 0, "liver": 1}, "dataset.json")
+        >>> liver.name, liver.label_id
+        ('liver', 1)
     """
     if all(re.fullmatch(r"\d+", key) for key in labels):
-        entries = [(str(name), [int(key)]) for key, name in labels.items()]
+        names = decoded(dict[str, str], labels, where)
+        entries: list[tuple[str, tuple[int, ...]]]
+        entries = [(name, (int(label_id),)) for label_id, name in names.items()]
     else:
-        entries = [(name, ids if isinstance(ids, list) else [ids]) for name, ids in labels.items()]
-    if any(not isinstance(value, int) for _, values in entries for value in values):
-        msg = f'{where}: expected labels as {{"1": "liver"}} or {{"liver": 1}}, found {labels}'
-        raise UsageError(msg)
-    entries = [(name, values) for name, values in entries if values != [0]]
+        lists = {name: ids if isinstance(ids, list) else [ids] for name, ids in labels.items()}
+        entries = list(decoded(dict[str, NonEmpty[Count]], lists, where).items())
+    entries = [(name, values) for name, values in entries if values != (0,)]
     overlapping = any(len(values) > 1 for _, values in entries)
     structures = tuple(
-        Structure(
-            label_id=rank if overlapping else values[0], name=name.strip(), values=tuple(values)
-        )
+        Structure(label_id=rank if overlapping else values[0], name=name.strip(), values=values)
         for rank, (name, values) in enumerate(entries, start=1)
     )
     for what in ("label_id", "name"):
@@ -49,17 +53,9 @@ def read_labels(path: Path) -> tuple[Structure, ...]:
     """Structures of a `--labels` file.
 
     Raises:
-        UsageError: Missing file, no JSON object.
+        DeclarationError: Missing file, no JSON object, a key given twice.
     """
-    try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f'{path}: expected a JSON object such as {{"1": "liver"}}, found: {error}'
-        raise UsageError(msg) from error
-    if not isinstance(labels, dict):
-        msg = f'{path}: expected a JSON object such as {{"1": "liver"}}, found {type(labels)}'
-        raise UsageError(msg)
-    return structures_from_labels(labels, str(path))
+    return structures_from_labels(decoded(dict[str, Any], read_json(path), str(path)), str(path))
 
 
 def target_ids(words: str, structures: tuple[Structure, ...]) -> tuple[int, ...]:
@@ -67,6 +63,11 @@ def target_ids(words: str, structures: tuple[Structure, ...]) -> tuple[int, ...]
 
     Raises:
         UsageError: A word that is neither.
+
+    Example:
+        >>> structures = structures_from_labels({"1": "liver", "6": "liver tumor"}, "labels.json")
+        >>> target_ids("liver tumor, 1", structures)
+        (6, 1)
     """
     by_word = {str(s.label_id): s.label_id for s in structures}
     by_word |= {s.name: s.label_id for s in structures}

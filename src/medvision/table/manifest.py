@@ -9,12 +9,19 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
+from medvision.declarations import read_json
+
 MANIFEST = "manifest.json"
 VERSIONED_PACKAGES = ("medvision", "numpy", "numba", "opencv-python-headless", "nibabel", "pyarrow")
 
 
 def jsonable(content: Any) -> Any:
-    """A JSON value of dataclasses, mappings, sequences, paths and plain values."""
+    """A JSON value of dataclasses, mappings, sequences, paths and plain values.
+
+    Example:
+        >>> jsonable({1: (PurePath("a/b"), None)})
+        {'1': ['a/b', None]}
+    """
     if is_dataclass(content) and not isinstance(content, type):
         return {entry.name: jsonable(getattr(content, entry.name)) for entry in fields(content)}
     if isinstance(content, Mapping):
@@ -25,7 +32,12 @@ def jsonable(content: Any) -> Any:
 
 
 def content_key(content: Any) -> str:
-    """Hex SHA-256 of anything `jsonable`, in canonical form."""
+    """Hex SHA-256 of anything `jsonable`, in canonical form.
+
+    Example:
+        >>> content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1})
+        True
+    """
     text = json.dumps(jsonable(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -36,11 +48,15 @@ def package_versions() -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """A stage folder's manifest, or None when the stage is not complete."""
+    """A stage folder's manifest, or None when the stage is not complete.
+
+    Raises:
+        DeclarationError: The file is damaged.
+    """
     path = folder / MANIFEST
     if not path.exists():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(path)
     return content
 
 
@@ -51,6 +67,7 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file so that readers see the old or the new one, never half of it."""
+    # Processes that write one file at a time have drafts of their own; the last one wins whole.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)

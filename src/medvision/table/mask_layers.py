@@ -125,6 +125,7 @@ def _layers_of_segments(case: CaseSource, path: Path, image: Volume) -> Iterator
     segments = {segment.number: segment for segment in read_segments(path, image)}
     known = {value for structure in case.structures for value in structure.values}
     _check_values([number for number, found in segments.items() if found.mask.any()], known, path)
+    # Segments are numbered in each file: number 2 may be the spleen here and the liver there.
     name_of = {s.values[0]: s.name for s in case.structures if len(s.values) == 1}
     for number, segment in segments.items():
         others = {name.casefold() for other, name in name_of.items() if other != number}
@@ -185,7 +186,7 @@ def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions
 
 def _layer_of(structure: Structure, inside: npt.NDArray[np.bool_], *, image: Volume) -> MaskLayer:
     """A layer of one structure."""
-    kind: type[Any] = np.uint8 if structure.label_id < 256 else np.int32
+    kind: type[Any] = np.uint8 if structure.label_id < 256 else np.int32  # a byte a voxel mostly
     array = inside.astype(kind)
     array *= kind(structure.label_id)
     labels = replace(image, array=array)

@@ -1,10 +1,10 @@
 """Cases of an nnU-Net raw dataset."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from medvision.declarations import decoded, read_json
 from medvision.errors import UsageError
 from medvision.table.cases import CaseSource, ImageSource, Unpaired
 from medvision.table.folders import Folders, find_cases
@@ -40,16 +40,15 @@ def find_nnunet_cases(
         modality: Used where `channel_names` says none of CT, MRI, PET, US, XR.
 
     Raises:
-        UsageError: No dataset.json, or it lacks labels; a channel's modality is unknown.
+        DeclarationError: No dataset.json, or its labels or channels are none.
+        UsageError: A channel's modality is unknown.
     """
     path = folder / "dataset.json"
-    try:
-        declared = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: expected nnU-Net's dataset.json, found: {error}"
-        raise UsageError(msg) from error
-    structures = structures_from_labels(declared.get("labels", {}), str(path))
-    channels = declared.get("channel_names", declared.get("modality", {}))
+    declared = decoded(dict[str, Any], read_json(path), str(path))
+    labels = decoded(dict[str, Any], declared.get("labels", {}), f"{path}: labels")
+    structures = structures_from_labels(labels, f"{path}: labels")
+    word = "channel_names" if "channel_names" in declared else "modality"  # the word of version 1
+    channels = decoded(dict[str, str], declared.get(word, {}), f"{path}: {word}")
     folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
     cases, unpaired = find_cases(
         folders,
@@ -57,17 +56,16 @@ def find_nnunet_cases(
         structures=structures,
         target_labels=target_ids(target_labels, structures),
     )
-    return [_with_channel_names(case, channels, modality) for case in cases], unpaired
-
-
-def _with_channel_names(case: CaseSource, channels: Mapping[str, str], modality: str) -> CaseSource:
-    images = []
-    for rank, image in enumerate(case.images):
-        name = str(channels.get(str(rank), ""))
-        found = modality or _MODALITY_WORDS.get(name.upper(), "")
-        if not found:
-            msg = f"channel {name!r} of dataset.json names no modality; add --modality"
-            raise UsageError(msg)
-        image_id = "image" if len(case.images) == 1 else name or image.image_id
-        images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
-    return replace(case, images=tuple(images))
+    named = []
+    for case in cases:
+        images = []
+        for rank, image in enumerate(case.images):
+            name = channels.get(str(rank), "")
+            found = modality or _MODALITY_WORDS.get(name.upper(), "")
+            if not found:
+                msg = f"channel {name!r} of dataset.json names no modality; add --modality"
+                raise UsageError(msg)
+            image_id = "image" if len(case.images) == 1 else name or image.image_id
+            images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
+        named.append(replace(case, images=tuple(images)))
+    return named, unpaired

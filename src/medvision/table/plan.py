@@ -100,48 +100,44 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(content, dict) or not isinstance(content.get("tasks"), list):
         msg = f"{path}: expected a benchmark plan with a list of tasks, found none"
         raise PlanError(msg)
-    tasks = tuple(_task(entry, rank, path) for rank, entry in enumerate(content["tasks"], start=1))
+    tasks = []
+    for rank, entry in enumerate(content["tasks"], start=1):
+        where = f"{path}: task {rank}"
+        if not isinstance(entry, dict) or not any(key in entry for key in SPLITS.values()):
+            msg = f"{where}: expected train_cases or test_cases, found neither; is the plan "
+            msg += "processed?"
+            raise PlanError(msg)
+        task_id = str(entry.get("task_ID", f"{rank:02d}"))
+        tasks.append(PlanTask(task_id=task_id, content=_content(entry, where), fields=entry))
     return Plan(
         dataset=str(content.get("dataset_info", {}).get("dataset") or ""),
         sha256=hashlib.sha256(text).hexdigest(),
-        tasks=tasks,
+        tasks=tuple(tasks),
     )
 
 
-def _task(entry: Any, rank: int, path: Path) -> PlanTask:
-    where = f"{path}: task {rank}"
-    if not isinstance(entry, dict) or not any(key in entry for key in SPLITS.values()):
-        msg = f"{where}: expected train_cases or test_cases, found neither; is the plan processed?"
-        raise PlanError(msg)
-    return PlanTask(
-        task_id=str(entry.get("task_ID", f"{rank:02d}")),
-        content=_kind(entry, where),
-        fields=entry,
-    )
-
-
-def _kind(task: Mapping[str, Any], where: str) -> PlanContent:
+def _content(task: Mapping[str, Any], where: str) -> PlanContent:
     """What the first non-empty slice profile looks like; else what the task says of itself."""
-    for key in SPLITS.values():
-        for case in task.get(key, []):
-            for profiles in PROFILES.values():
-                for profile in case.get(profiles, []):
-                    if profile["slice_profile"]:
-                        return _kind_of_entry(profile["slice_profile"][0], where)
+    profiles = (
+        profile["slice_profile"]
+        for split in SPLITS.values()
+        for case in task.get(split, [])
+        for key in PROFILES.values()
+        for profile in case.get(key, [])
+    )
+    entry = next((profile[0] for profile in profiles if profile), None)
+    if isinstance(entry, list):
+        return PlanContent.AXES
+    if entry is not None:
+        for key, content in _TELLING_KEYS.items():
+            if isinstance(entry, dict) and key in entry:
+                return content
+        known = ", ".join(_TELLING_KEYS)
+        msg = f"{where}: expected one of {known} in a slice profile, found {entry!r}"
+        raise PlanError(msg)
     by_type = {"detection": PlanContent.BOXES, "segmentation": PlanContent.AREAS}
     biometry = PlanContent.AXES if "target_label" in task else PlanContent.MEASUREMENTS
     return by_type.get(task.get("task_type", ""), biometry)
-
-
-def _kind_of_entry(entry: Any, where: str) -> PlanContent:
-    if isinstance(entry, list):
-        return PlanContent.AXES
-    if isinstance(entry, dict):
-        for key, content in _TELLING_KEYS.items():
-            if key in entry:
-                return content
-    msg = f"{where}: expected one of {', '.join(_TELLING_KEYS)} in a slice profile, found {entry!r}"
-    raise PlanError(msg)
 
 
 _TELLING_KEYS = {

@@ -21,6 +21,7 @@ from medvision.catalog.dataset import (
     load_dataset,
 )
 from medvision.errors import UsageError
+from medvision.frames import SLICE_AXIS, VOLUME_PLANES
 from medvision.table.plan import PlanContent, PlanTask
 from medvision.table.plan_rows import (
     PlanCaseError,
@@ -30,13 +31,14 @@ from medvision.table.plan_rows import (
     region_dicts,
 )
 from medvision.table.schema import BIOMETRIC_SCHEMA, REGION_SCHEMA
+from medvision.tasks import Task
 from medvision.volumes.volume import SUSPECT_MIN_SIDE_PX
 
 ASKS = {
-    PlanContent.BOXES: "detection",
-    PlanContent.AREAS: "area",
-    PlanContent.AXES: "tl",
-    PlanContent.MEASUREMENTS: "ad",
+    PlanContent.BOXES: Task.DETECTION,
+    PlanContent.AREAS: Task.AREA,
+    PlanContent.AXES: Task.TUMOR_LESION,
+    PlanContent.MEASUREMENTS: Task.ANGLE_DISTANCE,
 }
 """What a plan holds, to the kind of question of the catalogue's tasks."""
 
@@ -64,7 +66,7 @@ class PlanContext:
     subjects_on_both_sides: frozenset[str]
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Task:
         """The catalogue's kind of question."""
         return ASKS[self.task.content]
 
@@ -140,7 +142,9 @@ def _record(
 ) -> dict[str, Any]:
     case_id, cohort = str(case["case_ID"]), context.cohort()
     word = str(context.task.fields.get("image_modality", ""))
-    mask = case.get("mask_file")
+    mask, file = case.get("mask_file"), PurePosixPath(str(case["image_file"]))
+    images = cohort.images if cohort else ()
+    fitting = (i.id for i in images if PurePosixPath(i.files.replace(CASE, case_id)) == file)
     return {
         "dataset": context.name,
         "cohort": cohort.name if cohort else "",
@@ -149,7 +153,7 @@ def _record(
         "split": split,
         "images": [
             {
-                "image_id": _image_id(cohort, case_id, str(case["image_file"])),
+                "image_id": next(fitting, "image"),
                 "modality": MODALITIES.get(word, word),
                 "uri": str((context.data / case["image_file"]).resolve()),
                 "sha256": "",
@@ -167,14 +171,6 @@ def _record(
     }
 
 
-def _image_id(cohort: Cohort | None, case_id: str, image_file: str) -> str:
-    """The catalogue's image whose file pattern fits, or "image"."""
-    for image in cohort.images if cohort else ():
-        if PurePosixPath(image.files.replace(CASE, case_id)) == PurePosixPath(image_file):
-            return image.id
-    return "image"
-
-
 def _flags(context: PlanContext, case: Mapping[str, Any], grid: PlanGrid) -> list[str]:
     """What is known to be wrong or different with an imported case."""
     cohort, case_id = context.cohort(), str(case["case_ID"])
@@ -183,9 +179,11 @@ def _flags(context: PlanContext, case: Mapping[str, Any], grid: PlanGrid) -> lis
     unit = np.allclose(grid.spacing_mm, 1.0, rtol=0, atol=1e-6)
     large = sorted(grid.shape_ijk)[-2] >= SUSPECT_MIN_SIDE_PX
     planes = {axis for axis, key in enumerate("xyz") if case.get(f"slice_profiles_{key}")}
-    measured = {"sagittal": 0, "coronal": 1, "axial": 2}
-    allowed = (
-        {measured[plane] for plane in cohort.planes} if cohort and cohort.planes else {0, 1, 2}
+    allowed = {SLICE_AXIS[plane] for plane in (cohort and cohort.planes) or VOLUME_PLANES}
+    image, mask = case["image_file_info"], case.get("mask_file_info")
+    mask_differs = mask is not None and (
+        list(image["array_size"]) != list(mask["array_size"])
+        or not np.allclose(image["affine"], mask["affine"], rtol=1e-3, atol=1e-3)
     )
     found = {
         IMPORTED: True,
@@ -195,16 +193,9 @@ def _flags(context: PlanContext, case: Mapping[str, Any], grid: PlanGrid) -> lis
         "spacing_contradicts_affine": not np.allclose(
             norms_mm, grid.spacing_mm, rtol=0, atol=SPACING_TOLERANCE_MM
         ),
-        "mask_grid_differs": "mask_file_info" in case and _differs(case),
+        "mask_grid_differs": mask_differs,
         "mixed_planes": bool(planes - allowed),
         "excluded": bool(cohort and case_id in cohort.excluded),
         "subject_on_both_sides": context.subject(case_id) in context.subjects_on_both_sides,
     }
     return [flag for flag, holds in found.items() if holds]
-
-
-def _differs(case: Mapping[str, Any]) -> bool:
-    image, mask = case["image_file_info"], case["mask_file_info"]
-    return list(image["array_size"]) != list(mask["array_size"]) or not np.allclose(
-        image["affine"], mask["affine"], rtol=1e-3, atol=1e-3
-    )

@@ -1,6 +1,7 @@
 """Published plans as table folders, one per task, with the published split."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,7 +78,20 @@ def _import_task(inputs: Mapping[str, str], out: Path, context: PlanContext) -> 
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     counts, problems = _write(draft, context)
-    manifest = _manifest(inputs, key, context, counts, problems)
+    manifest = {
+        "stage": "build",
+        "name": context.name,
+        "description": str(context.task.fields.get("image_description", "")).strip(),
+        "root": None,
+        "key": key,
+        "options": {"dataset": context.name, "spacing_from": None},
+        "seed": SPLIT_SEED,
+        "versions": package_versions(),
+        "inputs": inputs,
+        "counts": {**counts, "dropped": dict(Counter(problem.reason for problem in problems))},
+        "problems": [asdict(problem) for problem in problems],
+        "imported": {"task_id": context.task.task_id, "content": str(context.task.content)},
+    }
     write_manifest(draft, manifest)
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
@@ -122,27 +136,3 @@ def _write(draft: Path, context: PlanContext) -> tuple[dict[str, int], list[Prob
     pq.write_table(pa.Table.from_pylist(records, CASE_SCHEMA), draft / "cases.parquet")
     counts = {"cases_in": len(ordered), "cases_out": len(records), "structures": 0}
     return counts | {"regions": regions.n_rows, "biometrics": biometrics.n_rows}, problems
-
-
-def _manifest(
-    inputs: Mapping[str, str],
-    key: str,
-    context: PlanContext,
-    counts: dict[str, int],
-    problems: list[Problem],
-) -> dict[str, Any]:
-    dropped = {problem.reason: len(problems) for problem in problems}
-    return {
-        "stage": "build",
-        "name": context.name,
-        "description": str(context.task.fields.get("image_description", "")).strip(),
-        "root": None,
-        "key": key,
-        "options": {"dataset": context.name, "spacing_from": None},
-        "seed": SPLIT_SEED,
-        "versions": package_versions(),
-        "inputs": inputs,
-        "counts": {**counts, "dropped": dropped},
-        "problems": [asdict(problem) for problem in problems],
-        "imported": {"task_id": context.task.task_id, "content": str(context.task.content)},
-    }

@@ -24,7 +24,9 @@ from medvision.frames import (
 )
 from medvision.table.plan import PROFILES, PlanContent, PlanTask
 from medvision.table.schema import BIOMETRIC_SCHEMA, REGION_SCHEMA
+from medvision.tasks import MetricKind
 
+KINDS = {"distance": MetricKind.DISTANCE, "angle": MetricKind.ANGLE}
 UNITS = {"degree": "deg", "deg": "deg", "mm": "mm"}
 MAJOR, MINOR = "L-1-2", "L-3-4"
 
@@ -77,6 +79,7 @@ def plan_grid(info: Mapping[str, Any], item: str) -> PlanGrid:
         )
         raise PlanCaseError(msg)
     shape, spacing = [0, 0, 0], [0.0, 0.0, 0.0]
+    # RAS+ voxel to stored voxel, so that the stored affine after it goes from RAS+ voxel to mm.
     to_stored = np.zeros((4, 4))
     to_stored[3, 3] = 1
     placed = []
@@ -153,59 +156,53 @@ def region_dicts(
 LabelledRow = tuple[int, dict[str, Any]]
 
 
-def _box_rows(on: PlanSlice, _task: PlanTask, grid: PlanGrid) -> Iterator[LabelledRow]:
+def box_rows(on: PlanSlice, _task: PlanTask, grid: PlanGrid) -> Iterator[LabelledRow]:
+    """Components of a slice of boxes, the largest first, as in tables that we build."""
     for entry in on.profile:
         boxes = [_box(box, on, grid) for box in entry["bboxes"]]
         boxes.sort(key=lambda box: (-(box["pixel_count"] or 0), box["y0_px"], box["x0_px"]))
         counts = [box["pixel_count"] for box in boxes]
-        total = None if None in counts else sum(counts)
+        of_label = {
+            "n_components": len(boxes),
+            "label_pixel_count": None if None in counts else sum(counts),
+        }
         for component, box in enumerate(boxes):
-            yield (
-                int(entry["label"]),
-                {
-                    **box,
-                    "component": component,
-                    "n_components": len(boxes),
-                    "label_pixel_count": total,
-                },
-            )
+            yield int(entry["label"]), {**box, "component": component, **of_label}
 
 
 def _box(box: Mapping[str, Any], on: PlanSlice, grid: PlanGrid) -> dict[str, Any]:
-    corners = [_on_slice(box[key], on) for key in ("min_coords", "max_coords")]
-    corners_xy = xy_from_ijk([grid.ijk(c) for c in corners], grid.shape_ijk, on.plane)
-    (x0, y0), (x1, y1) = corners_xy.min(axis=0).astype(int), corners_xy.max(axis=0).astype(int) + 1
+    corners_ijk = []
+    for key in ("min_coords", "max_coords"):
+        stored = list(box[key])  # the two indices on the slice
+        stored.insert(on.stored_axis, on.stored_index)
+        corners_ijk.append(grid.ijk(stored))
+    # A flipped axis swaps the corners. The plan's far corner is a pixel of the box; ours is not.
+    corners_xy = xy_from_ijk(corners_ijk, grid.shape_ijk, on.plane).astype(int)
+    x0, y0 = corners_xy.min(axis=0).tolist()
+    x1, y1 = (corners_xy.max(axis=0) + 1).tolist()
     height, width = on.geometry.height_px, on.geometry.width_px
     ratio = box.get("mask_image_ratio")
     count = None if ratio is None else round(ratio * height * width)
+    pixel_mm2 = on.geometry.spacing_y_mm * on.geometry.spacing_x_mm
     return {
-        "x0_px": int(x0),
-        "y0_px": int(y0),
-        "x1_px": int(x1),
-        "y1_px": int(y1),
-        "touches_border": bool(x0 == 0 or y0 == 0 or x1 == width or y1 == height),
+        "x0_px": x0,
+        "y0_px": y0,
+        "x1_px": x1,
+        "y1_px": y1,
+        "touches_border": x0 == 0 or y0 == 0 or x1 == width or y1 == height,
         "pixel_count": count,
-        "area_mm2": None if count is None else count * _pixel_mm2(on),
+        "area_mm2": None if count is None else count * pixel_mm2,
     }
 
 
-def _on_slice(coords: Sequence[float], on: PlanSlice) -> list[float]:
-    """A stored voxel from its two indices on a slice."""
-    voxel = list(coords)
-    voxel.insert(on.stored_axis, on.stored_index)
-    return voxel
-
-
-def _pixel_mm2(on: PlanSlice) -> float:
-    return on.geometry.spacing_y_mm * on.geometry.spacing_x_mm
-
-
-def _area_rows(on: PlanSlice, _task: PlanTask, _grid: PlanGrid) -> Iterator[LabelledRow]:
+def area_rows(on: PlanSlice, _task: PlanTask, _grid: PlanGrid) -> Iterator[LabelledRow]:
+    """Total sizes of a slice of areas, as if each label were one component."""
     for entry in on.profile:
         yield int(entry["label"]), {"component": 0, "label_pixel_count": int(entry["pixel_count"])}
 
 
-def _axis_rows(on: PlanSlice, task: PlanTask, _grid: PlanGrid) -> Iterator[LabelledRow]:
+def axis_rows(on: PlanSlice, task: PlanTask, _grid: PlanGrid) -> Iterator[LabelledRow]:
+    """Ellipses of a slice of axes, in the order of the plan."""
     for component, ellipse in enumerate(on.profile):
         lengths_mm = {axis["metric_key"]: float(axis["metric_value"]) for axis in ellipse}
         yield (
@@ -221,9 +218,9 @@ def _axis_rows(on: PlanSlice, task: PlanTask, _grid: PlanGrid) -> Iterator[Label
 
 
 REGION_BUILDERS = {
-    PlanContent.BOXES: _box_rows,
-    PlanContent.AREAS: _area_rows,
-    PlanContent.AXES: _axis_rows,
+    PlanContent.BOXES: box_rows,
+    PlanContent.AREAS: area_rows,
+    PlanContent.AXES: axis_rows,
 }
 
 
@@ -231,45 +228,31 @@ def biometric_dicts(
     task: PlanTask, case: Mapping[str, Any], grid: PlanGrid
 ) -> Iterator[dict[str, Any]]:
     """Biometric rows of a case, without the columns that name it; points have names only."""
+    names = task.fields["landmarks_map"]
     for on in plan_slices(case, grid):
         for entry in on.profile:
-            key = entry["metric_key"]
-            lines = _lines(task.fields, entry)
+            key, kind = entry["metric_key"], KINDS[entry["metric_type"]]
+            metric = task.fields[entry["metric_map_name"]][key]
+            line_keys = metric["element_keys"] if kind == MetricKind.ANGLE else [key]
+            lines = [
+                [
+                    # A plan knows what a point is called, not where it is.
+                    {"key": point, "name": names[point].strip(), "x_px": None, "y_px": None}
+                    for point in task.fields["lines_map"][line]["element_keys"]
+                ]
+                for line in line_keys
+            ]
+            ends = [" and ".join(point["name"] for point in line) for line in lines]
+            name = f"distance between {ends[0]}"
+            if kind == MetricKind.ANGLE:
+                name = f"angle between the line through {ends[0]} and the line through {ends[1]}"
             found = {
                 **on.columns(),
-                "metric_kind": entry["metric_type"],
+                "metric_kind": str(kind),
                 "metric_key": key,
-                "name": _metric_name(task.fields, entry, lines),
+                "name": str(metric.get("name", "").strip() or name),
                 "value": float(entry["metric_value"]),
                 "unit": UNITS[entry["metric_unit"]],
                 "points": [point for line in lines for point in line],
             }
             yield {name: found.get(name) for name in BIOMETRIC_SCHEMA.names}
-
-
-def _lines(task: Mapping[str, Any], entry: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
-    """Points of the one line of a distance, of the two of an angle."""
-    keys = [entry["metric_key"]]
-    if entry["metric_type"] == "angle":
-        keys = task[entry["metric_map_name"]][entry["metric_key"]]["element_keys"]
-    names = task["landmarks_map"]
-    return [
-        [
-            {"key": point, "name": names[point].strip(), "x_px": None, "y_px": None}
-            for point in task["lines_map"][key]["element_keys"]
-        ]
-        for key in keys
-    ]
-
-
-def _metric_name(
-    task: Mapping[str, Any], entry: Mapping[str, Any], lines: list[list[dict[str, Any]]]
-) -> str:
-    stated = task[entry["metric_map_name"]][entry["metric_key"]].get("name", "").strip()
-    if stated:
-        return str(stated)
-    first = " and ".join(point["name"] for point in lines[0])
-    if entry["metric_type"] == "distance":
-        return f"distance between {first}"
-    second = " and ".join(point["name"] for point in lines[1])
-    return f"angle between the line through {first} and the line through {second}"

@@ -53,17 +53,14 @@ def read_regions(
         where: Rows to keep.
         columns: Names of those to read; None reads all.
     """
-    wanted = REGION_SCHEMA if columns is None else _selected(REGION_SCHEMA, columns)
+    names = REGION_SCHEMA.names if columns is None else columns
+    wanted = pa.schema([REGION_SCHEMA.field(name) for name in names])
     return _read(tables, "regions", wanted, where)
 
 
 def read_biometrics(tables: Path, where: pads.Expression | None = None) -> pa.Table:
     """Biometric rows, with columns as in `BIOMETRIC_SCHEMA`; `where` may use any of them."""
     return _read(tables, "biometrics", BIOMETRIC_SCHEMA, where)
-
-
-def _selected(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
-    return pa.schema([schema.field(name) for name in columns])
 
 
 def _read(tables: Path, name: str, schema: pa.Schema, where: pads.Expression | None) -> pa.Table:
@@ -82,6 +79,10 @@ def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
         uri: As in `cases.parquet`.
         tables: The table folder; relative URIs start there.
         root: Data root that replaces the one the tables were built under, or None.
+
+    Example:
+        >>> image_path("images/p1.nii.gz", Path("/tables/toy"))
+        PosixPath('/tables/toy/images/p1.nii.gz')
     """
     if not Path(uri).is_absolute():
         return (tables / uri).resolve()

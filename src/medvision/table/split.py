@@ -18,12 +18,18 @@ def subject_splits(dataset: str, subject_ids: Iterable[str]) -> dict[str, str]:
 
     Returns:
         Subject id to "train" or "test".
+
+    Example:
+        >>> subject_splits("toy", ["a", "b", "a"])
+        {'b': 'train', 'a': 'test'}
     """
+    # A digest of names, not a random generator: generators change between versions, and a subject
+    # found later must not move the others.
     ranked = sorted(
         set(subject_ids),
         key=lambda subject: hashlib.sha256(
             f"{SPLIT_SEED}/{dataset}/{subject}".encode()
         ).hexdigest(),
     )
-    n_train = (7 * len(ranked) + 5) // 10
+    n_train = (7 * len(ranked) + 5) // 10  # 70 %, rounded half up, in whole numbers
     return {subject: "train" if rank < n_train else "test" for rank, subject in enumerate(ranked)}

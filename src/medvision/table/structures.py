@@ -19,7 +19,12 @@ MEASURED_COLUMNS = tuple(
 
 
 def voxel_volume_mm3(affine: FloatArray) -> float:
-    """Volume of a voxel: |det| of the affine's axes, whichever way they point."""
+    """Volume of a voxel: |det| of the affine's axes, whichever way they point.
+
+    Example:
+        >>> voxel_volume_mm3(np.diag([-0.5, 0.5, 2.0, 1.0]))
+        0.5
+    """
     return float(abs(np.linalg.det(np.asarray(affine, dtype=np.float64)[:3, :3])))
 
 

@@ -33,6 +33,8 @@ class GroupedWriter:
 
     def _flush(self) -> None:
         if self._waiting:
+            # Parquet is read a row group at a time: small ones cost a seek each, large ones memory.
+            # What the last case has beyond the limit stays in its group: alone it would be tiny.
             rows = pa.concat_tables(self._waiting)
             self._writer.write_table(rows, row_group_size=2 * ROWS_PER_GROUP)
             self._waiting.clear()
@@ -75,10 +77,7 @@ class TableWriter:
             return
         for plane in rows["plane"].unique().to_pylist():
             part = rows.filter(pc.equal(rows["plane"], plane)).select(self._schema.names)
-            self._partition(plane, split).write(part)
-
-    def _partition(self, plane: str, split: str) -> GroupedWriter:
-        if (plane, split) not in self._writers:
-            path = self._folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
-            self._writers[(plane, split)] = GroupedWriter(path, self._schema)
-        return self._writers[(plane, split)]
+            if (plane, split) not in self._writers:
+                path = self._folder / f"plane={plane}" / f"split={split}" / "part-0.parquet"
+                self._writers[(plane, split)] = GroupedWriter(path, self._schema)
+            self._writers[(plane, split)].write(part)

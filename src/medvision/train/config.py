@@ -1,16 +1,15 @@
 """Configuration of supervised fine-tuning: every value, its default and its meaning."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from medvision.declarations import decoded, read_toml
 from medvision.frames import Plane
 from medvision.replies import Style
 from medvision.tasks import Task
 from medvision.train.errors import ConfigError
-from medvision.train.toml_config import config_from_table
 
 
 class Tuning(StrEnum):
@@ -286,9 +285,4 @@ def load_sft_config(path: Path) -> SftConfig:
         ConfigError: The file is missing or no TOML, a key is unknown or missing, or a value is
             not one that can be used.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"{path}: expected a TOML file, found: {error}"
-        raise ConfigError(msg) from error
-    return config_from_table(SftConfig, values, str(path))
+    return decoded(SftConfig, read_toml(path, ConfigError), str(path), ConfigError)

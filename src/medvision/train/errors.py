@@ -1,9 +1,10 @@
 """Why a training run cannot start or cannot go on."""
 
+from medvision.declarations import DeclarationError
 from medvision.errors import MedVisionError, UsageError
 
 
-class ConfigError(UsageError):
+class ConfigError(DeclarationError):
     """The configuration file says something that no run can do."""
 
 
