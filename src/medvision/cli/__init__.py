@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from medvision import __version__
@@ -18,6 +19,8 @@ from medvision.cli.options import add_options, options_from
 from medvision.errors import MedVisionError
 
 DONE, SOME_FAILED, USAGE = 0, 1, 2
+
+PACKAGE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return SOME_FAILED
         if call.verbose:
             raise
-        *_, place = traceback.extract_tb(error.__traceback__)
+        # The last place in our own code, below this function, tells more than one in a library.
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames[1:] if Path(frame.filename).is_relative_to(PACKAGE)]
+        place = (ours or frames)[-1]
         what = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
         print(f"{call.name}: {what}; -v shows the whole traceback", file=sys.stderr)
         return SOME_FAILED

@@ -3,13 +3,13 @@
 A field is an option, `base_url` is `--base-url`; its type says what is read, its default what is
 taken else, a note beside the type (`Annotated`) the rest:
 
-    name: Annotated[str, Argument("NAME", help="dataset")]          NAME
-    limit: Annotated[int | None, Option("N", help="at most")] = None    --limit N
-    verify: Annotated[bool, Option(help="check digests")] = False   --verify
-    tables: Annotated[tuple[Path, ...], Option("T")] = ()           --tables T T ...
-    split: Literal["test", "train", "all"] = "test"                 --split {test,train,all}
-    task: Task | None = None                                        --task, a choice of the enum
-    pace: Annotated[PaceOptions, Group("pace")]                     the options of that class
+    name: Annotated[str, Argument("NAME", help="dataset")]            NAME
+    limit: Annotated[int | None, Option("N", help="at most")] = None  --limit N
+    verify: Annotated[bool, Option(help="check digests")] = False     --verify
+    tables: Annotated[tuple[Path, ...], Option("T")] = ()             --tables T T ...
+    split: Literal["test", "train", "all"] = "test"                   --split {test,train,all}
+    task: Task | None = None                                          --task, a choice of the enum
+    pace: Annotated[PaceOptions, Group("pace")]                       the options of that class
 
 So a type checker sees every option, and options that several commands share are one class.
 """
@@ -159,7 +159,7 @@ def _fields(options: type[Any]) -> Iterator[_Field]:
         notes: tuple[object, ...] = ()
         if get_origin(kind) is Annotated:
             kind, notes = kind.__origin__, kind.__metadata__
-        if get_origin(kind) in (Union, UnionType):
+        if get_origin(kind) in (Union, UnionType):  # `Optional[X]` and `X | None`
             kinds = [part for part in get_args(kind) if part is not NoneType]
             kind = kinds[0] if len(kinds) == 1 else kind
         is_many = get_origin(kind) is tuple
