@@ -1,6 +1,5 @@
 """The whole flow in one call: images, tables, baselines, scores, report."""
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,12 +22,10 @@ from medvision.samples.select import Split, select_samples
 from medvision.samples.suite import load_suite
 from medvision.scoring.score_run import score_run
 from medvision.table.annotate_case import AnnotateOptions
-from medvision.table.build import BuildRequest, BuildSummary, build_tables
+from medvision.table.build import BuildRequest, build_tables
 from medvision.table.catalogue import catalogue_request, tables_folder
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import read_labels
-
-logger = logging.getLogger(__name__)
 
 SEED = 1024
 N_CASES = 10
@@ -66,27 +63,12 @@ def run_demo(out: Path, on_step: OnStep, *, real: bool, n_cases: int = N_CASES) 
     tables = dict(built)
     suite_name = "demo-real" if real else "demo"
     split: Split = "all" if real else "test"
-    scores = _scored_baselines(out, tables, suite_name, split, on_step)
-    on_step("writing the report")
-    runs = [_run_folder(out, suite_name, name) for name in BASELINES]
-    report = write_report(
-        read_runs(runs), out / f"report-{suite_name}.html", picture=row_pictures()
-    )
-    return DemoResult(report=report, tables=tables, scores=scores)
-
-
-def _run_folder(out: Path, suite_name: str, baseline: str) -> Path:
-    return out / "runs" / suite_name / baseline.replace(":", "-")
-
-
-def _scored_baselines(
-    out: Path, tables: dict[str, Path], suite_name: str, split: Split, on_step: OnStep
-) -> dict[str, pa.Table]:
     suite = load_suite(suite_name)
     selection = select_samples(suite, tables, split=split)
     train = select_samples(suite, tables, split="train").samples
+    runs = {name: out / "runs" / suite_name / name.replace(":", "-") for name in BASELINES}
     scores = {}
-    for name in BASELINES:
+    for name, run in runs.items():
         on_step(f"asking baseline/{name}")
         request = EvalRequest(
             samples=selection.table,
@@ -94,10 +76,12 @@ def _scored_baselines(
             family=PictureFamily(name="as_sent"),
             selection={"suite": suite_name, "split": split, "dropped": selection.dropped},
         )
-        run = _run_folder(out, suite_name, name)
         evaluate(request, run)
         scores[name] = score_run(run)
-    return scores
+    on_step("writing the report")
+    page = out / f"report-{suite_name}.html"
+    report = write_report(read_runs(list(runs.values())), page, picture=row_pictures())
+    return DemoResult(report=report, tables=tables, scores=scores)
 
 
 def real_tables(out: Path, on_step: OnStep) -> Iterator[tuple[str, Path]]:
@@ -106,20 +90,17 @@ def real_tables(out: Path, on_step: OnStep) -> Iterator[tuple[str, Path]]:
     Raises:
         FetchError: A dataset, or each of those for detection, cannot be fetched.
     """
-    yield _first_built(DETECTION_DATASETS, out, on_step)
-    for name in REAL_DATASETS:
-        yield name, _built(name, out, on_step)
-
-
-def _first_built(names: tuple[str, ...], out: Path, on_step: OnStep) -> tuple[str, Path]:
-    *others, last = names
+    *others, last = DETECTION_DATASETS
     for name in others:
         try:
-            return name, _built(name, out, on_step)
+            yield name, _built(name, out, on_step)
+            break
         except FetchError as error:
-            logger.warning("%s: %s", name, error)
-            on_step(f"{name} cannot be fetched here; taking {last} instead")
-    return last, _built(last, out, on_step)
+            on_step(f"{name} cannot be fetched here, taking {last} instead: {error}")
+    else:
+        yield last, _built(last, out, on_step)
+    for name in REAL_DATASETS:
+        yield name, _built(name, out, on_step)
 
 
 def _built(name: str, out: Path, on_step: OnStep) -> Path:
@@ -132,13 +113,9 @@ def _tables(request: BuildRequest, out: Path, on_step: OnStep) -> Path:
     name = request.options.dataset
     on_step(f"building the tables of {name}")
     folder = tables_folder(out, name)
-    _report_problems(name, build_tables(request, folder), on_step)
-    return folder
-
-
-def _report_problems(name: str, summary: BuildSummary, on_step: OnStep) -> None:
-    for problem in summary.problems:
+    for problem in build_tables(request, folder).problems:
         on_step(f"{name}: {problem.reason}: {problem.message}")
+    return folder
 
 
 def phantom_tables(
@@ -158,8 +135,14 @@ def _phantoms(out: Path, n_cases: int) -> tuple[PhantomDataset, ...]:
     """The phantom datasets below the raw folder; drawn whole or not at all."""
     folders = [raw_folder(out, dataset.name) for dataset in DEMO_DATASETS]
     if all(folder.exists() for folder in folders):
+        # The split is drawn over all cases: with more of them, test subjects would change sides.
         for folder in folders:
-            _refuse_other_number(folder, n_cases)
+            if (found := len(list((folder / "images").iterdir()))) != n_cases:
+                msg = (
+                    f"{folder}: expected {n_cases} cases, found {found} of an earlier demo; choose "
+                    f"another --out, or --cases {found}"
+                )
+                raise UsageError(msg)
         return DEMO_DATASETS
     draft = out / "raw" / ".draft"
     shutil.rmtree(draft, ignore_errors=True)
@@ -171,16 +154,6 @@ def _phantoms(out: Path, n_cases: int) -> tuple[PhantomDataset, ...]:
         (draft / dataset.name).replace(target)
     draft.rmdir()
     return datasets
-
-
-def _refuse_other_number(folder: Path, n_cases: int) -> None:
-    """The split is drawn over all cases: with more of them, test subjects would change sides."""
-    if (found := len(list((folder / "images").iterdir()))) != n_cases:
-        msg = (
-            f"{folder}: expected {n_cases} cases, found {found} of an earlier demo; choose another "
-            f"--out, or --cases {found}"
-        )
-        raise UsageError(msg)
 
 
 def _phantom_request(dataset: PhantomDataset, out: Path) -> BuildRequest:

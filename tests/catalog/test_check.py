@@ -193,7 +193,7 @@ def test_list_has_a_line_per_dataset(capsys):
 @pytest.mark.parametrize("name", ["BraTS24", "SKM-TEA", "CAMUS"])
 def test_unfetchable_datasets_say_what_a_person_must_do(command, name, tmp_path, capsys):
     assert main([command, name, "--root", str(tmp_path)]) == 1
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().err
     dataset = load_dataset(name)
     assert len(shown.splitlines()) == 1
     assert f"{name}: not_fetchable: {name} is not fetched automatically" in shown

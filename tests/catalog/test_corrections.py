@@ -215,6 +215,6 @@ def test_a_case_that_lacks_a_sequence_is_named(tmp_path, capsys):
     missing = "BraTS24-GLI/Images-t2f/BraTS-GLI-00002-000-t2f.nii.gz"
     (tmp_path / "raw" / "BraTS24" / missing).unlink()
     assert main(["build", "BraTS24", "--root", str(tmp_path)]) == 1
-    shown = capsys.readouterr().out
-    assert "BraTS-GLI-00002-000: unpaired: case BraTS-GLI-00002-000: no file" in shown
-    assert "1 of 2 cases" in shown
+    out, err = capsys.readouterr()
+    assert "BraTS-GLI-00002-000: unpaired: case BraTS-GLI-00002-000: no file" in err
+    assert "1 of 2 cases" in out

@@ -204,8 +204,8 @@ def damage_fractions(study):
 def test_a_bad_case_is_named_and_the_others_go_on(study, tmp_path, capsys, damage, reason):
     damage(study)
     assert build(study, tmp_path / "t") == 1
-    out = capsys.readouterr().out
-    line = next(line for line in out.splitlines() if line.startswith("b: "))
+    out, err = capsys.readouterr()
+    (line,) = (line for line in err.splitlines() if line.startswith("b: "))
     assert line.startswith(f"b: {reason}: ")
     assert "b" in line.split(": ", 2)[2]
     assert "2 of 3 cases" in out
@@ -291,7 +291,7 @@ def test_plain_pictures_need_spacing(tmp_path, capsys):
         Image.fromarray(mask * (200 if kind == "images" else 1)).save(tmp_path / kind / "a.png")
     (tmp_path / "labels.json").write_text('{"1": "heart"}')
     assert build(tmp_path, tmp_path / "t", "--target-labels", "1") == 1
-    assert "--spacing-mm" in capsys.readouterr().out
+    assert "--spacing-mm" in capsys.readouterr().err
     assert build(tmp_path, tmp_path / "t2", "--spacing-mm", "0.5,0.25") == 2
     capsys.readouterr()
     words = ["build", "--images", tmp_path / "images", "--masks", tmp_path / "masks", "--name", "p"]

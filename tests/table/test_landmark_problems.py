@@ -74,9 +74,9 @@ def test_good_landmarks_give_mm_and_degrees(study):
 def test_bad_landmarks_are_named_and_the_rest_goes_on(study, capsys, content, reason, n_left):
     (study / "landmarks" / "b.json").write_text(content)
     assert build(study) == 1
-    out = capsys.readouterr().out
-    assert f"b: {reason}: " in out
-    assert "b.json" in out
+    err = capsys.readouterr().err
+    assert f"b: {reason}: " in err
+    assert "b.json" in err
     rows = read_biometrics(study / "tables").to_pylist()
     assert sum(row["case_id"] == "a" for row in rows) == 4
     assert sum(row["case_id"] == "b" for row in rows) == n_left

@@ -1,6 +1,5 @@
 """Scans used more than once, found in tables built from real files."""
 
-import argparse
 import json
 import shutil
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 from medvision.cli import main
-from medvision.cli import table_overlap as command
 from medvision.errors import UsageError
 from medvision.table.overlap import find_overlap
 from medvision.table.read import read_cases
@@ -90,16 +88,14 @@ def test_a_scan_twice_in_one_folder_is_found(tables):
     assert scan.n_tables == 1
 
 
-def arguments(*words):
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return parser.parse_args([str(word) for word in words])
+def overlap(*words):
+    return main(["table", "overlap", *map(str, words)])
 
 
 def test_exit_is_0_without_and_1_with_shared_scans(tables, capsys):
-    assert command.run(arguments(tables["A"], tables["C"])) == 0
+    assert overlap(tables["A"], tables["C"]) == 0
     assert "0 scans shared" in capsys.readouterr().out
-    assert command.run(arguments(tables["A"], tables["B"])) == 1
+    assert overlap(tables["A"], tables["B"]) == 1
     out = capsys.readouterr().out
     assert "3 scans shared between tables, 0 repeated inside one" in out
     assert "  first/a3  " in out
@@ -107,7 +103,7 @@ def test_exit_is_0_without_and_1_with_shared_scans(tables, capsys):
 
 
 def test_json_names_every_use(tables, capsys):
-    assert command.run(arguments(tables["A"], tables["B"], tables["D"], "--json")) == 1
+    assert overlap(tables["A"], tables["B"], tables["D"], "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert len(found["scans"]) == 4
     assert found["scans"][-1]["n_tables"] == 1

@@ -451,10 +451,10 @@ def test_damaged_cases_are_named_and_the_others_go_on(amos, tmp_path, capsys):
     del plan["tasks"][0]["test_cases"][1]["image_file_info"]["array_size"]
     path = write_plan(tmp_path / "p.json.gz", plan)
     assert main(["table", "import-plan", str(path), "--out", str(tmp_path / "out")]) == 1
-    shown = capsys.readouterr().out
-    assert f"{CASES[4]}: plan_case: AMOS22/{CASES[4]}: expected three axes" in shown
-    assert f"{CASES[5]}: plan_case: AMOS22/{CASES[5]}: expected a case as the original" in shown
-    assert "5 cases" in shown
+    out, err = capsys.readouterr()
+    assert f"{CASES[4]}: plan_case: AMOS22/{CASES[4]}: expected three axes" in err
+    assert f"{CASES[5]}: plan_case: AMOS22/{CASES[5]}: expected a case as the original" in err
+    assert "5 cases" in out
 
 
 @pytest.mark.parametrize(

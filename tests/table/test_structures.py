@@ -192,7 +192,7 @@ def test_a_folder_that_holds_something_else_is_named(study, tmp_path, capsys, na
     (study / "masks" / "b").mkdir()
     nib.save(nib.Nifti1Image(labels, np.diag([1, 2, 3, 1])), study / "masks" / "b" / name)
     assert build(study, tmp_path / "t") == 1
-    assert f"b: {reason}: " in capsys.readouterr().out
+    assert f"b: {reason}: " in capsys.readouterr().err
     assert set(read_structures(tmp_path / "t")["case_id"].to_pylist()) == {"a", "c"}
 
 

@@ -1,154 +1,78 @@
 """Build tables: from a catalogued dataset, from folders of your own, or from nnU-Net raw data."""
 
-import argparse
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from medvision.catalog.biometrics import read_biometrics_spec
+from medvision.cli.lines import print_problems
+from medvision.cli.options import Argument, Group, Option
 from medvision.cli.progress import progress_bar
-from medvision.cli.root import add_root, root_from
+from medvision.cli.root import Root, data_root
 from medvision.cli.spacing import spacing_yx_mm
 from medvision.errors import UsageError
 from medvision.fetch import FetchError
 from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
-from medvision.table.build import BuildRequest, BuildSummary, build_tables
+from medvision.table.build import BuildRequest, build_tables
 from medvision.table.cases import DESCRIPTIONS, MODALITIES
 from medvision.table.catalogue import catalogue_request, tables_folder
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import read_labels, target_ids
 from medvision.table.nnunet import find_nnunet_cases
+from medvision.volumes.stored import SpacingFrom
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOptions:
+    """Files that no catalogue describes."""
+
+    images: Annotated[Path | None, Option("DIR", help="one image per case")] = None
+    masks: Annotated[Path | None, Option("DIR", help="label maps; pair by case name")] = None
+    labels: Annotated[Path | None, Option("FILE", help='JSON such as {"1": "liver"}')] = None
+    landmarks: Annotated[Path | None, Option("DIR", help="JSON, CSV, .fcsv, .mrk.json")] = None
+    biometrics: Annotated[Path | None, Option("FILE", help="what to measure (JSON, TOML)")] = None
+    nnunet: Annotated[Path | None, Option("DIR", help="an nnU-Net DatasetXXX_Name folder")] = None
+    name: Annotated[str, Option(help="dataset name (default with --nnunet: the folder's)")] = ""
+    modality: Annotated[str, Option(choices=MODALITIES)] = ""
+    target_labels: Annotated[str, Option("1,2", help="ids or names to size")] = ""
+    description: Annotated[str, Option(help="what the pictures are, for prompts")] = ""
+    spacing_mm: Annotated[str | None, Option("Y,X", help="pixel spacing of plain pictures")] = None
+    spacing_from: Annotated[
+        SpacingFrom | None, Option(help="which part of a contradictory NIfTI header to trust")
+    ] = None
+    projection: Annotated[Plane, Option(help="plane of 2D images")] = Plane.NATIVE
+    subject_pattern: Annotated[
+        str,
+        Option(
+            "REGEX",
+            help="its first group is the subject in a case name (default: a case is a subject)",
+        ),
+    ] = ""
+    out: Annotated[Path | None, Option("TABLES", help="table folder to write")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
     """Options of `medvision build`."""
-    parser.add_argument("dataset", nargs="?", metavar="NAME", help="a dataset of the catalogue")
-    add_root(parser)
-    own = parser.add_argument_group("folders of your own")
-    own.add_argument("--images", type=Path, metavar="DIR", help="one image per case")
-    own.add_argument("--masks", type=Path, metavar="DIR", help="label maps; pair by case name")
-    own.add_argument("--labels", type=Path, metavar="FILE", help='JSON such as {"1": "liver"}')
-    own.add_argument("--landmarks", type=Path, metavar="DIR", help="JSON, CSV, .fcsv, .mrk.json")
-    own.add_argument("--biometrics", type=Path, metavar="FILE", help="what to measure (JSON, TOML)")
-    own.add_argument("--nnunet", type=Path, metavar="DIR", help="an nnU-Net DatasetXXX_Name folder")
-    own.add_argument("--name", help="dataset name (default with --nnunet: the folder's)")
-    own.add_argument("--modality", choices=MODALITIES)
-    own.add_argument("--target-labels", default="", metavar="1,2", help="ids or names to size")
-    own.add_argument("--description", default="", help="what the pictures are, for prompts")
-    own.add_argument("--spacing-mm", metavar="Y,X", help="pixel spacing of plain pictures")
-    own.add_argument(
-        "--spacing-from",
-        choices=("sform", "qform", "pixdim"),
-        help="which part of a contradictory NIfTI header to trust",
-    )
-    own.add_argument(
-        "--projection",
-        choices=[str(plane) for plane in Plane],
-        default=str(Plane.NATIVE),
-        help="plane of 2D images",
-    )
-    own.add_argument(
-        "--subject-pattern",
-        default="",
-        metavar="REGEX",
-        help="its first group is the subject in a case name (default: a case is a subject)",
-    )
-    own.add_argument("--out", type=Path, metavar="TABLES", help="table folder to write")
-    parser.add_argument(
-        "--report", action="store_true", help="write quality.html beside the tables"
-    )
+
+    dataset: Annotated[str, Argument("NAME", help="a dataset of the catalogue")] = ""
+    root: Root = None
+    own: Annotated[OwnOptions, Group("folders of your own")]
+    report: Annotated[bool, Option(help="write quality.html beside the tables")] = False
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: BuildOptions) -> int:
     """Build, print counts and problems; 1 when a case could not be used."""
     try:
-        request, out = _request(args)
+        request, out = _request(options)
     except FetchError as error:
-        print(f"{args.dataset}: {error.reason}: {error}")
+        print(f"{options.dataset}: {error.reason}: {error}", file=sys.stderr)
         return 1
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
-    _print_summary(summary, out)
-    if args.report:
-        from medvision.analysis.quality import write_quality_page
-
-        print(f"{write_quality_page(out, args.root)}: written")
-    return 1 if summary.problems else 0
-
-
-def _request(args: argparse.Namespace) -> tuple[BuildRequest, Path]:
-    sources = [bool(args.dataset), args.images is not None, args.nnunet is not None]
-    if sum(sources) != 1:
-        msg = "expected one of NAME, --images DIR and --nnunet DIR; see `medvision build --help`"
-        raise UsageError(msg)
-    if args.dataset:
-        root = root_from(args)
-        return catalogue_request(args.dataset, root), tables_folder(root, args.dataset)
-    if args.out is None:
-        msg = "--out TABLES is needed: the folder to write"
-        raise UsageError(msg)
-    request = _nnunet_request(args) if args.nnunet else _folder_request(args)
-    return request, args.out
-
-
-def _folder_request(args: argparse.Namespace) -> BuildRequest:
-    _check_folder_options(args)
-    structures = read_labels(args.labels) if args.labels else ()
-    cases, unpaired = find_cases(
-        Folders(images=args.images, masks=args.masks, landmarks=args.landmarks),
-        modality=args.modality,
-        structures=structures,
-        target_labels=target_ids(args.target_labels, structures),
-        subject_pattern=args.subject_pattern,
-    )
-    return BuildRequest(
-        cases=cases,
-        unpaired=unpaired,
-        options=_options(args, args.name),
-        description=args.description or DESCRIPTIONS[args.modality],
-    )
-
-
-def _check_folder_options(args: argparse.Namespace) -> None:
-    needs = {"--name": args.name, "--modality": args.modality}
-    if args.masks:
-        needs["--labels"] = args.labels
-    if args.landmarks:
-        needs["--biometrics"] = args.biometrics
-    missing = [option for option, value in needs.items() if not value]
-    if missing:
-        msg = f"--images also needs {', '.join(missing)}"
-        raise UsageError(msg)
-    if not args.masks and not args.landmarks:
-        msg = "--images needs --masks (with --labels) or --landmarks (with --biometrics)"
-        raise UsageError(msg)
-
-
-def _nnunet_request(args: argparse.Namespace) -> BuildRequest:
-    cases, unpaired = find_nnunet_cases(
-        args.nnunet, target_labels=args.target_labels, modality=args.modality or ""
-    )
-    modality = cases[0].images[0].modality if cases else args.modality or ""
-    return BuildRequest(
-        cases=cases,
-        unpaired=unpaired,
-        options=_options(args, args.name or args.nnunet.resolve().name),
-        description=args.description or DESCRIPTIONS.get(modality, "scan"),
-    )
-
-
-def _options(args: argparse.Namespace, name: str) -> AnnotateOptions:
-    return AnnotateOptions(
-        dataset=name,
-        spacing_yx_mm=spacing_yx_mm(args.spacing_mm) if args.spacing_mm else None,
-        spacing_from=args.spacing_from,
-        native_plane=Plane(args.projection),
-        biometrics=read_biometrics_spec(args.biometrics) if args.biometrics else None,
-    )
-
-
-def _print_summary(summary: BuildSummary, out: Path) -> None:
-    for problem in summary.problems:
-        print(f"{problem.case_id}: {problem.reason}: {problem.message}")
+    print_problems(summary.problems)
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped().items())
     state = "already up to date" if summary.up_to_date else "written"
     print(
@@ -156,3 +80,73 @@ def _print_summary(summary: BuildSummary, out: Path) -> None:
         f"{summary.n_structures} structures, {summary.n_regions} regions, "
         f"{summary.n_biometrics} measurements" + (f"; problems: {dropped}" if dropped else "")
     )
+    if options.report:
+        from medvision.analysis.quality import write_quality_page
+
+        print(f"{write_quality_page(out, options.root)}: written")
+    return 1 if summary.problems else 0
+
+
+def _request(options: BuildOptions) -> tuple[BuildRequest, Path]:
+    """What is to be built, and where to."""
+    own = options.own
+    match options.dataset, own.images, own.nnunet:
+        case name, None, None if name:
+            root = data_root(options.root)
+            return catalogue_request(name, root), tables_folder(root, name)
+        case ("", Path(), None) | ("", None, Path()):
+            if own.out is None:
+                msg = "--out TABLES is needed: the folder to write"
+                raise UsageError(msg)
+            return _own_request(own), own.out
+    msg = "expected one of NAME, --images DIR and --nnunet DIR; see `medvision build --help`"
+    raise UsageError(msg)
+
+
+def _own_request(own: OwnOptions) -> BuildRequest:
+    name, modality = own.name, own.modality
+    if own.nnunet:
+        cases, unpaired = find_nnunet_cases(
+            own.nnunet, target_labels=own.target_labels, modality=modality
+        )
+        name = name or own.nnunet.resolve().name
+        modality = cases[0].images[0].modality if cases else modality
+    else:
+        structures = read_labels(own.labels) if own.labels else ()
+        cases, unpaired = find_cases(
+            _folders(own),
+            modality=modality,
+            structures=structures,
+            target_labels=target_ids(own.target_labels, structures),
+            subject_pattern=own.subject_pattern,
+        )
+    options = AnnotateOptions(
+        dataset=name,
+        spacing_yx_mm=spacing_yx_mm(own.spacing_mm) if own.spacing_mm else None,
+        spacing_from=own.spacing_from,
+        native_plane=own.projection,
+        biometrics=read_biometrics_spec(own.biometrics) if own.biometrics else None,
+    )
+    description = own.description or DESCRIPTIONS.get(modality, "scan")
+    return BuildRequest(cases=cases, unpaired=unpaired, options=options, description=description)
+
+
+def _folders(own: OwnOptions) -> Folders:
+    """The folders of images, masks and landmarks.
+
+    Raises:
+        UsageError: Something they need is not given.
+    """
+    needs = {"--images": own.images, "--name": own.name, "--modality": own.modality}
+    if own.masks:
+        needs["--labels"] = own.labels
+    if own.landmarks:
+        needs["--biometrics"] = own.biometrics
+    missing = [option for option, value in needs.items() if not value]
+    if missing or not own.images:
+        msg = f"--images also needs {', '.join(missing)}"
+        raise UsageError(msg)
+    if not own.masks and not own.landmarks:
+        msg = "--images needs --masks (with --labels) or --landmarks (with --biometrics)"
+        raise UsageError(msg)
+    return Folders(images=own.images, masks=own.masks, landmarks=own.landmarks)

@@ -1,4 +1,6 @@
-"""All checks of the catalogue together: declarations and suites."""
+"""Check that labels, groups, tasks, suites and landmarks of the catalogue fit together."""
+
+from dataclasses import dataclass
 
 from medvision.catalog.check import Finding, Mistake, check_dataset
 from medvision.catalog.dataset import Dataset, dataset_names, load_dataset
@@ -6,6 +8,25 @@ from medvision.errors import UsageError
 from medvision.phantoms import DEMO_DATASETS
 from medvision.samples.suite import load_suite, suite_names
 from medvision.samples.suite_check import check_suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """`medvision catalog check` has none."""
+
+
+def run(_options: CheckOptions) -> int:
+    """Print the mistakes; 1 if there are any."""
+    findings = catalog_findings()
+    for finding in findings:
+        print(finding)
+    names = dataset_names()
+    labels = sum(
+        len(labels) for name in names for labels in load_dataset(name).label_sets().values()
+    )
+    found = f"{len(findings)} mistakes" if findings else "consistent"
+    print(f"{len(names)} datasets, {labels} labels: {found}")
+    return 1 if findings else 0
 
 
 def catalog_findings() -> list[Finding]:

@@ -1,37 +1,41 @@
 """The whole flow on embedded phantoms, or on real sample images, with every baseline."""
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from medvision.cli.options import Option
 from medvision.cli.summary import print_scores
 from medvision.demo import N_CASES, run_demo
 from medvision.errors import UsageError
 from medvision.fetch import FetchError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
     """Options of `medvision demo`."""
-    parser.add_argument("--out", type=Path, default=Path("medvision-demo"), metavar="DIR")
-    parser.add_argument(
-        "--real", action="store_true", help="real images from package registries (pip, apt)"
-    )
-    parser.add_argument(
-        "--cases",
-        type=int,
-        default=N_CASES,
-        metavar="N",
-        help=f"phantoms of each kind (default {N_CASES}); a few hundred to train on",
-    )
+
+    out: Annotated[Path, Option("DIR")] = Path("medvision-demo")
+    real: Annotated[bool, Option(help="real images from package registries (pip, apt)")] = False
+    cases: Annotated[
+        int,
+        Option("N", help=f"phantoms of each kind (default {N_CASES}); a few hundred to train on"),
+    ] = N_CASES
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: DemoOptions) -> int:
     """Run the demo and print the report's path."""
-    if args.cases < 2:
-        msg = f"--cases: expected at least 2, one to train and one to test, found {args.cases}"
+    if options.cases < 2:
+        msg = f"--cases: expected at least 2, one to train and one to test, found {options.cases}"
         raise UsageError(msg)
     try:
-        result = run_demo(args.out, _say, real=args.real, n_cases=args.cases)
+        result = run_demo(
+            options.out,
+            lambda words: print(f"- {words}", file=sys.stderr),
+            real=options.real,
+            n_cases=options.cases,
+        )
     except FetchError as error:
         print(f"medvision demo: {error.reason}: {error}", file=sys.stderr)
         return 1
@@ -42,7 +46,3 @@ def run(args: argparse.Namespace) -> int:
     print("Not for clinical use.")
     print(f"report: {result.report.resolve()}")
     return 0
-
-
-def _say(words: str) -> None:
-    print(f"- {words}", file=sys.stderr)

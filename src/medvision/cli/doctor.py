@@ -1,15 +1,17 @@
 """What is installed, what is missing and what that would enable; what a model will see."""
 
-import argparse
 import importlib.util
 import platform
 import shutil
+from dataclasses import dataclass
+from typing import Annotated
 
 from medvision import __version__
-from medvision.cli.pixel_grid import add_grid, grid_from, size_hw
-from medvision.cli.profiles import PROFILES_VARIABLE, add_profiles, model_profile, own_profiles
+from medvision.cli.lines import print_rows
+from medvision.cli.options import Option
+from medvision.cli.pixel_grid import GridOptions, size_hw
+from medvision.cli.profiles import PROFILES_VARIABLE, Profiles, model_profile, own_profiles
 from medvision.cli.spacing import spacing_yx_mm
-from medvision.cli.summary import print_rows
 from medvision.errors import UsageError
 from medvision.frames import SliceGeometry
 from medvision.models.profiles import ModelProfile, built_in_profiles, declared_family
@@ -33,98 +35,81 @@ HABITS = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorOptions:
     """Options of `medvision doctor`."""
-    parser.add_argument("--model", metavar="ID", help="show what this model sees of a slice")
-    parser.add_argument("--family", metavar="F", help="show what a model of this family sees")
-    add_profiles(parser)
-    parser.add_argument("--list-models", action="store_true", help="print the model profiles")
-    parser.add_argument("--size", default="512x512", metavar="HxW", help="size of the slice, px")
-    parser.add_argument("--spacing-mm", default="1,1", metavar="Y,X", help="its pixel spacing")
-    add_grid(parser)
+
+    model: Annotated[str, Option("ID", help="show what this model sees of a slice")] = ""
+    family: Annotated[str | None, Option("F", help="show what a model of this family sees")] = None
+    profiles: Profiles = None
+    list_models: Annotated[bool, Option(help="print the model profiles")] = False
+    size: Annotated[str, Option("HxW", help="size of the slice, px")] = "512x512"
+    spacing_mm: Annotated[str, Option("Y,X", help="its pixel spacing")] = "1,1"
+    grid: GridOptions
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: DoctorOptions) -> int:
     """Print the state of the installation, the model profiles, or a model's view of a slice."""
-    if args.list_models:
-        _print_profiles(args)
-    elif args.model or args.family:
-        profile = _profile(args)
-        if profile:
-            _print_profile(args, profile)
-        _print_view(args, declared_family(args.family, profile))
+    own = own_profiles(options.profiles)
+    if options.list_models:
+        for profile in (*own, *built_in_profiles()):
+            words = profile.family + "".join(f" {key}={n}" for key, n in profile.limits.items())
+            print(f"{words}{' (your own)' if profile in own else ''}")
+            print(f"    {', '.join(profile.ids)}")
+    elif options.model or options.family:
+        known = model_profile(options.model, own) if options.model else None
+        if known:
+            _print_profile(options.model, known)
+        elif not options.family:
+            msg = (
+                f"--model: no profile knows {options.model!r}, and how it resizes pictures is not "
+                "guessed at. `medvision doctor --list-models` prints those known; for another, "
+                "declare --family NAME or --family HxW, or write a profile of your own: "
+                f"--profiles FILE or ${PROFILES_VARIABLE}"
+            )
+            raise UsageError(msg)
+        _print_view(options, declared_family(options.family, known))
     else:
-        _print_installation()
+        ours = {"medvision": __version__, "python": platform.python_version()}
+        print_rows(ours | package_versions())
+        print()
+        for module, enables in OPTIONAL_MODULES.items():
+            found = "yes" if importlib.util.find_spec(module) else "missing"
+            print_rows({module: f"{found:<9}{enables}"})
+        for program, enables in PROGRAMS.items():
+            found = "yes" if shutil.which(program) else "missing"
+            print_rows({program: f"{found:<9}{enables}"})
     return 0
 
 
-def _profile(args: argparse.Namespace) -> ModelProfile | None:
-    """The profile asked for.
-
-    Raises:
-        UsageError: No profile knows the model, and no family is declared.
-    """
-    if not args.model:
-        return None
-    profile = model_profile(args)
-    if profile is None and not args.family:
-        msg = (
-            f"--model: no profile knows {args.model!r}, and how it resizes pictures is not guessed "
-            "at. `medvision doctor --list-models` prints those known; for another, declare "
-            "--family NAME or --family HxW, or write a profile of your own: --profiles FILE or "
-            f"${PROFILES_VARIABLE}"
-        )
-        raise UsageError(msg)
-    return profile
-
-
-def _print_installation() -> None:
-    print_rows({"medvision": __version__, "python": platform.python_version()} | package_versions())
-    print()
-    for module, enables in OPTIONAL_MODULES.items():
-        found = "yes" if importlib.util.find_spec(module) else "missing"
-        print_rows({module: f"{found:<9}{enables}"})
-    for program, enables in PROGRAMS.items():
-        print_rows({program: f"{'yes' if shutil.which(program) else 'missing':<9}{enables}"})
-
-
-def _print_profiles(args: argparse.Namespace) -> None:
-    own = own_profiles(args)
-    for profile in (*own, *built_in_profiles()):
-        words = profile.family + "".join(f" {key}={n}" for key, n in profile.limits.items())
-        print(f"{words}{' (your own)' if profile in own else ''}")
-        print(f"    {', '.join(profile.ids)}")
-
-
-def _print_profile(args: argparse.Namespace, profile: ModelProfile) -> None:
+def _print_profile(model: str, profile: ModelProfile) -> None:
+    temperature, max_tokens = (
+        "as the server sets it" if value is None else f"{value:g}"
+        for value in (profile.temperature, profile.max_tokens)
+    )
     rows = {
-        "model": args.model,
+        "model": model,
         "profile": ", ".join(profile.ids),
         "from": profile.source or "your own file",
         "note": profile.note,
         "writes unasked": HABITS[profile.coordinates],
-        "asked for": f"{profile.style} answers, temperature {_setting(profile.temperature)}, "
-        f"at most {_setting(profile.max_tokens)} tokens",
+        "asked for": f"{profile.style} answers, temperature {temperature}, "
+        f"at most {max_tokens} tokens",
         "system message": profile.system_text,
     }
     print_rows({name: words for name, words in rows.items() if words})
 
 
-def _setting(value: float | None) -> str:
-    return "as the server sets it" if value is None else f"{value:g}"
-
-
-def _print_view(args: argparse.Namespace, family: PictureFamily) -> None:
-    height_px, width_px = size_hw(args.size, "--size")
-    spacing_y_mm, spacing_x_mm = spacing_yx_mm(args.spacing_mm)
+def _print_view(options: DoctorOptions, family: PictureFamily) -> None:
+    height_px, width_px = size_hw(options.size, "--size")
+    spacing_y_mm, spacing_x_mm = spacing_yx_mm(options.spacing_mm)
     stored = SliceGeometry(
         height_px=height_px,
         width_px=width_px,
         spacing_y_mm=spacing_y_mm,
         spacing_x_mm=spacing_x_mm,
     )
-    grid = grid_from(args)
-    view = family.shown_on(grid).view(stored)
+    view = family.shown_on(options.grid.pixel_grid()).view(stored)
     shown, seen, frame = view.shown, view.perceived, view.stated
     limits = resolved_limits(family.name, family.limits)
     y0, x0 = seen.content_origin_yx

@@ -1,157 +1,197 @@
 """Ask a model the questions of a suite or of tables, store every reply, and score them."""
 
-import argparse
-import logging
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow as pa
 
-from medvision.cli.asking import (
-    add_generation,
-    add_spending,
-    run_settings_from,
-)
+from medvision.cli.asking import GenerationOptions, PaceOptions
 from medvision.cli.live import live_progress
-from medvision.cli.model import add_server, add_weights, asked_model
-from medvision.cli.pixel_grid import add_grid, grid_from
-from medvision.cli.profiles import add_profiles, model_profile
-from medvision.cli.root import add_root, root_from
-from medvision.cli.summary import print_scores
+from medvision.cli.model import ServerOptions, WeightOptions, served_model
+from medvision.cli.options import Group, Option
+from medvision.cli.pixel_grid import GridOptions
+from medvision.cli.profiles import Profiles, model_profile, own_profiles
+from medvision.cli.root import Root, data_root
+from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family
-from medvision.models.runner import RunSummary, StopReason
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import Sample
-from medvision.samples.select import Selection, select_samples, table_folders
+from medvision.samples.select import Split, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.table.catalogue import tables_folder
 from medvision.tasks import Task
 
-HTTP_LIBRARIES = ("httpx", "httpx2")
-"""Kept from logging: they would name the address of each request, which may hold a password."""
 
-NOT_BUILT = ("refine", "scale_spacing")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionOptions:
+    """What is asked."""
+
+    suite: Annotated[str | None, Option("S", help="a built-in suite or a .toml file")] = None
+    tables: Annotated[tuple[Path, ...], Option("T", help="table folders")] = ()
+    task: Task | None = None
+    split: Split = "test"
+    limit: Annotated[int | None, Option("N", help="at most N samples, drawn by seed")] = None
+    style: Style | None = None
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """Who is asked, how it sees pictures and how it is to write."""
+
+    model: Annotated[str, Option("M", help="openai/, hf/ or baseline/NAME")]
+    server: ServerOptions
+    family: Annotated[
+        str | None, Option("F", help="how the model sees pictures: a family or HxW")
+    ] = None
+    profiles: Profiles = None
+    grid: GridOptions
+    generation: GenerationOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Where replies go, and how the run goes."""
+
+    run: Annotated[Path, Option("RUN", help="run folder")]
+    max_error_rate: Annotated[float, Option("F")] = 0.0
+    repeats: Annotated[int, Option("N", help="times each question")] = 1
+    pace: PaceOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
     """Options of `medvision eval`."""
-    what = parser.add_argument_group("questions")
-    what.add_argument("--suite", metavar="S", help="a built-in suite or a .toml file")
-    what.add_argument("--tables", type=Path, nargs="+", metavar="T", help="table folders")
-    what.add_argument("--task", choices=[str(task) for task in Task])
-    what.add_argument("--split", choices=("test", "train", "all"), default="test")
-    what.add_argument("--limit", type=int, metavar="N", help="at most N samples, drawn by seed")
-    what.add_argument("--style", choices=[str(style) for style in Style])
-    add_root(parser)
-    who = parser.add_argument_group("model")
-    who.add_argument("--model", required=True, metavar="M", help="openai/, hf/ or baseline/NAME")
-    add_server(who)
-    who.add_argument("--family", metavar="F", help="how the model sees pictures: a family or HxW")
-    add_profiles(who)
-    add_grid(who)
-    add_generation(who)
-    add_weights(parser.add_argument_group("weights of an hf/ model"))
-    how = parser.add_argument_group("run")
-    how.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
-    how.add_argument("--concurrency", type=int, default=32, metavar="N")
-    how.add_argument("--max-error-rate", type=float, default=0.0, metavar="F")
-    how.add_argument("--repeats", type=int, default=1, metavar="N", help="times each question")
-    add_spending(how)
-    how.add_argument("--refine", action="store_true", help=argparse.SUPPRESS)
-    how.add_argument("--scale-spacing", help=argparse.SUPPRESS)
+
+    root: Root = None
+    questions: Annotated[QuestionOptions, Group("questions")]
+    asked: Annotated[ModelOptions, Group("model")]
+    weights: Annotated[WeightOptions, Group("weights of an hf/ model")]
+    run: Annotated[RunOptions, Group("run")]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: EvalOptions) -> int:
     """Evaluate and score; 1 when more replies than allowed are errors."""
-    for option in NOT_BUILT:
-        if getattr(args, option):
-            msg = f"--{option.replace('_', '-')} is not built yet"
-            raise UsageError(msg)
-    for library in HTTP_LIBRARIES:
-        logging.getLogger(library).setLevel(logging.WARNING)
-    suite, tables = suite_and_tables(args)
-    selection = select_samples(suite, tables, split=args.split, limit=args.limit, root=args.root)
-    profile = model_profile(args)
-    model = make_model(args, suite, tables, profile)
+    questions, asked = options.questions, options.asked
+    suite, tables = suite_and_tables(questions, options.root)
+    selection = select_samples(
+        suite, tables, split=questions.split, limit=questions.limit, root=options.root
+    )
+    profile = model_profile(
+        asked.model, own_profiles(asked.profiles), adapter=options.weights.adapter
+    )
+    train: list[Sample] = []
+    if asked.model == "baseline/train-mean":
+        train = select_samples(suite, tables, split="train", root=options.root).samples
     request = EvalRequest(
         samples=selection.table,
-        model=model,
-        family=picture_family(args, selection.table, profile),
-        style=Style(args.style or (profile.style if profile else Style.DIRECT)),
+        model=asked_model(options, profile, train),
+        family=picture_family(asked, selection.table, profile),
+        style=questions.style or (profile.style if profile else Style.DIRECT),
         system_text=profile.system_text if profile else "",
         profile=profile,
-        repeats=args.repeats,
-        settings=run_settings_from(args),
-        selection=_selection_record(args, suite, selection),
+        repeats=options.run.repeats,
+        settings=options.run.pace.run_settings(),
+        selection={
+            "suite": suite.name,
+            "split": questions.split,
+            "limit": questions.limit,
+            "seed": suite.seed,
+            "cap_per_config": suite.cap_per_config,
+            "dropped": selection.dropped,
+        },
     )
     reader = ReplyReader(style=request.style, family=request.family)
-    with live_progress(args.model, RunningScore(reader=reader)) as on_progress:
-        summary = evaluate(request, args.run, on_progress)
-    scores = score_run(args.run)
-    _print_selection(selection)
-    _print_spending(summary)
-    print_scores(scores, max_error_rate=args.max_error_rate)
-    return _status(summary, scores, args.max_error_rate)
+    with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
+        summary = evaluate(request, options.run.run, on_progress)
+    scores = score_run(options.run.run)
+    dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
+    print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
+    if summary.prompt_tokens or summary.completion_tokens:
+        money = "" if summary.money is None else f", {summary.money:.4f} spent"
+        print(f"{summary.prompt_tokens} + {summary.completion_tokens} tokens in and out{money}")
+    print_scores(scores, max_error_rate=options.run.max_error_rate)
+    missing = n_missing(scores)
+    if missing or summary.stopped:
+        words = f"{missing} of {scores.num_rows} questions have no answer"
+        print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)
+    too_many = missing > options.run.max_error_rate * scores.num_rows
+    return 1 if too_many or summary.interrupted else 0
 
 
-def suite_and_tables(args: argparse.Namespace) -> tuple[Suite, dict[str, Path]]:
+def suite_and_tables(
+    questions: QuestionOptions, root: Path | None
+) -> tuple[Suite, dict[str, Path]]:
     """What the command line asks for: a suite, and table folders by dataset name."""
-    if bool(args.suite) == bool(args.task):
-        msg = "expected --suite S, or --tables T with --task detection|tl|ad|area"
+    if bool(questions.suite) == bool(questions.task):
+        msg = f"expected --suite S, or --tables T with --task {'|'.join(Task)}"
         raise UsageError(msg)
-    if args.suite:
-        suite = load_suite(args.suite)
-        folders = args.tables or _suite_folders(suite, root_from(args))
-        return suite, table_folders(folders)
-    if not args.tables:
-        msg = "--task also needs --tables T: the folder that `medvision build` wrote"
-        raise UsageError(msg)
-    name = f"tables-{args.task}"
-    configs = (TaskConfig(task=Task(args.task)),)
-    return Suite(name=name, configs=configs, cap_per_config=None), table_folders(args.tables)
-
-
-def _suite_folders(suite: Suite, root: Path) -> list[Path]:
-    folders = [tables_folder(root, config.dataset) for config in suite.configs if config.dataset]
-    present = [folder for folder in dict.fromkeys(folders) if (folder / "manifest.json").exists()]
+    if questions.task:
+        if not questions.tables:
+            msg = "--task also needs --tables T: the folder that `medvision build` wrote"
+            raise UsageError(msg)
+        name, configs = f"tables-{questions.task}", (TaskConfig(task=questions.task),)
+        suite = Suite(name=name, configs=configs, cap_per_config=None)
+        return suite, table_folders(questions.tables)
+    suite = load_suite(questions.suite or "")
+    if questions.tables:
+        return suite, table_folders(questions.tables)
+    named = dict.fromkeys(config.dataset for config in suite.configs if config.dataset)
+    folders = [tables_folder(data_root(root), name) for name in named]
+    present = [folder for folder in folders if (folder / "manifest.json").exists()]
     if not present:
-        names = sorted({config.dataset for config in suite.configs})
         msg = (
-            f"suite {suite.name!r} asks for {', '.join(names)}, of which none is built below "
-            f"{root}; run `medvision build NAME` first, or name folders with --tables"
+            f"suite {suite.name!r} asks for {', '.join(sorted(named))}, of which none is built "
+            f"below {data_root(root)}; run `medvision build NAME` first, or name folders with "
+            "--tables"
         )
         raise UsageError(msg)
-    return present
+    return suite, table_folders(present)
 
 
-def make_model(
-    args: argparse.Namespace,
-    suite: Suite,
-    tables: dict[str, Path],
-    profile: ModelProfile | None = None,
+def asked_model(
+    options: EvalOptions, profile: ModelProfile | None, train: list[Sample]
 ) -> ServedModel | LocalModel:
     """The model that `--model` names; what the command line leaves open is its profile's.
 
     Raises:
-        UsageError: An unknown kind or name, or `openai/` without `--base-url`.
+        UsageError: An unknown kind or name, or a server or weights that cannot be used.
     """
-    kind, _, name = args.model.partition("/")
-    if kind == "baseline" and name:
-        train: list[Sample] = []
-        if name == "train-mean":
-            train = select_samples(suite, tables, split="train", root=args.root).samples
-        return make_baseline(args.model, train_samples=train)
-    return asked_model(args, profile)
+    asked, pace = options.asked, options.run.pace
+    match asked.model.partition("/"):
+        case "baseline", "/", name if name:
+            return make_baseline(asked.model, train_samples=train)
+        case "openai", "/", name if name:
+            return served_model(
+                name,
+                asked.server,
+                generation=asked.generation.generation(profile),
+                pace=pace,
+                revision=options.weights.revision,
+            )
+        case "hf", "/", name if name:
+            return HfModel(
+                HfSettings(
+                    weights=options.weights.weight_settings(name),
+                    generation=asked.generation.generation(profile),
+                    batch_size=options.weights.batch_size,
+                )
+            )
+    msg = f"--model: expected baseline/NAME, openai/NAME or hf/NAME, found {asked.model!r}"
+    raise UsageError(msg)
 
 
 def picture_family(
-    args: argparse.Namespace, samples: pa.Table, profile: ModelProfile | None
+    asked: ModelOptions, samples: pa.Table, profile: ModelProfile | None
 ) -> PictureFamily:
     """How the model sees pictures: as `--family` says, else as its profile does.
 
@@ -159,61 +199,15 @@ def picture_family(
         UsageError: A served model without family or profile is asked for millimetres: the prompt
             could not state the pixel size it sees.
     """
-    grid = grid_from(args)
-    if args.family or profile:
-        return declared_family(args.family, profile).shown_on(grid)
+    grid = asked.grid.pixel_grid()
+    if asked.family or profile:
+        return declared_family(asked.family, profile).shown_on(grid)
     measured = sorted(set(samples["task"].unique().to_pylist()) - {str(Task.DETECTION)})
-    if measured and not args.model.startswith("baseline/"):
+    if measured and not asked.model.startswith("baseline/"):
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "
-            f"on how it resizes pictures, and no profile knows {args.model!r}; declare it with "
+            f"on how it resizes pictures, and no profile knows {asked.model!r}; declare it with "
             "--family NAME, --family HxW, or a profile of your own in --profiles FILE"
         )
         raise UsageError(msg)
     return PictureFamily(name="as_sent").shown_on(grid)
-
-
-def _selection_record(
-    args: argparse.Namespace, suite: Suite, selection: Selection
-) -> dict[str, object]:
-    return {
-        "suite": suite.name,
-        "split": args.split,
-        "limit": args.limit,
-        "seed": suite.seed,
-        "cap_per_config": suite.cap_per_config,
-        "dropped": selection.dropped,
-    }
-
-
-def _print_selection(selection: Selection) -> None:
-    dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
-    print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
-
-
-def _print_spending(summary: RunSummary) -> None:
-    if summary.prompt_tokens or summary.completion_tokens:
-        money = "" if summary.money is None else f", {summary.money:.4f} spent"
-        print(f"{summary.prompt_tokens} + {summary.completion_tokens} tokens in and out{money}")
-
-
-STOPPED = {
-    StopReason.INTERRUPTED: "interrupted; run it again to ask the rest",
-    StopReason.BUDGET: "the budget is spent; run it again with another to ask the rest",
-    StopReason.BUDGET_UNKNOWN: "stopped: the server states no token counts, so the budget cannot "
-    "be kept; run it again without --budget",
-    StopReason.TIME_LIMIT: "the time is over; run it again to ask the rest",
-    StopReason.BREAKER_OPEN: "gave up: the server does not answer; run it again to ask the rest",
-}
-
-
-def _status(summary: RunSummary, scores: pa.Table, max_error_rate: float) -> int:
-    n_errors = scores["status"].to_pylist().count("error")
-    if summary.stopped:
-        print(STOPPED[summary.stopped])
-    if summary.interrupted:
-        return 1
-    if scores.num_rows and n_errors / scores.num_rows > max_error_rate:
-        print(f"{n_errors} of {scores.num_rows} questions have no answer; run it again to ask them")
-        return 1
-    return 0

@@ -1,26 +1,31 @@
 """Download, verify and unpack a dataset; resumes where it stopped."""
 
-import argparse
+import sys
+from dataclasses import dataclass
+from typing import Annotated
 
 from medvision.catalog.dataset import load_dataset
-from medvision.cli.root import add_root, root_from
+from medvision.cli.options import Argument, Option
+from medvision.cli.root import Root, data_root
 from medvision.fetch import FetchError, fetch
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchOptions:
     """Options of `medvision fetch`."""
-    parser.add_argument("name", metavar="NAME", help="dataset, see `medvision catalog list`")
-    parser.add_argument("--verify", action="store_true", help="check the digests of fetched files")
-    add_root(parser)
+
+    name: Annotated[str, Argument("NAME", help="dataset, see `medvision catalog list`")]
+    verify: Annotated[bool, Option(help="check the digests of fetched files")] = False
+    root: Root = None
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: FetchOptions) -> int:
     """Fetch one dataset."""
-    dataset = load_dataset(args.name)
+    dataset = load_dataset(options.name)
     try:
-        folder = fetch(dataset, root_from(args), verify=args.verify)
+        folder = fetch(dataset, data_root(options.root), verify=options.verify)
     except FetchError as error:
-        print(f"{args.name}: {error.reason}: {error}")
+        print(f"{options.name}: {error.reason}: {error}", file=sys.stderr)
         return 1
     print(folder)
     return 0

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 from medvision.cli.progress import progress_bar
 from medvision.models.runner import OnProgress, Progress
@@ -15,22 +16,29 @@ LOG_EVERY_S = 30.0
 @contextmanager
 def live_progress(what: str, running: RunningScore) -> Iterator[OnProgress]:
     """Show a run's progress on standard error; gives what the run is to call after each reply."""
-    if sys.stderr.isatty():
-        with progress_bar(what, "questions") as move:
-            yield _Shown(running, lambda progress, words: _move(move, progress, words))
-    else:
-        yield _Shown(running, _log(what))
+    last_s = time.monotonic()
+    with ExitStack() as shown:
+        on_terminal = sys.stderr.isatty()
+        move = shown.enter_context(progress_bar(what, "questions")) if on_terminal else None
 
+        def on_progress(progress: Progress) -> None:
+            nonlocal last_s
+            running.add(progress.question, progress.reply)
+            words = progress_words(progress, running)
+            if move is not None:
+                move(progress.n_done, progress.n_total, words)
+                return
+            now_s = time.monotonic()
+            if now_s - last_s < LOG_EVERY_S and progress.n_done < progress.n_total:
+                return
+            last_s = now_s
+            left = ""
+            if progress.left_s is not None:
+                left = f", {timedelta(seconds=round(progress.left_s))} left"
+            done = f"{progress.n_done}/{progress.n_total} done"
+            print(f"{what}: {done}, {words}{left}", file=sys.stderr, flush=True)
 
-class _Shown:
-    """Takes in every reply, and passes the state on in words."""
-
-    def __init__(self, running: RunningScore, show: Callable[[Progress, str], None]) -> None:
-        self._running, self._show = running, show
-
-    def __call__(self, progress: Progress) -> None:
-        self._running.add(progress.question, progress.reply)
-        self._show(progress, progress_words(progress, self._running))
+        yield on_progress
 
 
 def progress_words(progress: Progress, running: RunningScore) -> str:
@@ -42,32 +50,3 @@ def progress_words(progress: Progress, running: RunningScore) -> str:
         running.words(),
     ]
     return ", ".join(word for word in words if word)
-
-
-def _move(move: Callable[[int, int, str], None], progress: Progress, words: str) -> None:
-    move(progress.n_done, progress.n_total, words)
-
-
-def _log(what: str) -> Callable[[Progress, str], None]:
-    last_s = time.monotonic()
-
-    def show(progress: Progress, words: str) -> None:
-        nonlocal last_s
-        now_s = time.monotonic()
-        if now_s - last_s < LOG_EVERY_S and progress.n_done < progress.n_total:
-            return
-        last_s = now_s
-        left = "" if progress.left_s is None else f", {_duration(progress.left_s)} left"
-        print(
-            f"{what}: {progress.n_done}/{progress.n_total} done, {words}{left}",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    return show
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest_s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest_s:02d}"

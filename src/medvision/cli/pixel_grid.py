@@ -1,29 +1,37 @@
 """Picture sizes on the command line."""
 
-import argparse
+from dataclasses import dataclass
+from typing import Annotated
 
+from medvision.cli.options import Option
 from medvision.errors import UsageError
 from medvision.pictures.render import PixelGrid
 
 
-def add_grid(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridOptions:
     """Options for the pixels on which slices are shown."""
-    parser.add_argument("--square", action="store_true", help="resample slices to square pixels")
-    parser.add_argument("--resize", metavar="HxW", help="stretch slices to this height and width")
 
+    square: Annotated[bool, Option(help="resample slices to square pixels")] = False
+    resize: Annotated[str | None, Option("HxW", help="stretch slices to this height and width")] = (
+        None
+    )
 
-def grid_from(args: argparse.Namespace) -> PixelGrid:
-    """The pixels that `--square` and `--resize` ask for.
+    def pixel_grid(self) -> PixelGrid:
+        """The pixels that `--square` and `--resize` ask for.
 
-    Raises:
-        UsageError: Both are given, or a size cannot be read.
-    """
-    shape_hw = size_hw(args.resize, "--resize") if args.resize else None
-    return PixelGrid(square=args.square, shape_hw=shape_hw)
+        Raises:
+            UsageError: Both are given, or a size cannot be read.
+        """
+        shape_hw = size_hw(self.resize, "--resize") if self.resize else None
+        return PixelGrid(square=self.square, shape_hw=shape_hw)
 
 
 def size_hw(words: str, option: str) -> tuple[int, int]:
     """Height and width in pixels of text such as "160x384".
+
+    >>> size_hw("160x384", "--size")
+    (160, 384)
 
     Raises:
         UsageError: Not two whole numbers.

@@ -26,7 +26,16 @@ def progress_bar(what: str, unit: str) -> Iterator[Move]:
     """A bar, or lines for a log, and the function that moves it."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(console, what, unit)
+        said_s = time.monotonic()
+
+        def say(done: int, total: int, words: str) -> None:
+            nonlocal said_s
+            if time.monotonic() - said_s >= LINE_EVERY_S:
+                said_s = time.monotonic()
+                beside = f", {words}" if words else ""
+                console.print(f"{what}: {done} of {total} {unit}{beside}", highlight=False)
+
+        yield say
         return
     columns = (
         TextColumn(what),
@@ -44,16 +53,3 @@ def progress_bar(what: str, unit: str) -> Iterator[Move]:
             progress.update(task, completed=done, total=total, description=words)
 
         yield move
-
-
-def _lines(console: Console, what: str, unit: str) -> Move:
-    said_s = time.monotonic()
-
-    def move(done: int, total: int, words: str) -> None:
-        nonlocal said_s
-        if time.monotonic() - said_s >= LINE_EVERY_S:
-            said_s = time.monotonic()
-            beside = f", {words}" if words else ""
-            console.print(f"{what}: {done} of {total} {unit}{beside}", highlight=False)
-
-    return move

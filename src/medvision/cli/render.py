@@ -1,9 +1,9 @@
 """Draw one sample, everything known of one slice, or a contact sheet of a table."""
 
-import argparse
 import dataclasses
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow.compute as pc
 
@@ -13,15 +13,11 @@ from medvision.analysis.mask_outlines import MaskOutlines
 from medvision.analysis.overlay_outline import outline_shape
 from medvision.analysis.overlay_shapes import Shape, canvas_of
 from medvision.analysis.overlay_slice import slice_png, slice_svg
-from medvision.analysis.slice_facts import (
-    SliceFacts,
-    case_row,
-    case_slice,
-    slice_facts,
-)
+from medvision.analysis.slice_facts import case_row, case_slice, slice_facts
 from medvision.catalog.anatomy import ct_window
-from medvision.cli.pixel_grid import add_grid, grid_from
-from medvision.cli.root import add_root, root_from
+from medvision.cli.options import Argument, Option
+from medvision.cli.pixel_grid import GridOptions
+from medvision.cli.root import Root, data_root
 from medvision.errors import UsageError
 from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
 from medvision.samples import Sample, samples_from_table
@@ -34,117 +30,116 @@ from medvision.tasks import Task
 KINDS = (".png", ".svg")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
     """Options of `medvision render`."""
-    parser.add_argument("sample_id", nargs="?", metavar="SAMPLE_ID")
-    parser.add_argument("--tables", type=Path, metavar="T", help="table folder")
-    add_root(parser)
-    parser.add_argument("--case", metavar="C", help="with --plane and --slice: that slice")
-    parser.add_argument("--plane", metavar="P", help="sagittal, coronal, axial, native")
-    parser.add_argument("--slice", type=int, metavar="K")
-    parser.add_argument("--sheet", type=int, metavar="N", help="N samples of a table on one sheet")
-    parser.add_argument("--label", help="with --slice: the structure whose CT window is used")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".png or .svg")
-    parser.add_argument(
-        "--overlay",
-        action="store_true",
-        help="draw what is known over the slice, in true proportions; else, in a .png, the picture "
-        "alone, as a model gets it",
-    )
-    add_grid(parser)
+
+    sample_id: Annotated[str, Argument("SAMPLE_ID")] = ""
+    tables: Annotated[Path | None, Option("T", help="table folder")] = None
+    root: Root = None
+    case: Annotated[str, Option("C", help="with --plane and --slice: that slice")] = ""
+    plane: Annotated[str, Option("P", help="sagittal, coronal, axial, native")] = ""
+    slice: Annotated[int | None, Option("K")] = None
+    sheet: Annotated[int | None, Option("N", help="N samples of a table on one sheet")] = None
+    label: Annotated[str, Option(help="with --slice: the structure whose CT window is used")] = ""
+    out: Annotated[Path, Option("FILE", help=".png or .svg")]
+    overlay: Annotated[
+        bool,
+        Option(
+            help="draw what is known over the slice, in true proportions; else, in a .png, the "
+            "picture alone, as a model gets it"
+        ),
+    ] = False
+    grid: GridOptions
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: RenderOptions) -> int:
     """Write the picture and print what it is."""
-    if args.out.suffix not in KINDS:
-        msg = f"--out: expected a .png or .svg file, found {args.out.name!r}"
+    if options.out.suffix not in KINDS:
+        msg = f"--out: expected a .png or .svg file, found {options.out.name!r}"
         raise UsageError(msg)
-    by_slice = None not in (args.case, args.plane, args.slice)
-    asked = (bool(args.sample_id), by_slice, args.sheet is not None)
-    if sum(asked) != 1 or (args.tables is None and not args.sample_id):
-        msg = (
-            "expected SAMPLE_ID, or --tables T with --case C --plane P --slice K, or --tables T "
-            "with --sheet N"
-        )
-        raise UsageError(msg)
-    if args.sheet is not None:
-        return _render_sheet(args)
-    return _render_slice(args) if by_slice else _render_sample(args)
+    slice_index = options.slice if options.case and options.plane else None
+    match options.sample_id, slice_index, options.sheet, options.tables:
+        case str(sample_id), None, None, tables if sample_id:
+            dataset, _, _ = sample_id.partition("/")
+            words = _render_sample(
+                options, tables or tables_folder(data_root(options.root), dataset)
+            )
+        case "", int(index), None, Path() as tables:
+            words = _render_slice(options, tables, index)
+        case "", None, int(count), Path() as tables:
+            words = _render_sheet(options, tables, count)
+        case _:
+            msg = (
+                "expected SAMPLE_ID, or --tables T with --case C --plane P --slice K, or "
+                "--tables T with --sheet N"
+            )
+            raise UsageError(msg)
+    print(f"{options.out}: {words}")
+    return 0
 
 
-def _render_sample(args: argparse.Namespace) -> int:
-    tables = args.tables or tables_folder(root_from(args), args.sample_id.split("/")[0])
-    everything = _all_samples(tables, args.root).table
-    found = samples_from_table(everything.filter(pc.field("sample_id") == args.sample_id))
+def _render_sample(options: RenderOptions, tables: Path) -> str:
+    """Draw one question; in words, which and how large."""
+    everything = _all_samples(tables, options.root).table
+    found = samples_from_table(everything.filter(pc.field("sample_id") == options.sample_id))
     if not found:
-        msg = f"{tables}: no sample {args.sample_id}"
+        msg = f"{tables}: no sample {options.sample_id}"
         raise UsageError(msg)
     sample = found[0]
-    image = SlicePictures().image(sample, grid_from(args))
+    image = SlicePictures().image(sample, options.grid.pixel_grid())
     picture = png_bytes(image.pixels)
-    below = _below(sample, MaskOutlines(tables, args.root))
-    if args.out.suffix == ".svg":
-        write_text(args.out, overlay_svg(sample, picture_png=picture, below=below))
-    elif args.overlay:
-        args.out.write_bytes(overlay_png(sample, picture_png=picture, below=below))
+    below = _below(sample, MaskOutlines(tables, options.root))
+    if options.out.suffix == ".svg":
+        write_text(options.out, overlay_svg(sample, picture_png=picture, below=below))
+    elif options.overlay:
+        options.out.write_bytes(overlay_png(sample, picture_png=picture, below=below))
     else:
-        args.out.write_bytes(picture)
-    print(f"{args.out}: {sample.sample_id}, {_size_words(image)}")
-    return 0
+        options.out.write_bytes(picture)
+    return f"{sample.sample_id}, {_size_words(image)}"
 
 
-def _render_slice(args: argparse.Namespace) -> int:
-    case = case_row(args.tables, args.case)
+def _render_slice(options: RenderOptions, tables: Path, slice_index: int) -> str:
+    """Draw all that is known of one slice; in words, what that is."""
+    case = case_row(tables, options.case)
     ref, geometry = case_slice(
-        args.tables, case, plane=args.plane, slice_index=args.slice, root=args.root
+        tables, case, plane=options.plane, slice_index=slice_index, root=options.root
     )
-    outlines = MaskOutlines(args.tables, args.root)
-    facts = slice_facts(args.tables, outlines, ref, case=case, geometry=geometry)
-    label = args.label or _window_label(facts)
+    outlines = MaskOutlines(tables, options.root)
+    facts = slice_facts(tables, outlines, ref, case=case, geometry=geometry)
+    # The window of the largest structure that has one, where the user names none.
+    by_area = sorted(facts.structures, key=lambda structure: -structure.area_mm2)
+    with_window = (structure.name for structure in by_area if ct_window(structure.name))
+    label = options.label or next(with_window, "")
     shown = window_label(label, case["dataset"], case["cohort"], case["images"][0]["image_id"])
-    ref = dataclasses.replace(ref, label=shown)
-    image = SlicePictures().slice_image(ref, grid_from(args))
+    image = SlicePictures().slice_image(
+        dataclasses.replace(ref, label=shown), options.grid.pixel_grid()
+    )
     picture = png_bytes(image.pixels)
-    if args.out.suffix == ".svg":
-        write_text(args.out, slice_svg(facts, picture_png=picture))
+    if options.out.suffix == ".svg":
+        write_text(options.out, slice_svg(facts, picture_png=picture))
     else:
-        drawn = slice_png(facts, picture_png=picture) if args.overlay else picture
-        args.out.write_bytes(drawn)
-    print(
-        f"{args.out}: {args.case}, {args.plane} {args.slice}, {_size_words(image)}, "
+        drawn = slice_png(facts, picture_png=picture) if options.overlay else picture
+        options.out.write_bytes(drawn)
+    return (
+        f"{options.case}, {options.plane} {slice_index}, {_size_words(image)}, "
         f"{len(facts.structures)} structures, {len(facts.measurements)} measurements"
     )
-    return 0
 
 
-def _window_label(facts: SliceFacts) -> str:
-    """The largest structure of the slice that has a CT window; "" if none has."""
-    by_area = sorted(facts.structures, key=lambda structure: -structure.area_mm2)
-    return next((structure.name for structure in by_area if ct_window(structure.name)), "")
-
-
-def _render_sheet(args: argparse.Namespace) -> int:
-    if args.sheet < 1:
-        msg = f"--sheet: expected at least 1 sample, found {args.sheet}"
+def _render_sheet(options: RenderOptions, tables: Path, count: int) -> str:
+    """Draw so many questions of a table on one sheet; in words, how many there are."""
+    if count < 1:
+        msg = f"--sheet: expected at least 1 sample, found {count}"
         raise UsageError(msg)
-    picked = sheet_samples(_all_samples(args.tables, args.root).samples, args.sheet)
+    picked = sheet_samples(_all_samples(tables, options.root).samples, count)
     if not picked:
-        msg = f"{args.tables}: no sample to put on a sheet"
+        msg = f"{tables}: no sample to put on a sheet"
         raise UsageError(msg)
-    cells = _cells(picked, args)
-    if args.out.suffix == ".svg":
-        write_text(args.out, sheet_svg(cells))
-    else:
-        args.out.write_bytes(sheet_png(cells))
-    print(f"{args.out}: {len(cells)} samples")
-    return 0
-
-
-def _cells(picked: Sequence[Sample], args: argparse.Namespace) -> list[SheetCell]:
-    """Cells in the order of the samples; each image and mask is read once."""
-    pictures, outlines = SlicePictures(), MaskOutlines(args.tables, args.root)
-    grid = grid_from(args)
-    cells = {
+    pictures, outlines = SlicePictures(), MaskOutlines(tables, options.root)
+    grid = options.grid.pixel_grid()
+    # Made in the order of the images, so that each image and mask is read once.
+    of_sample = {
         sample.sample_id: SheetCell(
             sample=sample,
             picture_png=png_bytes(pictures.image(sample, grid).pixels),
@@ -152,7 +147,12 @@ def _cells(picked: Sequence[Sample], args: argparse.Namespace) -> list[SheetCell
         )
         for sample in sorted(picked, key=lambda sample: sample.image_uri)
     }
-    return [cells[sample.sample_id] for sample in picked]
+    cells = [of_sample[sample.sample_id] for sample in picked]
+    if options.out.suffix == ".svg":
+        write_text(options.out, sheet_svg(cells))
+    else:
+        options.out.write_bytes(sheet_png(cells))
+    return f"{len(cells)} samples"
 
 
 def _below(sample: Sample, outlines: MaskOutlines) -> tuple[Shape, ...]:

@@ -1,64 +1,72 @@
 """Score the stored replies of a run again; asks no model, unless a judge is named."""
 
-import argparse
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import pyarrow as pa
-
-from medvision.cli.asking import add_generation, add_spending, run_settings_from
-from medvision.cli.model import add_server, served_model
-from medvision.cli.summary import print_scores
+from medvision.cli.asking import GenerationOptions, PaceOptions
+from medvision.cli.model import ServerOptions, served_model
+from medvision.cli.options import Argument, Group, Option
+from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.scoring.judge import ask_judge
-from medvision.scoring.judged_scores import JudgedSummary, add_judged, judged_summaries
+from medvision.scoring.judged_scores import add_judged, judged_summaries
 from medvision.scoring.score_run import score_run
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeOptions:
+    """Who re-reads replies that were not read."""
+
+    judge: Annotated[str | None, Option("M", help="openai/NAME")] = None
+    server: ServerOptions
+    generation: GenerationOptions
+    pace: PaceOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOptions:
     """Options of `medvision score`."""
-    parser.add_argument("run_folder", type=Path, metavar="RUN")
-    parser.add_argument("--max-error-rate", type=float, default=0.0, metavar="F")
-    judge = parser.add_argument_group("judge: a second model re-reads replies that were not read")
-    judge.add_argument("--judge", metavar="M", help="openai/NAME")
-    add_server(judge)
-    add_generation(judge)
-    judge.add_argument("--concurrency", type=int, default=32, metavar="N")
-    add_spending(judge)
-    parser.set_defaults(revision="")
+
+    run_folder: Annotated[Path, Argument("RUN")]
+    max_error_rate: Annotated[float, Option("F")] = 0.0
+    judge: Annotated[
+        JudgeOptions, Group("judge: a second model re-reads replies that were not read")
+    ]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: ScoreOptions) -> int:
     """Score one run; 1 when more replies than allowed are errors."""
-    score_run(args.run_folder)
-    if args.judge:
-        _ask(args)
-    scores = add_judged(args.run_folder)
-    print_scores(scores, max_error_rate=args.max_error_rate)
+    score_run(options.run_folder)
+    if options.judge.judge:
+        kind, _, name = options.judge.judge.partition("/")
+        if kind != "openai" or not name:
+            msg = f"--judge: expected openai/NAME, found {options.judge.judge!r}"
+            raise UsageError(msg)
+        generation, pace = options.judge.generation.generation(None), options.judge.pace
+        judge = served_model(name, options.judge.server, generation=generation, pace=pace)
+        asked = ask_judge(options.run_folder, judge, settings=pace.run_settings())
+        if asked.n_errors or asked.stopped:
+            words = f"{asked.n_errors} of {asked.n_total} unread replies have no reading"
+            print(f"{words} by the judge: {WHAT_NOW[asked.stopped]}", file=sys.stderr)
+    scores = add_judged(options.run_folder)
+    print_scores(scores, max_error_rate=options.max_error_rate)
     summaries = judged_summaries(scores)
     for summary in summaries:
-        print(_judged_words(summary))
-    return int(_too_many_errors(scores, args) or any(one.n_error for one in summaries))
-
-
-def _ask(args: argparse.Namespace) -> None:
-    kind, _, name = args.judge.partition("/")
-    if kind != "openai" or not name:
-        msg = f"--judge: expected openai/NAME, found {args.judge!r}"
-        raise UsageError(msg)
-    judge = served_model(args, name, None)
-    ask_judge(args.run_folder, judge, settings=run_settings_from(args))
-
-
-def _too_many_errors(scores: pa.Table, args: argparse.Namespace) -> bool:
-    n_errors = scores["status"].to_pylist().count("error")
-    return bool(scores.num_rows) and n_errors / scores.num_rows > args.max_error_rate
-
-
-def _judged_words(summary: JudgedSummary) -> str:
-    means = {
-        "iou_mean_judged": summary.iou_mean_judged,
-        "relative_error_mean_judged": summary.relative_error_mean_judged,
-    }
-    words = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
-    counts = f"judge read {summary.n_read} of {summary.n} unread replies, {summary.n_error} errors"
-    return f"{summary.task}: " + ", ".join([counts, *words])
+        means = {
+            "iou_mean_judged": summary.iou_mean_judged,
+            "relative_error_mean_judged": summary.relative_error_mean_judged,
+        }
+        counts = (
+            f"{summary.task}: judge read {summary.n_read} of {summary.n} unread replies, "
+            f"{summary.n_error} errors"
+        )
+        known = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
+        print(", ".join([counts, *known]))
+    missing = n_missing(scores)
+    if missing:
+        words = f"{missing} of {scores.num_rows} questions have no answer"
+        print(f"{words}: run `medvision eval` again to ask them", file=sys.stderr)
+    too_many = missing > options.max_error_rate * scores.num_rows
+    return int(too_many or any(summary.n_error for summary in summaries))

@@ -6,6 +6,9 @@ from medvision.errors import UsageError
 def spacing_yx_mm(words: str) -> tuple[float, float]:
     """`--spacing-mm Y,X` as numbers.
 
+    >>> spacing_yx_mm("0.5,0.4")
+    (0.5, 0.4)
+
     Raises:
         UsageError: Not two numbers.
     """

@@ -270,7 +270,9 @@ class OpenAIServer:
         words = failure.server_text
         if self._key != NO_KEY:
             words = words.replace(self._key, "***")
-        logger.warning("%s: first failure %s, HTTP %s: %s", self.model_id, *sort, words[:300])
+        code = f", HTTP {failure.http_code}" if failure.http_code else ""
+        told = f": {words[:300]}" if words else ""
+        logger.warning("%s: first failure %s%s%s", self.model_id, failure.kind, code, told)
 
 
 def _key_from_environment(settings: ServerSettings) -> str:

@@ -189,7 +189,7 @@ def _stage(
         try:
             annotated = annotate_case(case, options, digests)
         except ItemError as error:
-            logger.warning("%s: %s", case.case_id, error)
+            logger.info("%s: %s", case.case_id, error)  # the summary lists it
             return [Problem(case_id=case.case_id, reason=error.reason, message=str(error))]
         draft = folder.with_name(f"draft-{folder.name}")
         shutil.rmtree(draft, ignore_errors=True)

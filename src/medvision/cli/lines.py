@@ -1,0 +1,18 @@
+"""Lines that several commands print."""
+
+import sys
+from collections.abc import Iterable, Mapping
+
+from medvision.table.annotate_case import Problem
+
+
+def print_rows(rows: Mapping[str, str]) -> None:
+    """Names and words in two columns."""
+    for name, words in rows.items():
+        print(f"{name:<24}{words}")
+
+
+def print_problems(problems: Iterable[Problem]) -> None:
+    """What could not be used of which case and why, on standard error."""
+    for problem in problems:
+        print(f"{problem.case_id}: {problem.reason}: {problem.message}", file=sys.stderr)

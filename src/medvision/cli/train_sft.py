@@ -1,0 +1,49 @@
+"""Fine-tune a vision-language model on the train split of tables, as a TOML file says.
+
+Goes on after an interruption. Several processes: `accelerate launch -m medvision.cli train sft
+CONFIG.toml`.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from medvision.cli.lines import print_rows
+from medvision.cli.options import Argument
+from medvision.cli.progress import progress_bar
+from medvision.cli.root import Root
+from medvision.cli.train_extra import require_train_extra
+from medvision.train.config import load_sft_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftOptions:
+    """Options of `medvision train sft`."""
+
+    config: Annotated[Path, Argument("CONFIG.toml")]
+    root: Root = None
+
+
+def run(options: SftOptions) -> int:
+    """Train, and print what was trained on and the scores before and after."""
+    config = load_sft_config(options.config)
+    require_train_extra()
+    from medvision.train.sft import train_sft
+
+    is_first = os.environ.get("RANK", "0") == "0"
+    if not is_first:  # each process warns of the same: the first speaks for all
+        logging.getLogger("medvision").setLevel(logging.ERROR)
+    with progress_bar(Path(config.output).name, "steps") as move:
+        result = train_sft(config, root=options.root, move=move)
+    if not is_first:
+        return 0
+    if result.up_to_date:
+        print(f"{result.model}: already trained with this configuration")
+    print_rows({name: str(value) for name, value in result.counts.items()})
+    for step in dict.fromkeys([*sorted(result.scores)[:1], *sorted(result.scores)[-1:]]):
+        print(f"\nvalidation at step {step}")
+        print_rows({name: f"{value:.4g}" for name, value in result.scores[step].items()})
+    print(f"\n{result.model}")
+    return 0
