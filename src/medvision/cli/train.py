@@ -5,7 +5,6 @@ base and checks the result. Several processes: `accelerate launch -m medvision.c
 """
 
 import argparse
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from medvision.cli.progress import progress_bar
 from medvision.cli.root import add_root
 from medvision.cli.summary import print_rows
 from medvision.errors import UsageError
+from medvision.extras import require
+from medvision.train import LIBRARIES
 from medvision.train.config import load_sft_config
-from medvision.train.errors import MissingTrainExtraError
-
-NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _sft(args: argparse.Namespace) -> int:
     config = load_sft_config(args.config)
-    _require_extra()
+    for library in LIBRARIES:
+        require(library, "train", item="training")
     from medvision.train.sft import train_sft
 
     with progress_bar(Path(config.output).name, "steps") as move:
@@ -65,7 +64,8 @@ def _grpo(_args: argparse.Namespace) -> int:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    _require_extra()
+    for library in LIBRARIES:
+        require(library, "train", item="training")
     import torch
 
     from medvision.train.merge import merge_adapter
@@ -77,13 +77,6 @@ def _merge(args: argparse.Namespace) -> int:
         f"adapter, same top token for {result.same_top_token_frac:.1%} of the probes' tokens"
     )
     return 0
-
-
-def _require_extra() -> None:
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        msg = f"training needs {', '.join(missing)}; run: pip install 'medvision[train]'"
-        raise MissingTrainExtraError(msg)
 
 
 ACTIONS = {"sft": _sft, "merge": _merge, "grpo": _grpo}

@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from medvision.errors import ItemError, UsageError
+from medvision.extras import require
 from medvision.models.base import (
     ALL_TASKS,
     ErrorKind,
@@ -36,7 +37,6 @@ from medvision.models.hf_weights import (
     resolved_precision,
 )
 from medvision.tasks import Task
-from medvision.volumes.optional import require
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from medvision.errors import UsageError
+from medvision.extras import require
 from medvision.fetch import sha256_file
 from medvision.models.hf_processor import LOADING_ERRORS, load_picture_processor
-from medvision.volumes.optional import require
 
 logger = logging.getLogger(__name__)
 
