@@ -6,7 +6,7 @@ from medvision.cli.asking import generation_from, pace_from, retry_from
 from medvision.errors import UsageError
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.hf import HfModel, HfSettings
-from medvision.models.hf_weights import Precision, WeightSettings
+from medvision.models.in_process.weights import Precision, WeightSettings
 from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.profiles import ModelProfile
 
