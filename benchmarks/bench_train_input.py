@@ -70,14 +70,13 @@ def training_rows(tables, count):
 def processor_and_chat(folder, samples):
     """Qwen2.5-VL's image processor at 448×448, a byte-level tokenizer, and the chat form."""
     from examples.from_scratch import tiny_models
-    from medvision.train.base_model import load_processor
-    from medvision.train.chat import chat_of
+    from medvision.train.base_model import load_chat
     from medvision.train.config import ModelConfig
 
     size = tiny_models.Size(side_px=SIDE_PX, vocabulary=2000)
     base = tiny_models.qwen(samples["name"].to_pylist(), folder / "base", size)
     config = ModelConfig(base=str(base), family="qwen2_5_vl")
-    return chat_of(load_processor(config), config.base)
+    return load_chat(config)
 
 
 class Rendered:

@@ -337,7 +337,7 @@ def _named_model(
             )
         case "hf", "/", weights if weights:
             from medvision.models.hf import HfModel, HfSettings
-            from medvision.models.hf_weights import WeightSettings
+            from medvision.models.in_process.weights import WeightSettings
 
             return HfModel(HfSettings(weights=WeightSettings(name=weights), generation=generation))
     msg = f"expected baseline/NAME, openai/NAME or hf/NAME, found {name!r}"

@@ -22,3 +22,13 @@ class ItemError(MedVisionError):
     """
 
     reason: ClassVar[str] = "failed"
+
+
+class MissingExtraError(ItemError, UsageError):
+    """An optional library is not installed.
+
+    One file of a format that needs it cannot be used; where a model or a command as a whole needs
+    it, nothing was started.
+    """
+
+    reason = "missing_extra"

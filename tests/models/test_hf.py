@@ -8,14 +8,11 @@ import pytest
 from medvision.cli import main
 from medvision.errors import UsageError
 from medvision.models import Generation
-from medvision.models.hf import (
-    HfSettings,
-    before_stop,
-    generate_arguments,
-    template_messages,
-    until_end,
-)
-from medvision.models.hf_weights import WeightSettings
+from medvision.models.base import chat_messages
+from medvision.models.hf import HfSettings
+from medvision.models.in_process.chat import template_messages
+from medvision.models.in_process.generate import before_stop, generate_arguments, until_end
+from medvision.models.in_process.weights import WeightSettings
 from tests import builders
 
 DEFAULTS = SimpleNamespace(top_k=50, repetition_penalty=1.0)
@@ -72,11 +69,19 @@ def test_unknown_extra_field_is_refused():
         generate_arguments(Generation(extra_body={"min_q": 1, "top_k": 2}), DEFAULTS)
 
 
-def test_messages_are_those_of_a_served_model_with_the_picture_in_its_place():
-    question = builders.question(system_text="Be brief.", image_detail="high")
-    system, user = template_messages(question)
-    assert system == {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}
-    assert user["content"] == [{"type": "image"}, {"type": "text", "text": question.prompt_text}]
+@pytest.mark.parametrize("system_text", ["", "Be brief."])
+def test_messages_are_those_of_a_served_model_with_the_picture_in_its_place(system_text):
+    question = builders.question(system_text=system_text, image_detail="high")
+    served = chat_messages(question, "data:")
+    for message in served:
+        if isinstance(message["content"], str):
+            message["content"] = [{"type": "text", "text": message["content"]}]
+        message["content"] = [
+            {"type": "image"} if part["type"] == "image_url" else part
+            for part in message["content"]
+        ]
+    assert template_messages(question.prompt_text, system_text) == served
+    assert len(served) == (2 if system_text else 1)
 
 
 @pytest.mark.parametrize(
@@ -86,10 +91,13 @@ def test_messages_are_those_of_a_served_model_with_the_picture_in_its_place():
         ([5, 6, 7], [5, 6, 7], False),
         ([2, 5], [], True),
         ([], [], False),
+        ([5, 6, 0, 0], [5, 6], False),
+        ([5, 0, 6, 3, 6], [5, 0, 6], True),
+        ([0, 0], [], False),
     ],
 )
 def test_filling_after_the_end_is_no_part_of_a_reply(tokens, written, has_ended):
-    assert until_end(tokens, frozenset({2, 0})) == (written, has_ended)
+    assert until_end(tokens, frozenset({2, 3}), filling=0) == (written, has_ended)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from medvision.models import Generation, ResponseStatus
 from medvision.models.hf import HfModel, HfSettings
-from medvision.models.hf_weights import ModelFolderError, WeightSettings
+from medvision.models.in_process.generate import LoadedModel
+from medvision.models.in_process.weights import ModelFolderError, WeightSettings
 from medvision.models.run_folder import store_path
 from medvision.models.store import ResponseStore
 
@@ -94,7 +95,7 @@ def test_second_run_reads_no_weights(base_run, tiny_model, ask, tmp_path, monkey
         msg = "weights were read"
         raise AssertionError(msg)
 
-    monkeypatch.setattr("medvision.models.hf.load", load)
+    monkeypatch.setattr("medvision.models.hf.load_weights", load)
     assert ask(copy, "tl", f"hf/{tiny_model}", "--max-tokens", MAX_TOKENS) == 0
     assert texts(copy) == texts(base_run)
 
@@ -225,16 +226,16 @@ def test_out_of_memory_halves_the_batch_and_names_what_does_not_fit(
     import torch
 
     model = hf_model(tiny_model, max_tokens=5)
-    batch = HfModel._batch
+    batch = LoadedModel.replies
     sizes = []
 
-    def limited(self, questions, pictures):
+    def limited(self, questions, *settings):
         sizes.append(len(questions))
         if len(questions) > 2 or any(question.repeat == 9 for question in questions):
             raise torch.OutOfMemoryError
-        return batch(self, questions, pictures)
+        return batch(self, questions, *settings)
 
-    monkeypatch.setattr(HfModel, "_batch", limited)
+    monkeypatch.setattr(LoadedModel, "replies", limited)
     asked = [one_question(repeat=9 if number == 3 else 0) for number in range(5)]
     replies = model.replies(asked)
     assert [reply.is_answer for reply in replies] == [True, True, True, False, True]

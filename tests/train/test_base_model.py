@@ -8,8 +8,9 @@ pytest.importorskip("trl")
 from peft import get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from medvision.models.in_process.weights import ModelFolderError
 from medvision.pictures.view import PictureFamily
-from medvision.train.base_model import check_stated_size, load_model, load_processor
+from medvision.train.base_model import check_stated_size, load_chat, load_model
 from medvision.train.config import AdapterConfig, ModelConfig
 from medvision.train.errors import BaseModelError
 from medvision.train.examples import picture_family
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.train
 def text_only(tiny_base, tmp_path_factory):
     """A language model with a tokenizer and no pictures."""
     folder = tmp_path_factory.mktemp("text-only")
-    load_processor(model_config("llava", tiny_base("llava"))).tokenizer.save_pretrained(folder)
+    load_chat(model_config("llava", tiny_base("llava"))).processor.tokenizer.save_pretrained(folder)
     config = LlamaConfig(
         hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
     )
@@ -33,21 +34,25 @@ def text_only(tiny_base, tmp_path_factory):
 
 def test_a_text_only_model_is_refused(text_only):
     config = ModelConfig(base=str(text_only), family="56x56")
-    with pytest.raises(BaseModelError, match="no image support"):
-        load_processor(config)
-    with pytest.raises(BaseModelError, match="vision-language model"):
+    with pytest.raises(ModelFolderError, match="no image support"):
+        load_chat(config)
+    with pytest.raises(ModelFolderError, match="vision-language model"):
         load_model(config)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(BaseModelError, match="processor of text and pictures"):
-        load_processor(ModelConfig(base=str(tmp_path), family="56x56"))
+    config = ModelConfig(base=str(tmp_path), family="56x56")
+    with pytest.raises(ModelFolderError, match=r"expected config\.json in it"):
+        load_chat(config)
+    (tmp_path / "config.json").write_text('{"model_type": "llava"}')
+    with pytest.raises(ModelFolderError, match="processor of text and pictures"):
+        load_chat(config)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_the_size_that_prompts_state_is_the_processors(tiny_base, kind):
     config = model_config(kind, tiny_base(kind))
-    processor = load_processor(config)
+    processor = load_chat(config).processor
     check_stated_size(processor, picture_family(config), kind)
     with pytest.raises(BaseModelError, match=r"would state 448×448 px .* processor makes"):
         check_stated_size(processor, PictureFamily(name="448x448"), kind)
@@ -59,16 +64,16 @@ def test_limits_reach_the_processor(tiny_base):
         family="qwen2_5_vl",
         limits={"min_pixels": 112**2, "max_pixels": 140**2},
     )
-    check_stated_size(load_processor(config), picture_family(config), "qwen")
+    check_stated_size(load_chat(config).processor, picture_family(config), "qwen")
     for max_tiles in (1, 2, 12):
         tiles = {"max_tiles": max_tiles, "tile_px": SIDE_PX}
         config = ModelConfig(base=str(tiny_base("internvl")), family="internvl3", limits=tiles)
-        check_stated_size(load_processor(config), picture_family(config), "internvl")
+        check_stated_size(load_chat(config).processor, picture_family(config), "internvl")
 
 
 def test_a_processor_that_makes_other_tiles_is_refused(tiny_base):
     config = model_config("internvl", tiny_base("internvl"))
-    processor = load_processor(config)
+    processor = load_chat(config).processor
     processor.image_processor.crop_to_patches = False
     with pytest.raises(BaseModelError, match="processor makes 1 tiles of 56×56"):
         check_stated_size(processor, picture_family(config), "internvl")

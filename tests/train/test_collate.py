@@ -4,14 +4,10 @@ import pytest
 
 pytest.importorskip("trl")
 
-from PIL import Image
-
-from medvision.models.base import Question
 from medvision.prompts.targets import target_text
 from medvision.replies import Style
 from medvision.samples import sample_table
-from medvision.train.base_model import load_processor
-from medvision.train.chat import chat_of
+from medvision.train.base_model import load_chat
 from medvision.train.collate import (
     IGNORED,
     ROW,
@@ -19,9 +15,8 @@ from medvision.train.collate import (
     ExampleTransform,
     refuse_long_sequences,
 )
-from medvision.train.errors import BaseModelError, SequenceTooLongError
+from medvision.train.errors import SequenceTooLongError
 from medvision.train.examples import Examples, picture_family
-from medvision.train.in_process import InProcessModel
 from tests.train.conftest import FAMILIES, model_config
 
 pytestmark = pytest.mark.train
@@ -33,7 +28,7 @@ def prepared(tiny_base, study_samples):
 
     def make(kind, style=Style.DIRECT):
         config = model_config(kind, tiny_base(kind))
-        chat = chat_of(load_processor(config), config.base)
+        chat = load_chat(config)
         samples = [*study_samples[:3], *study_samples[-3:]]  # boxes and axes: unequal lengths
         return chat, Examples(sample_table(samples), style, picture_family(config), n_volumes=2)
 
@@ -65,36 +60,6 @@ def test_exactly_the_assistants_tokens_count(prepared, kind, style):
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_tokens_before_the_reply_are_those_of_generation(prepared, kind, study_samples):
-    chat, examples = prepared(kind)
-    transform = ExampleTransform(examples, chat)
-    batch = Collator(chat, 4096)([transform.example(0)])
-    n_reply = int((batch["labels"] != IGNORED).sum())
-    asked = Question(
-        sample=examples.sample(0),
-        prompt_text=transform.example(0)["prompt"],
-        image_png=lambda: b"",
-        pixel_sha256="",
-        pixel_shape=(),
-        style=Style.DIRECT,
-    )
-    model = InProcessModel(None, chat, model_id="m", max_new_tokens=1, batch_size=1)
-    prompt = chat.prompt("§").split("§")
-    assert asked.prompt_text.startswith(prompt[0])
-    assert asked.prompt_text.endswith(prompt[1])
-    picture = transform.example(0)["images"]
-    expected = chat.processor(
-        images=[picture],
-        text=[asked.prompt_text],
-        return_tensors="pt",
-        add_special_tokens=False,
-    )
-    assert batch["input_ids"][0, :-n_reply].tolist() == expected["input_ids"][0].tolist()
-    assert (batch["pixel_values"] == expected["pixel_values"]).all()
-    assert model.window_size == 1
-
-
-@pytest.mark.parametrize("kind", FAMILIES)
 def test_a_sequence_beyond_the_limit_is_refused_and_not_cut(prepared, kind):
     chat, examples = prepared(kind)
     transform = ExampleTransform(examples, chat)
@@ -115,33 +80,3 @@ def test_the_longest_text_of_each_picture_size_is_tried_before_training(prepared
     assert abs(tried - longest) <= 10
     with pytest.raises(SequenceTooLongError, match="nothing is cut"):
         refuse_long_sequences(examples, chat, Collator(chat, tried - 1, examples.sample_id))
-
-
-def test_ends_of_turn_are_the_templates_own(prepared):
-    ends = {kind: prepared(kind)[0].end_of_turn for kind in FAMILIES}
-    qwen = dict.fromkeys(("qwen", "qwen3", "internvl"), "<|im_end|>")
-    assert ends == qwen | {"llava": "</s>", "gemma3": "<end_of_turn>"}
-
-
-def test_a_model_without_a_chat_template_is_refused(prepared):
-    chat, _ = prepared("llava")
-    chat.processor.chat_template = None
-    with pytest.raises(BaseModelError, match="no chat template"):
-        chat_of(chat.processor, "some/base")
-
-
-def test_a_template_that_leaves_the_picture_out_is_refused(prepared):
-    chat, _ = prepared("llava")
-    chat.processor.chat_template = chat.processor.chat_template.replace("<image>", "")
-    with pytest.raises(BaseModelError, match="leaves the picture out"):
-        chat_of(chat.processor, "some/base")
-
-
-def test_a_beginning_that_the_tokenizer_adds_stands_in_the_prompt_once(prepared):
-    chat, _ = prepared("gemma3")
-    assert chat.prompt("Q").count("<bos>") == 1
-    picture = Image.new("RGB", (56, 56))
-    tokens = chat.processor(images=[[picture]], text=[chat.prompt("Q")], add_special_tokens=False)[
-        "input_ids"
-    ][0]
-    assert tokens.count(chat.processor.tokenizer.bos_token_id) == 1

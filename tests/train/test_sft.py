@@ -18,14 +18,15 @@ from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.analysis.report import write_report
 from medvision.cli import main
 from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.models.generation import Generation
+from medvision.models.in_process.generate import LoadedModel
 from medvision.models.profiles import profile_for
 from medvision.samples import sample_table
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
 from medvision.train import sft as sft_module
-from medvision.train.base_model import load_model, load_processor
-from medvision.train.chat import chat_of
+from medvision.train.base_model import load_chat, load_model
 from medvision.train.collate import ExampleTransform
 from medvision.train.config import (
     AdapterConfig,
@@ -38,10 +39,9 @@ from medvision.train.config import (
 )
 from medvision.train.errors import MergeError, NotFiniteError, OtherRunError, SequenceTooLongError
 from medvision.train.examples import picture_family
-from medvision.train.in_process import InProcessModel
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
-from medvision.train.validation import flat_metrics
+from medvision.train.validation import ModelInTraining, flat_metrics
 from tests.train.conftest import (
     FAMILIES,
     QWEN_LIMITS,
@@ -62,10 +62,9 @@ LEARNING_RATE, N_STEPS = 5e-3, 400
 def asked(base, config, run, samples):
     """Scores of a merged or base model on unseen samples."""
     model_config = dataclasses.replace(config.model, base=str(base))
-    chat = chat_of(load_processor(model_config), str(base))
-    model = InProcessModel(
-        load_model(model_config).eval(), chat, model_id=run.name, max_new_tokens=40, batch_size=16
-    )
+    loaded = LoadedModel(model=load_model(model_config).eval(), chat=load_chat(model_config))
+    generation = Generation(max_tokens=40)
+    model = ModelInTraining(loaded=loaded, model_id=run.name, generation=generation, batch_size=16)
     request = EvalRequest(
         samples=sample_table(samples), model=model, family=picture_family(config.model)
     )

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
+from medvision.errors import MissingExtraError
 from medvision.volumes import read_geometry, read_volume
 from medvision.volumes.errors import (
     GantryTiltError,
-    MissingExtraError,
     MissingSlicesError,
     MissingSpacingError,
     NonUniformSlicesError,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from medvision.cli import main
+from medvision.errors import MissingExtraError
 from medvision.table.read import read_regions, read_structures
 from medvision.volumes import read_volume
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
@@ -17,7 +18,6 @@ from medvision.volumes.errors import (
     CorruptFileError,
     DimensionsError,
     LabelValuesError,
-    MissingExtraError,
 )
 
 hd = pytest.importorskip("highdicom", reason="extra dicom is not installed")

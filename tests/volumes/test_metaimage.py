@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 
+from medvision.errors import MissingExtraError
 from medvision.volumes import read_label_map, read_volume
 from medvision.volumes.errors import (
     DimensionsError,
     InvalidSpacingError,
-    MissingExtraError,
     MissingFileError,
     MissingSpacingError,
     NotAnImageError,

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from medvision.errors import MissingExtraError
 from medvision.volumes import read_geometry, read_label_map, read_volume
 from medvision.volumes.errors import (
     BadHeaderError,
@@ -13,7 +14,6 @@ from medvision.volumes.errors import (
     DimensionsError,
     EmptyFileError,
     InvalidSpacingError,
-    MissingExtraError,
     MissingFileError,
     NotAnImageError,
     TruncatedFileError,

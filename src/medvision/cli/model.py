@@ -6,7 +6,7 @@ from typing import Annotated
 from medvision.cli.asking import PaceOptions
 from medvision.cli.options import Option
 from medvision.models.generation import Generation
-from medvision.models.hf_weights import Precision, WeightSettings
+from medvision.models.in_process.weights import Precision, WeightSettings
 from medvision.models.openai_server import OpenAIServer, ServerSettings
 
 

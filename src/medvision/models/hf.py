@@ -1,50 +1,38 @@
 """A model in this process: any `AutoModelForImageTextToText`, with or without a LoRA adapter.
 
-It gets the same messages and settings as a served model. Needs the extra `hf`; nothing of it is
-imported, and no weights are read, before the first question has to be asked.
+It gets the same messages and settings as a served model. Needs the extra `hf`; no weights are read
+before the first question has to be asked.
 """
 
-import io
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from PIL import Image
 
 from medvision.errors import ItemError, UsageError
-from medvision.models.base import (
-    ALL_TASKS,
-    ErrorKind,
-    Json,
-    Question,
-    Reply,
-    ResponseStatus,
-    chat_messages,
-    error_reply,
-)
+from medvision.extras import require
+from medvision.models.base import ALL_TASKS, ErrorKind, Json, Question, Reply, error_reply
 from medvision.models.generation import Generation
-from medvision.models.hf_weights import (
+from medvision.models.in_process.chat import Chat, chat_of
+from medvision.models.in_process.generate import LoadedModel, picture_of
+from medvision.models.in_process.processor import load_processor
+from medvision.models.in_process.weights import (
     EXTRA,
-    LoadedModel,
-    LocatedWeights,
     WeightSettings,
-    load,
+    load_weights,
     located,
     resolved_precision,
+    with_adapter,
 )
 from medvision.tasks import Task
-from medvision.volumes.optional import require
 
 logger = logging.getLogger(__name__)
 
 WINDOW_BATCHES = 16
 """Batches whose questions are sorted by length together."""
-
-TEMPLATE_ARGUMENTS = "chat_template_kwargs"
-"""In `Generation.extra_body`: arguments of the chat template, as servers take them too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +74,7 @@ class HfModel:
         for module in ("torch", "transformers"):
             require(module, EXTRA, item=f"hf/{settings.weights.name}")
         self._settings = settings
-        self._located: LocatedWeights = located(settings.weights)
+        self._located = located(settings.weights)
         self._generation_key = settings.generation.as_key()
 
     @property
@@ -99,8 +87,8 @@ class HfModel:
     def revision(self) -> str:
         """The hub's commit or a digest of the files, of model and adapter, and the precision."""
         weights = self._settings.weights
-        quantised = " 4bit" if weights.in_4bit else ""
-        return f"{self._located.version} {resolved_precision(weights.precision)}{quantised}"
+        quantised = " 4bit-double" if weights.in_4bit else ""
+        return f"{self._located.version()} {resolved_precision(weights.precision)}{quantised}"
 
     @property
     def settings(self) -> Json:
@@ -124,35 +112,48 @@ class HfModel:
         return WINDOW_BATCHES * self.batch_size
 
     def key_inputs(self, question: Question) -> Json:  # noqa: ARG002
-        """Nothing beyond the prompt and the picture."""
-        return {}
+        """How a prompt starts, where that is not by the library's own rule."""
+        return self._chat.beginning.key_inputs
+
+    @cached_property
+    def _chat(self) -> Chat:
+        """Without the weights, which are read only when a question has to be asked."""
+        processor = load_processor(
+            self._located, trust_remote_code=self._settings.weights.trust_remote_code
+        )
+        return chat_of(processor, self.model_id)
 
     @cached_property
     def _loaded(self) -> LoadedModel:
-        return load(self._settings.weights, self._located)
-
-    @cached_property
-    def _arguments(self) -> Json:
-        return generate_arguments(self._settings.generation, self._loaded.model.generation_config)
+        weights = self._settings.weights
+        if (
+            not weights.device_map
+            and require("torch", EXTRA, item="hf/ models").cuda.is_available()
+        ):
+            weights = replace(weights, device_map="auto")
+        model = with_adapter(load_weights(weights, self._located), self._located)
+        return LoadedModel(model=model, chat=self._chat)
 
     def replies(self, questions: Sequence[Question]) -> list[Reply]:
         """Replies in the order of the questions; a picture that cannot be made is one error."""
-        pictures = [_picture(question) for question in questions]
-        shown = [place for place, picture in enumerate(pictures) if picture is not None]
-        found = self._generated(
-            [questions[place] for place in shown], [pictures[place] for place in shown]
-        )
-        of_place = dict(zip(shown, found, strict=True))
+        pictures: dict[int, Image.Image] = {}
+        for place, question in enumerate(questions):
+            try:
+                pictures[place] = picture_of(question)
+            except (ItemError, OSError) as error:
+                logger.warning("%s: picture not made: %s", question.sample.sample_id, error)
+        found = self._generated([questions[place] for place in pictures], list(pictures.values()))
+        of_place = dict(zip(pictures, found, strict=True))
         return [of_place.get(n) or error_reply(ErrorKind.IMAGE) for n in range(len(questions))]
 
-    def _generated(self, questions: list[Question], pictures: list[Any]) -> list[Reply]:
+    def _generated(self, questions: list[Question], pictures: list[Image.Image]) -> list[Reply]:
         """Replies to questions with pictures; halves that fit, where all together do not."""
         if not questions:
             return []
         torch = require("torch", EXTRA, item=self.model_id)
         start_s = time.perf_counter()
         try:
-            replies = self._batch(questions, pictures)
+            replies = self._loaded.replies(questions, pictures, self._settings.generation)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
         else:
@@ -165,132 +166,3 @@ class HfModel:
         return self._generated(questions[:half], pictures[:half]) + self._generated(
             questions[half:], pictures[half:]
         )
-
-    def _batch(self, questions: list[Question], pictures: list[Any]) -> list[Reply]:
-        torch = require("torch", EXTRA, item=self.model_id)
-        model, processor = self._loaded.model, self._loaded.processor
-        inputs = self._inputs(questions, pictures).to(model.device, model.dtype)
-        if self._settings.samples and self._settings.generation.seed is not None:
-            torch.manual_seed(self._settings.generation.seed + questions[0].repeat)
-        stop = self._settings.generation.stop
-        with torch.inference_mode():
-            tokens = model.generate(
-                **inputs,
-                **self._arguments,
-                **({"tokenizer": processor.tokenizer} if stop else {}),
-            )
-        n_prompt = inputs["input_ids"].shape[1]
-        prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
-        return [
-            self._reply(row.tolist(), n_tokens)
-            for row, n_tokens in zip(tokens[:, n_prompt:], prompt_tokens, strict=True)
-        ]
-
-    def _inputs(self, questions: list[Question], pictures: list[Any]) -> Any:
-        processor = self._loaded.processor
-        template_arguments = self._settings.generation.extra_body.get(TEMPLATE_ARGUMENTS, {})
-        texts = [
-            processor.apply_chat_template(
-                template_messages(question), add_generation_prompt=True, **template_arguments
-            )
-            for question in questions
-        ]
-        # A template may write the token that the tokenizer would put in front once more.
-        begin = processor.tokenizer.bos_token
-        is_begun = begin is not None and texts[0].startswith(begin)
-        return processor(
-            images=[[picture] for picture in pictures],
-            text=texts,
-            padding=True,
-            return_tensors="pt",
-            **({"add_special_tokens": False} if is_begun else {}),
-        )
-
-    def _reply(self, tokens: list[int], prompt_tokens: int) -> Reply:
-        """The reply that one row of new tokens holds."""
-        written, has_ended = until_end(tokens, self._end_tokens)
-        text = self._loaded.processor.tokenizer.decode(written, skip_special_tokens=True)
-        text, was_stopped = before_stop(text, self._settings.generation.stop)
-        is_whole = has_ended or was_stopped
-        return Reply(
-            status=ResponseStatus.OK if is_whole else ResponseStatus.TRUNCATED,
-            text=text,
-            finish_reason="stop" if is_whole else "length",
-            attempts=1,
-            prompt_tokens=prompt_tokens,
-            completion_tokens=len(written) + has_ended,
-        )
-
-    @cached_property
-    def _end_tokens(self) -> frozenset[int]:
-        ends = self._loaded.model.generation_config.eos_token_id
-        if ends is None:
-            ends = self._loaded.processor.tokenizer.eos_token_id
-        filling = self._loaded.processor.tokenizer.pad_token_id
-        return frozenset([*(ends if isinstance(ends, list) else [ends]), filling])
-
-
-def _picture(question: Question) -> Any:
-    """The picture as the processor takes it, or None where it cannot be made."""
-    if question.image_png is None:
-        msg = "expected a question with a picture for an hf/ model, found one of words alone"
-        raise UsageError(msg)
-    try:
-        return Image.open(io.BytesIO(question.image_png())).convert("RGB")
-    except (ItemError, OSError) as error:
-        logger.warning("%s: picture not made: %s", question.sample.sample_id, error)
-        return None
-
-
-def template_messages(question: Question) -> list[Json]:
-    """The question's messages as chat templates of processors take them."""
-    return [
-        {"role": message["role"], "content": _template_parts(message["content"])}
-        for message in chat_messages(question, "")
-    ]
-
-
-def _template_parts(content: str | list[Json]) -> list[Json]:
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return [{"type": "image"} if part["type"] == "image_url" else part for part in content]
-
-
-def generate_arguments(generation: Generation, defaults: Any) -> Json:
-    """Arguments of `generate` for the settings that a server gets as fields of a request.
-
-    Args:
-        generation: The settings.
-        defaults: The model's `GenerationConfig`: its fields are what `extra_body` may set.
-
-    Raises:
-        UsageError: `extra_body` holds something else.
-    """
-    further = {k: v for k, v in generation.extra_body.items() if k != TEMPLATE_ARGUMENTS}
-    unknown = sorted(name for name in further if not hasattr(defaults, name))
-    if unknown:
-        msg = f"extra_body: expected fields of GenerationConfig for an hf/ model, found {unknown}"
-        raise UsageError(msg)
-    arguments: Json = {"max_new_tokens": generation.max_tokens, "top_p": generation.top_p}
-    arguments["stop_strings"] = list(generation.stop) or None
-    arguments = {name: value for name, value in arguments.items() if value is not None}
-    if generation.temperature == 0:
-        greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        return {**arguments, **greedy, **further}
-    if generation.temperature is not None:
-        arguments |= {"do_sample": True, "temperature": generation.temperature}
-    return {**arguments, **further}
-
-
-def until_end(tokens: list[int], ends: frozenset[int]) -> tuple[list[int], bool]:
-    """Tokens before the first that ends a reply, and whether there is one; the rest is filling."""
-    for place, token in enumerate(tokens):
-        if token in ends:
-            return tokens[:place], True
-    return tokens, False
-
-
-def before_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """Text before the first stop string, as servers give it, and whether there is one."""
-    places = [place for word in stop if (place := text.find(word)) >= 0]
-    return (text[: min(places)], True) if places else (text, False)

@@ -1,6 +1,7 @@
 """Examples to batches of tensors: TRL's collator, with nothing cut and rows kept in sight."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from medvision.train.chat import Chat
+from medvision.models.in_process.chat import Chat
 from medvision.train.errors import SequenceTooLongError
 from medvision.train.examples import Examples, question
 
@@ -40,10 +41,27 @@ class ExampleTransform:
         asked = question(sample, self.examples.style, self.examples.family)
         return {
             "images": [self.examples.picture(sample)],
-            "prompt": self.chat.prompt(asked.prompt),
+            "prompt": self.chat.prompt(asked.prompt, self.examples.system_text),
             "completion": self.chat.completion(asked.target),
             ROW: row,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PromptsAsInEvaluation:
+    """Stands where TRL's collator calls the processor.
+
+    It calls with prompts and pictures, and with completions alone; both without special tokens. A
+    prompt's start token is the chat's affair, so that it is the one that evaluation puts there.
+    """
+
+    chat: Chat
+
+    def __call__(self, *, text: list[str], images: Any = None, **options: Any) -> Any:
+        """Tokens of prompts with one picture each, or of completions."""
+        if images is None:
+            return self.chat.processor(text=text, **options)
+        return self.chat.tokens(text, [picture for (picture,) in images])
 
 
 class Collator:
@@ -61,7 +79,7 @@ class Collator:
             sample_id: Names a row in messages.
         """
         self._collate = DataCollatorForVisionLanguageModeling(
-            processor=chat.processor, max_length=None, completion_only_loss=True
+            processor=_PromptsAsInEvaluation(chat=chat), max_length=None, completion_only_loss=True
         )
         self._max_length = max_length
         self._sample_id = sample_id
@@ -102,14 +120,20 @@ def refuse_long_sequences(examples: Examples, chat: Chat, collator: Collator) ->
     Raises:
         SequenceTooLongError: It exceeds the limit.
     """
+    # Questions of one kind differ in their numbers only: a row of each kind stands for them.
+    names = ["task", "dataset", "cohort", "image_id", "plane", "name", "metric_kind", "metric_key"]
+    names += ["height_px", "width_px"]
+    samples = examples.table.select(names)
+    samples = samples.append_column("row", pa.array(np.arange(samples.num_rows)))
+    of_each_kind = samples.group_by(names).aggregate([("row", "min")])["row_min"]
     longest: dict[tuple[int, int], tuple[int, Batch]] = {}
-    for row in _of_each_wording(examples.table):
+    for row in sorted(of_each_kind.to_pylist()):
         sample = examples.sample(row)
         asked = question(sample, examples.style, examples.family)
         size_hw = examples.family.view(sample.geometry).sent_hw
         length = len(asked.prompt) + len(asked.target)
         if length > longest.get(size_hw, (0, {}))[0]:
-            made = {"prompt": chat.prompt(asked.prompt), ROW: row}
+            made = {"prompt": chat.prompt(asked.prompt, examples.system_text), ROW: row}
             longest[size_hw] = (length, made | {"completion": chat.completion(asked.target)})
     n_tokens = 0
     for size_hw, (_, example) in longest.items():
@@ -117,13 +141,3 @@ def refuse_long_sequences(examples: Examples, chat: Chat, collator: Collator) ->
         batch = collator([example | {"images": [blank]}])
         n_tokens = max(n_tokens, int(batch["attention_mask"].sum()))
     return n_tokens
-
-
-def _of_each_wording(samples: pa.Table) -> list[int]:
-    """A row of each kind of question, which differ in their numbers only."""
-    names = ["task", "dataset", "cohort", "image_id", "plane", "name", "metric_kind", "metric_key"]
-    numbered = samples.select([*names, "height_px", "width_px"])
-    numbered = numbered.append_column("row", pa.array(np.arange(samples.num_rows)))
-    found = numbered.group_by([*names, "height_px", "width_px"]).aggregate([("row", "min")])
-    rows: list[int] = sorted(found["row_min"].to_pylist())
-    return rows

@@ -34,7 +34,3 @@ class NotFiniteError(MedVisionError):
 
 class MergeError(MedVisionError):
     """The merged model does not give what base and adapter give together."""
-
-
-class MissingTrainExtraError(UsageError):
-    """A library that training needs is not installed."""

@@ -102,10 +102,17 @@ class Examples:
         table: The samples; worker processes share it without a copy.
         style: Of prompt and target.
         family: How the model sees pictures.
+        system_text: The system message; none when empty.
     """
 
     def __init__(
-        self, samples: pa.Table, style: Style, family: PictureFamily, *, n_volumes: int
+        self,
+        samples: pa.Table,
+        style: Style,
+        family: PictureFamily,
+        *,
+        n_volumes: int,
+        system_text: str = "",
     ) -> None:
         """Keep the samples.
 
@@ -114,10 +121,12 @@ class Examples:
             style: Of prompt and target.
             family: How the model sees pictures.
             n_volumes: Volumes each process keeps.
+            system_text: The system message; none when empty.
         """
         self.style = style
         self.family = family
         self.table = samples
+        self.system_text = system_text
         self._n_volumes = n_volumes
         self._pictures: SlicePictures | None = None
 

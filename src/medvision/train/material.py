@@ -14,12 +14,13 @@ from datasets import Dataset
 from trl import SFTConfig
 
 from medvision.errors import ItemError
+from medvision.models.in_process.chat import Chat
+from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import Sample, sample_table, samples_from_table
 from medvision.tasks import Task
-from medvision.train.base_model import check_stated_size, has_accelerator, load_processor
+from medvision.train.base_model import check_stated_size, has_accelerator, load_chat, located_base
 from medvision.train.card import CardFacts, machine_words, sample_counts
-from medvision.train.chat import Chat, chat_of
 from medvision.train.collate import ROW, Collator, ExampleTransform
 from medvision.train.config import SftConfig
 from medvision.train.errors import NoSamplesError
@@ -60,7 +61,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
     """
     selected = training_samples(config, root)
     family = picture_family(config.model)
-    entries, unwritable = _writable(selected, config)
+    entries, unwritable = _writable(selected, config, family)
     samples, order = training_order(
         entries,
         temperature=config.data.temperature,
@@ -69,10 +70,18 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         in_flight=config.data.volumes_in_flight,
         seed=config.data.seed,
     )
-    examples = Examples(samples, config.data.style, family, n_volumes=config.data.volumes_in_flight)
-    processor = load_processor(config.model)
-    chat = chat_of(processor, config.model.base, system_text(config.model))
-    check_stated_size(processor, family, config.model.base)
+    examples = Examples(
+        samples,
+        config.data.style,
+        family,
+        n_volumes=config.data.volumes_in_flight,
+        system_text=system_text(config.model),
+    )
+    chat = load_chat(config.model)
+    check_stated_size(chat.processor, family, config.model.base)
+    own = transformers.AutoConfig.from_pretrained(str(located_base(config.model).model))
+    own_length = int(own.get_text_config().max_position_embeddings)
+    max_length = min(config.run.max_length or own_length, own_length)
     facts = CardFacts(
         counts=sample_counts(samples),
         n_subjects=samples.group_by(["dataset", "subject_id"]).aggregate([]).num_rows,
@@ -85,7 +94,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         config=config,
         out=out,
         chat=chat,
-        collator=Collator(chat, _max_length(config), examples.sample_id),
+        collator=Collator(chat, max_length, examples.sample_id),
         examples=examples,
         order=order,
         validation=selected.validation,
@@ -94,27 +103,27 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
 
 
 def _writable(
-    selected: TrainingSamples, config: SftConfig
+    selected: TrainingSamples, config: SftConfig, family: PictureFamily
 ) -> tuple[list[pa.Table], dict[str, int]]:
     """Samples that have a target, by entry; and how many have none, by reason.
 
     Raises:
         NoSamplesError: None of an entry has.
     """
-    family, style = picture_family(config.model), config.data.style
+    style = config.data.style
     dropped: Counter[str] = Counter()
     entries = []
     for mix, entry in zip(config.data.tasks, selected.train, strict=True):
+        # Direct answers of hundreds of thousands of samples are judged as arrays; the few that
+        # stay open, and all with steps, are written one by one to see.
         is_written = _are_plain(entry) if style is Style.DIRECT else np.zeros(len(entry), bool)
         for place in np.flatnonzero(~is_written).tolist():
             sample = samples_from_table(entry.slice(place, 1))[0]
-            try:
-                question(sample, style, family)
-            except ItemError as error:
+            if (error := why_no_target(sample, style, family)) is None:
+                is_written[place] = True
+            else:
                 logger.warning("%s: %s", sample.sample_id, error)
                 dropped[error.reason] += 1
-            else:
-                is_written[place] = True
         if not is_written.any():
             msg = f"{mix.task}: none of {len(entry)} samples has a target that can be written"
             raise NoSamplesError(msg)
@@ -133,29 +142,25 @@ def _are_plain(samples: pa.Table) -> npt.NDArray[np.bool_]:
     return plain
 
 
+def why_no_target(sample: Sample, style: Style, family: PictureFamily) -> ItemError | None:
+    """Why a sample's target cannot be written; None where it can."""
+    try:
+        question(sample, style, family)
+    except ItemError as error:
+        return error
+    return None
+
+
 def _epochs(config: SftConfig, n_samples: int) -> int:
     """Passes that the order must hold."""
     optimiser = config.optimiser
     if not optimiser.max_steps:
         return optimiser.epochs
-    per_step = optimiser.batch_size * optimiser.accumulation * _n_processes()
+    # making the trainer's settings joins the processes as it will join them, and so counts them
+    settings = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
+    per_step = optimiser.batch_size * optimiser.accumulation * int(settings.world_size)
     per_epoch = config.data.samples_per_epoch or n_samples
     return -(-optimiser.max_steps * per_step // per_epoch)
-
-
-def _n_processes() -> int:
-    """Training processes, joined the way the trainer joins them."""
-    settings = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
-    return int(settings.world_size)
-
-
-def _max_length(config: SftConfig) -> int:
-    """The configured limit, or the model's own."""
-    own = transformers.AutoConfig.from_pretrained(
-        config.model.base, revision=config.model.revision or None
-    )
-    longest = int(own.get_text_config().max_position_embeddings)
-    return min(config.run.max_length or longest, longest)
 
 
 def training_dataset(material: Material) -> Dataset:
@@ -168,17 +173,17 @@ def validation_dataset(material: Material) -> Dataset | None:
     """Examples for the validation loss."""
     if not material.validation:
         return None
-    data = material.config.data
-    family = material.examples.family
-    questions = sample_table(material.validation)
-    examples = Examples(questions, data.style, family, n_volumes=data.volumes_in_flight)
-    rows = [row for row in range(len(examples)) if _has_target(examples, row)]
+    of_training, style = material.examples, material.config.data.style
+    examples = Examples(
+        sample_table(material.validation),
+        style,
+        of_training.family,
+        n_volumes=material.config.data.volumes_in_flight,
+        system_text=of_training.system_text,
+    )
+    rows = [
+        row
+        for row, sample in enumerate(material.validation)
+        if why_no_target(sample, style, of_training.family) is None
+    ]
     return Dataset.from_dict({ROW: rows}).with_transform(ExampleTransform(examples, material.chat))
-
-
-def _has_target(examples: Examples, row: int) -> bool:
-    try:
-        question(examples.sample(row), examples.style, examples.family)
-    except ItemError:
-        return False
-    return True

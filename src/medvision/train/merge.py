@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import PeftConfig, PeftModel
 from PIL import Image
-from transformers import AutoModelForImageTextToText
 
+from medvision.models.in_process.chat import Chat, chat_of
+from medvision.models.in_process.processor import load_processor
+from medvision.models.in_process.weights import (
+    ADAPTER_CONFIG,
+    Precision,
+    WeightSettings,
+    load_weights,
+    located,
+    with_adapter,
+)
 from medvision.models.profiles import CARRIED
 from medvision.table.manifest import MANIFEST, write_manifest
-from medvision.train.base_model import load_processor
 from medvision.train.card import CARD
-from medvision.train.chat import Chat, chat_of
-from medvision.train.config import ModelConfig
 from medvision.train.errors import MergeError
 
 logger = logging.getLogger(__name__)
@@ -61,39 +66,48 @@ def merge_adapter(
 
     Raises:
         MergeError: `out` is in use, `adapter` is none, or the merged model gives something else.
+        UsageError: The base model is not there.
     """
-    _check_folders(adapter, out)
-    base = base or str(PeftConfig.from_pretrained(str(adapter)).base_model_name_or_path)
-    config = ModelConfig(base=base)
-    processor = load_processor(config, str(adapter) if _has_processor(adapter) else "")
-    chat = chat_of(processor, base)
-    model = PeftModel.from_pretrained(_loaded(base, dtype), str(adapter)).eval()
-    expected = _log_probabilities(model, chat)
-    merged = model.merge_and_unload()
-    merged.save_pretrained(str(out))
-    processor.save_pretrained(str(out))
-    del model, merged
-    result = _compared(expected, _log_probabilities(_loaded(str(out), dtype), chat), out)
-    _refuse_other_model(result, dtype)
-    _write_records(result, adapter, base)
-    return result
-
-
-def _check_folders(adapter: Path, out: Path) -> None:
-    if not (adapter / "adapter_config.json").is_file():
-        msg = f"{adapter}: expected a folder with adapter_config.json, as `train sft` writes it"
+    if not (adapter / ADAPTER_CONFIG).is_file():
+        msg = f"{adapter}: expected a folder with {ADAPTER_CONFIG}, as `train sft` writes it"
         raise MergeError(msg)
     if out.exists() and any(out.iterdir()):
         msg = f"{out}: expected a new or empty folder for the merged model; choose another"
         raise MergeError(msg)
-
-
-def _has_processor(folder: Path) -> bool:
-    return (folder / "processor_config.json").exists()
-
-
-def _loaded(name: str, dtype: torch.dtype) -> Any:
-    return AutoModelForImageTextToText.from_pretrained(name, dtype=dtype).eval()
+    precision = Precision(str(dtype).removeprefix("torch."))
+    settings = WeightSettings(
+        name=base or str(adapter), adapter=str(adapter) if base else "", precision=precision
+    )
+    found = located(settings)
+    processor = load_processor(found)
+    chat = chat_of(processor, found.name)
+    model = with_adapter(load_weights(settings, found), found)
+    pair_gives = _log_probabilities(model, chat)
+    # An adapter trained over a base in 4 bits is folded into the base in full all the same:
+    # folded into the quantised one, its small changes would be rounded away.
+    merged = model.merge_and_unload()
+    merged.save_pretrained(str(out))
+    processor.save_pretrained(str(out))
+    del model, merged
+    again = WeightSettings(name=str(out), precision=precision)
+    merged_gives = _log_probabilities(load_weights(again, located(again)).eval(), chat)
+    same_top = pair_gives.argmax(dim=-1) == merged_gives.argmax(dim=-1)
+    likely = pair_gives > np.log(1e-4)  # differences of log-probabilities mean nothing below
+    result = MergeResult(
+        model=out,
+        max_difference=float((pair_gives - merged_gives).abs()[likely].max()),
+        same_top_token_frac=float(same_top.float().mean()),
+    )
+    if result.max_difference > TOLERANCE[dtype]:
+        msg = (
+            f"{out}: expected the merged model to give what base and adapter give, within "
+            f"{TOLERANCE[dtype]}, found log-probabilities {result.max_difference:.3g} apart (same "
+            f"top token for {result.same_top_token_frac:.1%}); do not use it: keep the adapter, or "
+            "merge in fp32"
+        )
+        raise MergeError(msg)
+    _write_records(result, adapter, found.name)
+    return result
 
 
 def _log_probabilities(model: Any, chat: Chat) -> torch.Tensor:
@@ -102,37 +116,15 @@ def _log_probabilities(model: Any, chat: Chat) -> torch.Tensor:
     for seed in range(N_PROBES):
         rng = np.random.default_rng(seed)
         noise = rng.integers(0, 256, (PROBE_SIDE_PX, PROBE_SIDE_PX, 3), dtype=np.uint8)
-        inputs = chat.processor(
-            images=[[Image.fromarray(noise)]],
-            text=[chat.prompt(PROBE_TEXT) + str(10 * seed)],
-            return_tensors="pt",
-            add_special_tokens=False,
-        ).to(model.device)
+        prompt = chat.prompt(PROBE_TEXT) + str(10 * seed)
+        inputs = chat.tokens([prompt], [Image.fromarray(noise)]).to(model.device)
         with torch.no_grad():
             rows.append(model(**inputs).logits[0].float().log_softmax(dim=-1))
     return torch.cat(rows)
 
 
-def _compared(expected: torch.Tensor, found: torch.Tensor, out: Path) -> MergeResult:
-    likely = expected > np.log(1e-4)  # differences of log-probabilities mean nothing below
-    difference = (expected - found).abs()[likely].max()
-    same = (expected.argmax(dim=-1) == found.argmax(dim=-1)).float().mean()
-    return MergeResult(model=out, max_difference=float(difference), same_top_token_frac=float(same))
-
-
-def _refuse_other_model(result: MergeResult, dtype: torch.dtype) -> None:
-    if result.max_difference <= TOLERANCE[dtype]:
-        return
-    msg = (
-        f"{result.model}: expected the merged model to give what base and adapter give, within "
-        f"{TOLERANCE[dtype]}, found log-probabilities {result.max_difference:.3g} apart (same top "
-        f"token for {result.same_top_token_frac:.1%}); do not use it: keep the adapter, or merge "
-        "in fp32"
-    )
-    raise MergeError(msg)
-
-
 def _write_records(result: MergeResult, adapter: Path, base: str) -> None:
+    """The adapter's card and profile beside the merged model, and its manifest last."""
     card = adapter / CARD
     if card.exists():
         note = (
@@ -149,7 +141,7 @@ def _write_records(result: MergeResult, adapter: Path, base: str) -> None:
             "stage": "merge",
             "base": base,
             "adapter": str(adapter),
-            "adapter_config": json.loads((adapter / "adapter_config.json").read_text("utf-8")),
+            "adapter_config": json.loads((adapter / ADAPTER_CONFIG).read_text("utf-8")),
             "max_difference": result.max_difference,
             "same_top_token_frac": result.same_top_token_frac,
         },

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import prepare_model_for_kbit_training
 from transformers import PrinterCallback
 from trl import SFTConfig
 
-from medvision.models.hf_weights import keep_4bit_layout
+from medvision.extras import require
 from medvision.models.profiles import CARRIED, profile_text
 from medvision.table.manifest import (
     jsonable,
@@ -20,11 +21,7 @@ from medvision.table.manifest import (
     write_manifest,
     write_text,
 )
-from medvision.train.base_model import (
-    compute_dtype,
-    has_accelerator,
-    load_model,
-)
+from medvision.train.base_model import computes_in_bf16, has_accelerator, load_model
 from medvision.train.card import scores_by_step, write_card
 from medvision.train.collate import refuse_long_sequences
 from medvision.train.config import SftConfig, Tuning
@@ -49,6 +46,9 @@ from medvision.train.validation import Validator
 
 CHECKPOINTS, VALIDATION, MODEL = "checkpoints", "validation", "model"
 CONFIG = "config.json"
+
+LOGGERS = {"tensorboard": "train", "wandb": "wandb"}
+"""Libraries that `run.log_to` may name, and the extras that install them."""
 
 Move = Callable[[int, int, str], None]
 
@@ -88,39 +88,41 @@ def train_sft(
         NotFiniteError: Loss or gradient became NaN.
     """
     out = Path(config.output)
-    _claim(out, config)
+    resolved, stored = json.dumps(jsonable(config), indent=1) + "\n", out / CONFIG
+    if stored.exists() and stored.read_text(encoding="utf-8") != resolved:
+        msg = (
+            f"{out}: holds a run of another configuration (see {stored}); choose another output "
+            "folder, or remove this one"
+        )
+        raise OtherRunError(msg)
     if (manifest := read_manifest(out)) is not None:
         scores = {int(step): values for step, values in manifest["scores"].items()}
         counts = manifest["counts"]
         return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)
+    for name in config.run.log_to:
+        require(name, LOGGERS[name], item="run.log_to")
+    out.mkdir(parents=True, exist_ok=True)
+    if not stored.exists():
+        write_text(stored, resolved)
     material = prepared_material(config, out, root)
     trainer = _trainer(material, move)
     _train(trainer, material)
     return _finished(trainer, material)
 
 
-def _claim(out: Path, config: SftConfig) -> None:
-    """Store the resolved configuration, or refuse a folder that holds another one's run."""
-    text = json.dumps(jsonable(config), indent=1) + "\n"
-    stored = out / CONFIG
-    if stored.exists() and stored.read_text(encoding="utf-8") != text:
-        msg = (
-            f"{out}: holds a run of another configuration (see {stored}); choose another output "
-            "folder, or remove this one"
-        )
-        raise OtherRunError(msg)
-    out.mkdir(parents=True, exist_ok=True)
-    if not stored.exists():
-        write_text(stored, text)
-
-
 def _trainer(material: Material, move: Move | None) -> SampleTrainer:
     config = material.config
     refuse_long_sequences(material.examples, material.chat, material.collator)
     model = load_model(config.model)
-    adapter = None if config.model.tuning is Tuning.FULL else lora_config(model, config.adapter)
+    adapter = None
+    if config.model.tuning is not Tuning.FULL:
+        adapter = lora_config(model, config.adapter)
+        adapter.revision = config.model.revision or None  # of the base: who loads it gets the same
     if config.model.tuning is Tuning.QLORA:
-        model = _prepared_for_4bit(model, config)
+        # Freezes, and holds in fp32 what is not packed: norms and embeddings, as QLoRA does.
+        model = prepare_model_for_kbit_training(
+            model, use_gradient_checkpointing=config.run.gradient_checkpointing
+        )
     trainer = SampleTrainer(
         model=model,
         args=_arguments(material),
@@ -132,43 +134,26 @@ def _trainer(material: Material, move: Move | None) -> SampleTrainer:
         callbacks=[WholeCheckpoints(), *([ProgressReport(move)] if move else [])],
     )
     if not trainer.is_fsdp_enabled:  # which does the same by itself
-        _hold_trainable_in_fp32(trainer.model)
+        # Steps of a usual learning rate would be lost in bf16's eight bits; the computation stays
+        # in bf16, under autocast.
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(torch.float32)
     trainer.remove_callback(PrinterCallback)
-    trainer.validator = _validator(material)
+    if material.validation:
+        trainer.validator = Validator(
+            samples=material.validation,
+            style=config.data.style,
+            family=material.examples.family,
+            chat=material.chat,
+            system_text=material.examples.system_text,
+            max_new_tokens=config.validation.max_new_tokens,
+            batch_size=config.validation.batch_size,
+        )
     trainer.validation_folder = material.out / VALIDATION
     trainer.sample_id = material.examples.sample_id
     trainer.write_card = lambda folder: write_card(config, material.facts, folder)
     return trainer
-
-
-def _prepared_for_4bit(model: Any, config: SftConfig) -> Any:
-    from peft import prepare_model_for_kbit_training
-
-    keep_4bit_layout(model)
-    return prepare_model_for_kbit_training(
-        model, use_gradient_checkpointing=config.run.gradient_checkpointing
-    )
-
-
-def _hold_trainable_in_fp32(model: Any) -> None:
-    """Small steps would be lost in bf16's eight bits; the computation stays in bf16."""
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.float32)
-
-
-def _validator(material: Material) -> Validator | None:
-    if not material.validation:
-        return None
-    validation = material.config.validation
-    return Validator(
-        samples=material.validation,
-        style=material.config.data.style,
-        family=material.examples.family,
-        chat=material.chat,
-        max_new_tokens=validation.max_new_tokens,
-        batch_size=validation.batch_size,
-    )
 
 
 def _arguments(material: Material) -> SFTConfig:
@@ -191,7 +176,7 @@ def _arguments(material: Material) -> SFTConfig:
         optim="adamw_torch",
         use_cpu=not has_accelerator(),
         dataloader_pin_memory=has_accelerator(),
-        bf16=compute_dtype(config.model) is torch.bfloat16,
+        bf16=computes_in_bf16(config.model),
         gradient_checkpointing=run.gradient_checkpointing,
         max_length=None,
         eos_token=material.chat.end_of_turn,

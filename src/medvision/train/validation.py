@@ -8,7 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medvision.models.base import ALL_TASKS, Json, Question, Reply
 from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.models.generation import Generation
+from medvision.models.in_process.chat import Chat
+from medvision.models.in_process.generate import LoadedModel, picture_of
 from medvision.models.run_folder import scores_path
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
@@ -16,8 +20,6 @@ from medvision.samples import Sample, sample_table
 from medvision.scoring import aggregate
 from medvision.scoring.score_run import score_run
 from medvision.tasks import TASKS, Task
-from medvision.train.chat import Chat
-from medvision.train.in_process import InProcessModel
 
 SCORE = "validation_score"
 """Name of the one number by which checkpoints are kept."""
@@ -42,6 +44,47 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInTraining:
+    """Weights that are still changing as a model that the run loop can ask.
+
+    What fails in evaluation for one question stops training: processes that share weights must make
+    the same calls, so none may go on with fewer questions, or with half a batch, by itself.
+
+    Attributes:
+        loaded: The model as it is now, in evaluation mode.
+        model_id: How reports name it.
+        generation: Greedy, as checkpoints are compared.
+        batch_size: Questions generated at once.
+    """
+
+    loaded: LoadedModel
+    model_id: str
+    generation: Generation
+    batch_size: int
+    revision: str = ""
+    tasks: frozenset[Task] = ALL_TASKS
+
+    @property
+    def settings(self) -> Json:
+        """Generation settings as they enter a key."""
+        return self.generation.as_key()
+
+    @property
+    def window_size(self) -> int:
+        """Questions to sort by length: none, so that a batch never depends on the others."""
+        return self.batch_size
+
+    def key_inputs(self, question: Question) -> Json:  # noqa: ARG002
+        """How a prompt starts, as of the model that comes out."""
+        return self.loaded.chat.beginning.key_inputs
+
+    def replies(self, questions: Sequence[Question]) -> list[Reply]:
+        """Replies in the order of the questions."""
+        pictures = [picture_of(question) for question in questions]
+        return self.loaded.replies(questions, pictures, self.generation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Validator:
     """Asks a model in training the validation questions.
 
@@ -50,6 +93,7 @@ class Validator:
         style: Of prompt and answer.
         family: How the model sees pictures.
         chat: The model's conversation form.
+        system_text: The system message; none when empty.
         max_new_tokens: Of a reply.
         batch_size: Replies generated at a time.
     """
@@ -58,6 +102,7 @@ class Validator:
     style: Style
     family: PictureFamily
     chat: Chat
+    system_text: str
     max_new_tokens: int
     batch_size: int
 
@@ -77,16 +122,15 @@ class Validator:
         folder = run if shard.n_ranks == 1 else run / f"part-{shard.rank}"
         request = EvalRequest(
             samples=sample_table(own),
-            model=InProcessModel(
-                model,
-                self.chat,
+            model=ModelInTraining(
+                loaded=LoadedModel(model=model, chat=self.chat),
                 model_id=model_id,
-                max_new_tokens=self.max_new_tokens,
+                generation=Generation(max_tokens=self.max_new_tokens),
                 batch_size=self.batch_size,
             ),
             family=self.family,
             style=self.style,
-            system_text=self.chat.system_text,
+            system_text=self.system_text,
             selection={"suite": "validation", "split": "train"},
         )
         evaluate(request, folder)

@@ -3,7 +3,6 @@
 from medvision.volumes.canonical import canonical_volume
 from medvision.volumes.fingerprint import volume_fingerprint
 from medvision.volumes.grid import check_same_grid
-from medvision.volumes.optional import require
 from medvision.volumes.read import IMAGE_SUFFIXES, read_geometry, read_label_map, read_volume
 from medvision.volumes.volume import (
     Slice2D,
@@ -25,7 +24,6 @@ __all__ = [
     "read_geometry",
     "read_label_map",
     "read_volume",
-    "require",
     "slice_pixels",
     "spacing_suspect",
     "volume_fingerprint",

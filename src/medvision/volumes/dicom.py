@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from medvision.extras import require
 from medvision.volumes.dicom_stack import SlicePlacement, stack_affine, stacking_order
 from medvision.volumes.errors import (
     CorruptFileError,
@@ -16,7 +17,6 @@ from medvision.volumes.errors import (
     UnsupportedPixelsError,
 )
 from medvision.volumes.metaimage import LPS_TO_RAS
-from medvision.volumes.optional import require
 from medvision.volumes.pictures import luminance
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
 from medvision.volumes.volume import SpacingSource, VoxelArray

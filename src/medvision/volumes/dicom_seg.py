@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medvision.extras import require
 from medvision.frames import ijk_from_ras
 from medvision.volumes.canonical import canonical_volume
 from medvision.volumes.dicom import has_preamble
@@ -24,7 +25,6 @@ from medvision.volumes.errors import (
 )
 from medvision.volumes.grid import CORNER_TOLERANCE_VOXELS, corner_offset_voxels
 from medvision.volumes.metaimage import LPS_TO_RAS
-from medvision.volumes.optional import require
 from medvision.volumes.stored import StoredImage
 from medvision.volumes.volume import ORIENTATION_UNKNOWN, SpacingSource, Volume
 

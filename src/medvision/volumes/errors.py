@@ -133,9 +133,3 @@ class GantryTiltError(ItemError):
     """DICOM slices stacked along a direction that is not their normal."""
 
     reason = "gantry_tilt"
-
-
-class MissingExtraError(ItemError):
-    """An optional library is not installed."""
-
-    reason = "missing_extra"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from medvision.extras import require
 from medvision.frames import FloatArray
 from medvision.volumes.errors import (
     CorruptFileError,
@@ -18,7 +19,6 @@ from medvision.volumes.errors import (
     UnsupportedPixelsError,
 )
 from medvision.volumes.gzip_stream import first_bytes
-from medvision.volumes.optional import require
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
 from medvision.volumes.volume import SpacingSource, VoxelArray
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medvision.errors import ItemError
-from medvision.volumes import require
+from medvision.extras import require
 
 SUV_WINDOW = (0.0, 10.0)
 """SUV shown as black and as white."""

@@ -1,9 +1,9 @@
-"""Optional libraries."""
+"""Libraries that only an extra of this package installs."""
 
 import importlib
 from types import ModuleType
 
-from medvision.volumes.errors import MissingExtraError
+from medvision.errors import MissingExtraError
 
 
 def require(module: str, extra: str, *, item: str) -> ModuleType:
@@ -12,10 +12,14 @@ def require(module: str, extra: str, *, item: str) -> ModuleType:
     Args:
         module: Name to import.
         extra: Of this package, that installs it.
-        item: The file that needs it, for the message.
+        item: What needs it (a file, a model, a command), for the message.
 
     Raises:
         MissingExtraError: It is not installed.
+
+    Example:
+        >>> require("math", "formats", item="a.dcm").sqrt(9.0)
+        3.0
     """
     try:
         return importlib.import_module(module)
