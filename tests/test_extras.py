@@ -42,6 +42,9 @@ def constants():
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(value))):
                     found.setdefault(name, set()).add(value)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(values=values)):
+                    texts = [v.value for v in values if isinstance(v, ast.Constant)]
+                    found.setdefault(name, set()).update(texts)
     return found
 
 
@@ -56,6 +59,10 @@ def extras_asked_for():
                 case ast.Call(func=ast.Name(id="require"), args=[_, ast.Constant(value=extra)]):
                     yield path, extra
                 case ast.Call(func=ast.Name(id="require"), args=[_, ast.Name(id=name)]):
+                    yield from ((path, extra) for extra in named[name])
+                case ast.Call(
+                    func=ast.Name(id="require"), args=[_, ast.Subscript(value=ast.Name(id=name))]
+                ):
                     yield from ((path, extra) for extra in named[name])
                 case ast.Call(func=ast.Name(id="require")):
                     pytest.fail(f"{path}: {ast.unparse(node)}: name the extra plainly")
