@@ -112,3 +112,23 @@ def test_contributing_states_the_bounds_that_are_checked():
         f"| below {structure.CLONED_BELOW_FRAC:.0%} |",
     ):
         assert row in text.replace(" %", "%")
+
+
+def test_architecture_names_every_room_in_words_and_in_the_picture():
+    rooms = {
+        path.stem
+        for path in (ROOT / "src" / "medvision").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    } - {"__init__"}
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = (ROOT / "docs" / "figures" / "architecture.svg").read_text(encoding="utf-8")
+    assert {room for room in rooms if f"`{room}`" not in page} == set()
+    assert {room for room in rooms if f">{room}<" not in drawn} == set()
+
+
+def test_files_that_architecture_tells_to_touch_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+\.(?:py|toml|md))`", page)
+    places = (ROOT, ROOT / "src" / "medvision")
+    assert named
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
