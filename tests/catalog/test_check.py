@@ -169,6 +169,20 @@ def test_a_mistake_makes_the_command_fail(monkeypatch, capsys):
     assert "1 mistakes" in shown
 
 
+def test_every_mistake_of_an_unreadable_declaration_is_a_finding(monkeypatch):
+    from medvision.cli import check_catalog
+
+    broken = GOOD.replace("label = 2", 'label = "two"').replace('["P1", "P2"]', '["P1", "P3"]')
+    monkeypatch.setattr(check_catalog, "dataset_names", lambda: ("toy",))
+    monkeypatch.setattr(check_catalog, "load_dataset", lambda name: parse_dataset(broken, name))
+    monkeypatch.setattr(check_catalog, "suite_names", list)
+    assert [str(finding) for finding in catalog_findings()] == [
+        'toy: invalid_declaration: toy: tasks[1].label: expected a whole number, found "two"',
+        "toy: invalid_declaration: toy: biometrics: lines.L-1-2: unknown landmark 'P3'; known: "
+        "P1, P2",
+    ]
+
+
 @pytest.mark.parametrize("name", ["BraTS24", "Ceph-Biometrics-400", "CAMUS", "KiPA22", "afids-mni"])
 def test_show_prints_everything(name, capsys):
     assert main(["catalog", "show", name]) == 0

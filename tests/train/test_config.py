@@ -89,7 +89,11 @@ def test_full_fine_tuning_has_its_own_learning_rate(tmp_path):
         ('base = "Qwen/Qwen2.5-VL-7B-Instruct"', "", "model: missing key 'base'"),
         ("[data]", "[adapter]\ndropout = 1.0\n[data]", "dropout must be in"),
         ("[data]", '[run]\nlog_to = ["mlflow"]\n[data]', "log_to takes tensorboard and wandb"),
-        ("[data]", "[optimiser]\nbatch_size = 0\n[data]", "sizes must be"),
+        (
+            "[data]",
+            "[optimiser]\nbatch_size = 0\n[data]",
+            "optimiser: batch_size and accumulation must be",
+        ),
         (
             "[data]",
             "[model.limits]\nmax_pixels = 1.5\n[data]",

@@ -70,7 +70,7 @@ class ModelConfig:
     attention: str = "sdpa"
 
     def __post_init__(self) -> None:
-        _refuse(len(self.shape_hw) not in {0, 2}, f"model: shape_hw wants two: {self.shape_hw}")
+        _refuse(len(self.shape_hw) not in {0, 2}, f"shape_hw wants two: {self.shape_hw}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +95,9 @@ class AdapterConfig:
     projector: bool = False
 
     def __post_init__(self) -> None:
-        _refuse(self.r < 1, f"adapter: r must be at least 1, found {self.r}")
-        _refuse(self.alpha < 1, f"adapter: alpha must be at least 1, found {self.alpha}")
-        _refuse(not 0 <= self.dropout < 1, f"adapter: dropout must be in [0, 1): {self.dropout}")
+        _refuse(self.r < 1, f"r must be at least 1, found {self.r}")
+        _refuse(self.alpha < 1, f"alpha must be at least 1, found {self.alpha}")
+        _refuse(not 0 <= self.dropout < 1, f"dropout must be in [0, 1): {self.dropout}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +148,10 @@ class DataConfig:
     volumes_in_flight: int = 8
 
     def __post_init__(self) -> None:
-        _refuse(not self.tables, "data: tables must name at least one folder")
-        _refuse(not self.tasks, "data: tasks must have at least one entry")
-        _refuse(self.temperature <= 0, f"data: temperature must be positive: {self.temperature}")
-        _refuse(self.volumes_in_flight < 1, "data: volumes_in_flight must be at least 1")
+        _refuse(not self.tables, "tables must name at least one folder")
+        _refuse(not self.tasks, "tasks must have at least one entry")
+        _refuse(self.temperature <= 0, f"temperature must be positive: {self.temperature}")
+        _refuse(self.volumes_in_flight < 1, "volumes_in_flight must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +195,13 @@ class OptimiserConfig:
     accumulation: int = 4
 
     def __post_init__(self) -> None:
-        _refuse(self.batch_size < 1 or self.accumulation < 1, "optimiser: sizes must be ≥ 1")
-        _refuse(self.epochs < 1, f"optimiser: epochs must be at least 1, found {self.epochs}")
-        _refuse(not 0 <= self.warmup_frac <= 1, "optimiser: warmup_frac must be in [0, 1]")
-        _refuse(self.max_grad_norm <= 0, "optimiser: max_grad_norm must be positive")
+        _refuse(
+            self.batch_size < 1 or self.accumulation < 1,
+            "batch_size and accumulation must be at least 1",
+        )
+        _refuse(self.epochs < 1, f"epochs must be at least 1, found {self.epochs}")
+        _refuse(not 0 <= self.warmup_frac <= 1, "warmup_frac must be in [0, 1]")
+        _refuse(self.max_grad_norm <= 0, "max_grad_norm must be positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +224,11 @@ class ValidationConfig:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        _refuse(not 0 <= self.subject_frac < 1, "validation: subject_frac must be in [0, 1)")
-        _refuse(self.every_steps < 1, "validation: every_steps must be at least 1")
-        _refuse(self.samples < 1 or self.batch_size < 1, "validation: sizes must be at least 1")
+        _refuse(not 0 <= self.subject_frac < 1, "subject_frac must be in [0, 1)")
+        _refuse(self.every_steps < 1, "every_steps must be at least 1")
+        _refuse(
+            self.samples < 1 or self.batch_size < 1, "samples and batch_size must be at least 1"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,8 +256,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.log_to) - {"tensorboard", "wandb"})
-        _refuse(bool(unknown), f"run: log_to takes tensorboard and wandb, found {unknown}")
-        _refuse(self.keep_checkpoints < 1, "run: keep_checkpoints must be at least 1")
+        _refuse(bool(unknown), f"log_to takes tensorboard and wandb, found {unknown}")
+        _refuse(self.keep_checkpoints < 1, "keep_checkpoints must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
