@@ -1,6 +1,7 @@
 """Optional libraries: one error for all of them, and none of its extras is made up."""
 
 import ast
+import doctest
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ OPTIONAL = ("SimpleITK", "highdicom", "torch", "transformers", "peft", "trl", "b
 
 def test_a_library_that_is_there_is_handed_over():
     assert require("math", "formats", item="a.dcm").sqrt(9) == 3
+    assert doctest.testmod(extras).failed == 0
 
 
 def test_a_library_that_is_not_there_is_an_error_that_says_how_to_install_it():

@@ -1,5 +1,6 @@
 """Conversations and folders of models in this process; with weights: tests/train, tests/peers."""
 
+import doctest
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
+from medvision.models.in_process import chat, generate
 from medvision.models.in_process.chat import Beginning, ChatError, beginning_of, chat_of
 from medvision.models.in_process.weights import ModelFolderError, WeightSettings, located
 
@@ -91,9 +93,9 @@ def turns(*, end="", reply="{{ part.text }}", image="<image>", text="{{ part.tex
 
 
 def test_a_prompt_holds_system_text_picture_and_question():
-    chat = chat_of(Processor(turns()), "m")
-    assert chat.prompt("a?") == "user: <image>a?; assistant: "
-    assert chat.prompt("a?", "Be brief.") == "system: Be brief.; user: <image>a?; assistant: "
+    found = chat_of(Processor(turns()), "m")
+    assert found.prompt("a?") == "user: <image>a?; assistant: "
+    assert found.prompt("a?", "Be brief.") == "system: Be brief.; user: <image>a?; assistant: "
 
 
 def test_arguments_reach_the_template():
@@ -117,9 +119,9 @@ def test_arguments_reach_the_template():
     ],
 )
 def test_a_turn_ends_as_the_template_writes_it_else_as_a_text_does(template, end):
-    chat = chat_of(Processor(template), "m")
-    assert chat.end_of_turn == end
-    assert chat.completion("1.0") == f"1.0{end}"
+    found = chat_of(Processor(template), "m")
+    assert found.end_of_turn == end
+    assert found.completion("1.0") == f"1.0{end}"
 
 
 def test_a_template_of_the_tokenizer_serves_where_the_processor_has_none():
@@ -213,3 +215,9 @@ def test_two_adapters_are_refused(folders):
     _, adapter = folders
     with pytest.raises(ModelFolderError, match="expected a model beside --adapter"):
         located(WeightSettings(name=str(adapter), adapter=str(adapter)))
+
+
+@pytest.mark.parametrize("module", [chat, generate])
+def test_examples_in_docstrings_give_what_they_show(module):
+    result = doctest.testmod(module)
+    assert (result.failed, result.attempted > 0) == (0, True)

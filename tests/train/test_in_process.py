@@ -87,9 +87,10 @@ def asked(study_samples, tmp_path, monkeypatch):
                 batch_size=1,
             )
         )
-        words = {"samples": samples, "style": style, "family": family, "system_text": system_text}
-        evaluate(EvalRequest(model=model, **words), tmp_path / "evaluation")
-        validator = Validator(chat=chat, max_new_tokens=7, batch_size=1, **words)
+        words = {"style": style, "family": family, "system_text": system_text}
+        request = EvalRequest(samples=sample_table(samples), model=model, **words)
+        evaluate(request, tmp_path / "evaluation")
+        validator = Validator(samples=samples, chat=chat, max_new_tokens=7, batch_size=1, **words)
         validator.ask(validated, tmp_path / "validation", model_id="m", shard=Shard())
         examples = Examples(
             sample_table(samples), style, family, n_volumes=2, system_text=system_text
@@ -322,7 +323,7 @@ def test_a_trained_model_replies_in_evaluation_as_in_its_validation(
     settings = WeightSettings(name=str(result.model), in_4bit=tuning is Tuning.QLORA)
     generation = Generation(temperature=profile.temperature, max_tokens=profile.max_tokens)
     request = EvalRequest(
-        samples=samples_from_table(read_samples(validation)),
+        samples=sample_table(samples_from_table(read_samples(validation))),
         model=HfModel(HfSettings(weights=settings, generation=generation)),
         family=picture_family(config.model),
         style=profile.style,

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from medvision.table.manifest import write_text
+from medvision.train import LIBRARIES
 from medvision.train.config import SftConfig, Tuning
 
-VERSIONED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 CARD = "README.md"
 
 
@@ -76,9 +76,18 @@ def machine_words() -> str:
 
 def card_text(config: SftConfig, facts: CardFacts) -> str:
     """The card in Markdown, with the front matter that model hubs read."""
+    library = [] if config.model.tuning is Tuning.FULL else ["library_name: peft"]
+    front_matter = [
+        "---",
+        f"base_model: {config.model.base}",
+        "pipeline_tag: image-text-to-text",
+        *library,
+        "tags: [medvision, medical-imaging, measurement]",
+        "---",
+    ]
     return "\n\n".join(
         [
-            _front_matter(config),
+            "\n".join(front_matter),
             f"# {Path(config.output).name}",
             "**Not for clinical use.** A research model that answers quantitative questions about "
             "medical images (boxes, sizes in mm, angles, areas). Its numbers can be wrong without "
@@ -95,13 +104,6 @@ def write_card(config: SftConfig, facts: CardFacts, folder: Path) -> None:
     """Write the card into a model's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / CARD, card_text(config, facts) + "\n")
-
-
-def _front_matter(config: SftConfig) -> str:
-    lines = ["---", f"base_model: {config.model.base}", "pipeline_tag: image-text-to-text"]
-    if config.model.tuning is not Tuning.FULL:
-        lines.append("library_name: peft")
-    return "\n".join([*lines, "tags: [medvision, medical-imaging, measurement]", "---"])
 
 
 def _model_words(config: SftConfig) -> str:
@@ -150,6 +152,7 @@ def _scores_table(facts: CardFacts) -> str:
     steps = dict.fromkeys([first, facts.best_step or last, last])
     names = sorted({name for step in steps for name in facts.scores.get(step, {})})
     names = [name for name in names if not name.endswith(("_second", "runtime", "num_tokens"))]
+    rows = [[name, *(facts.scores.get(step, {}).get(name) for step in steps)] for name in names]
     kept = f"; the weights are those of step {facts.best_step}" if facts.best_step else ""
     return "\n".join(
         [
@@ -160,41 +163,33 @@ def _scores_table(facts: CardFacts) -> str:
             "| metric | " + " | ".join(f"step {step}" for step in steps) + " |",
             "|---" * (len(steps) + 1) + "|",
             *(
-                f"| {name} | "
-                + " | ".join(_number(facts.scores.get(step, {}).get(name)) for step in steps)
-                + " |"
-                for name in names
+                f"| {name} | " + " | ".join("" if v is None else f"{v:.4g}" for v in values) + " |"
+                for name, *values in rows
             ),
         ]
     )
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
 def _run_words(config: SftConfig, facts: CardFacts) -> str:
     optimiser = config.optimiser
-    versions = ", ".join(f"{name} {version(name)}" for name in ("medvision", *VERSIONED))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("medvision", *LIBRARIES))
+    rates = ""
+    if facts.rates:
+        words = [
+            f"{facts.rates['samples_per_s']:.3g} samples and {facts.rates['tokens_per_s']:.3g} "
+            "tokens a second",
+            f"{facts.rates['data_wait_frac']:.1%} of the time waiting for data",
+            f"{facts.rates['model_flops_per_s'] / 1e12:.3g} TFLOP/s of the model",
+        ]
+        if "peak_memory_gib" in facts.rates:
+            words.append(f"{facts.rates['peak_memory_gib']:.1f} GiB of memory at most")
+        if "model_flops_utilisation" in facts.rates:
+            words.append(f"{facts.rates['model_flops_utilisation']:.1%} of the bf16 peak")
+        rates = f" ({', '.join(words)})"
     return (
         "## Training\n\n"
         f"AdamW, learning rate {config.learning_rate:g}, {optimiser.schedule} schedule, warm-up "
         f"{optimiser.warmup_frac:g}, gradient norm {optimiser.max_grad_norm:g}; {facts.steps} "
-        f"steps in {facts.train_s:.0f} s on {facts.machine}{_rate_words(facts.rates)}. {versions}. "
+        f"steps in {facts.train_s:.0f} s on {facts.machine}{rates}. {versions}. "
         "The whole configuration is in `config.json` beside the checkpoints."
     )
-
-
-def _rate_words(rates: Mapping[str, float]) -> str:
-    if not rates:
-        return ""
-    words = [
-        f"{rates['samples_per_s']:.3g} samples and {rates['tokens_per_s']:.3g} tokens a second",
-        f"{rates['data_wait_frac']:.1%} of the time waiting for data",
-        f"{rates['model_flops_per_s'] / 1e12:.3g} TFLOP/s of the model",
-    ]
-    if "peak_memory_gib" in rates:
-        words.append(f"{rates['peak_memory_gib']:.1f} GiB of memory at most")
-    if "model_flops_utilisation" in rates:
-        words.append(f"{rates['model_flops_utilisation']:.1%} of the bf16 peak")
-    return " (" + ", ".join(words) + ")"

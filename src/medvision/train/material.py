@@ -62,11 +62,18 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
     selected = training_samples(config, root)
     family = picture_family(config.model)
     entries, unwritable = _writable(selected, config, family)
+    optimiser, epochs = config.optimiser, config.optimiser.epochs
+    if optimiser.max_steps:
+        # making the trainer's settings joins the processes as it will join them, and counts them
+        joined = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
+        per_step = optimiser.batch_size * optimiser.accumulation * int(joined.world_size)
+        per_epoch = config.data.samples_per_epoch or sum(entry.num_rows for entry in entries)
+        epochs = -(-optimiser.max_steps * per_step // per_epoch)
     samples, order = training_order(
         entries,
         temperature=config.data.temperature,
         total=config.data.samples_per_epoch,
-        epochs=_epochs(config, sum(entry.num_rows for entry in entries)),
+        epochs=epochs,
         in_flight=config.data.volumes_in_flight,
         seed=config.data.seed,
     )
@@ -149,18 +156,6 @@ def why_no_target(sample: Sample, style: Style, family: PictureFamily) -> ItemEr
     except ItemError as error:
         return error
     return None
-
-
-def _epochs(config: SftConfig, n_samples: int) -> int:
-    """Passes that the order must hold."""
-    optimiser = config.optimiser
-    if not optimiser.max_steps:
-        return optimiser.epochs
-    # making the trainer's settings joins the processes as it will join them, and so counts them
-    settings = SFTConfig(report_to="none", bf16=False, use_cpu=not has_accelerator())
-    per_step = optimiser.batch_size * optimiser.accumulation * int(settings.world_size)
-    per_epoch = config.data.samples_per_epoch or n_samples
-    return -(-optimiser.max_steps * per_step // per_epoch)
 
 
 def training_dataset(material: Material) -> Dataset:

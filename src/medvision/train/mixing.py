@@ -15,16 +15,22 @@ def shares(sizes: Sequence[int], temperature: float) -> npt.NDArray[np.float64]:
     """Share of each entry of the mixture, p ∝ n^(1/T).
 
     Example:
-        shares([100, 10000], 2.0) is [1/11, 10/11].
+        >>> shares([100, 10000], 2.0).round(3).tolist()
+        [0.091, 0.909]
     """
     weights = np.asarray(sizes, dtype=np.float64) ** (1 / temperature)
     return np.asarray(weights / weights.sum())
 
 
 def counts(sizes: Sequence[int], temperature: float, total: int) -> npt.NDArray[np.int64]:
-    """Examples of each entry among `total`, by largest remainder."""
+    """Examples of each entry among `total`, by largest remainder.
+
+    Example:
+        >>> counts([1, 1, 2], 1.0, 10).tolist()
+        [3, 2, 5]
+    """
     exact = shares(sizes, temperature) * total
-    whole = np.floor(exact + 1e-9).astype(np.int64)
+    whole = np.floor(exact + 1e-9).astype(np.int64)  # 3 − 4e-16 is 3
     by_remainder = np.argsort(-(exact - whole), kind="stable")
     whole[by_remainder[: total - int(whole.sum())]] += 1
     return whole
@@ -112,7 +118,12 @@ def training_order(
         in_flight: Volumes in use at a time.
         seed: Of everything drawn.
     """
-    samples, entry_rows = _numbered(entries)
+    # A sample of several entries is one row: rows count distinct ids in order of appearance.
+    whole = pa.concat_tables(entries)
+    row_of_each = _codes(whole["sample_id"])
+    samples = whole.take(np.unique(row_of_each, return_index=True)[1])
+    ends = np.cumsum([entry.num_rows for entry in entries])
+    entry_rows = np.split(row_of_each, ends[:-1])
     volumes = _codes(samples["image_uri"])
     orders = []
     for epoch in range(epochs):
@@ -120,15 +131,6 @@ def training_order(
         rows = epoch_rows(entry_rows, temperature, total, rng)
         orders.append(interleaved_by_volume(rows, volumes, in_flight, rng))
     return samples, np.concatenate(orders)
-
-
-def _numbered(entries: Sequence[pa.Table]) -> tuple[pa.Table, list[Rows]]:
-    """The distinct samples in order of first appearance, and the row numbers of each entry."""
-    whole = pa.concat_tables(entries)
-    rows = _codes(whole["sample_id"])
-    _, first = np.unique(rows, return_index=True)
-    ends = np.cumsum([entry.num_rows for entry in entries])
-    return whole.take(first), np.split(rows, ends[:-1])
 
 
 def _codes(column: pa.ChunkedArray) -> Rows:

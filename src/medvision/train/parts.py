@@ -1,7 +1,6 @@
 """The parts of a vision-language model, and which of their layers LoRA adapts."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -43,7 +42,8 @@ def lora_config(model: Any, config: AdapterConfig) -> LoraConfig:
     if config.projector:
         linear = _linear_patterns(model, PROJECTOR)
         patterns += linear
-        saved += [] if linear else [name for name in PROJECTOR if _module(model, name)]
+        modules = dict(model.named_modules())
+        saved += [] if linear else [name for name in PROJECTOR if name in modules]
     return LoraConfig(
         r=config.r,
         lora_alpha=config.alpha,
@@ -51,29 +51,31 @@ def lora_config(model: Any, config: AdapterConfig) -> LoraConfig:
         bias="none",
         target_modules="|".join(patterns),
         modules_to_save=saved or None,
+        # PEFT copies each of `modules_to_save`: of one weight there would be two, which part at the
+        # first step, and a merged model could hold only one of them
         ensure_weight_tying=bool(saved) and has_tied_embeddings(model),
         task_type="CAUSAL_LM",
     )
 
 
 def _linear_patterns(model: Any, parts: tuple[str, ...]) -> list[str]:
-    """For each part that the model has: a pattern of all its linear layers' names."""
+    """For each part that the model has: a pattern of all its linear layers' names.
+
+    PEFT's own "all-linear" would adapt the vision tower and the projector too.
+    """
     patterns = []
     for part in parts:
-        leaves = sorted({name.rpartition(".")[2] for name in _linear_names(model, part)})
+        # last names alone (q_proj, …): all layers share them, so that the pattern stays short
+        leaves = sorted(
+            {
+                name.rpartition(".")[2]
+                for name, module in model.named_modules()
+                if name.startswith(f"{part}.") and isinstance(module, torch.nn.Linear)
+            }
+        )
         if leaves:
             patterns.append(rf"{re.escape(part)}\.(?:.+\.)?(?:{'|'.join(leaves)})")
     return patterns
-
-
-def _linear_names(model: Any, part: str) -> Iterator[str]:
-    for name, module in model.named_modules():
-        if name.startswith(f"{part}.") and isinstance(module, torch.nn.Linear):
-            yield name
-
-
-def _module(model: Any, name: str) -> Any:
-    return dict(model.named_modules()).get(name)
 
 
 def embedding_names(model: Any) -> list[str]:

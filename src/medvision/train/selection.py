@@ -80,7 +80,14 @@ def training_samples(config: SftConfig, root: Path | None = None) -> TrainingSam
     test = held_out_test_set(data, config.held_out)
     dropped: Counter[str] = Counter()
     entries = [_selected(mix, data, tables, root, dropped) for mix in data.tasks]
-    _refuse_test_subjects(entries, cases, test)
+    for case in _used_cases(entries, cases):
+        if case["split"] != "train" or _subject(case) in test.subjects:
+            msg = (
+                f"expected training subjects only, found test subject {case['subject_id']!r} of "
+                f"{case['dataset']!r} (case {case['case_id']}): the tables named in data and "
+                "held_out split it differently; build them from the same list of subjects"
+            )
+            raise LeakError(msg)
     entries = _without(entries, cases, _has_fingerprint(test.fingerprints), dropped, "a_test_set")
     held = _validation_subjects(entries, cases, config.validation, data.seed)
     validation = [_of_cases(entry, cases, lambda case: _subject(case) in held) for entry in entries]
@@ -188,19 +195,6 @@ def _used_cases(entries: Sequence[Entry], cases: Mapping[str, list[CaseRow]]) ->
     for part in (part for entry in entries for part in entry):
         for number in np.unique(part.case_numbers).tolist():
             yield cases[part.cases.dataset][number]
-
-
-def _refuse_test_subjects(
-    entries: Sequence[Entry], cases: Mapping[str, list[CaseRow]], test: TestSet
-) -> None:
-    for case in _used_cases(entries, cases):
-        if case["split"] != "train" or _subject(case) in test.subjects:
-            msg = (
-                f"expected training subjects only, found test subject {case['subject_id']!r} of "
-                f"{case['dataset']!r} (case {case['case_id']}): the tables named in data and "
-                "held_out split it differently; build them from the same list of subjects"
-            )
-            raise LeakError(msg)
 
 
 def _has_fingerprint(fingerprints: Iterable[str]) -> Callable[[CaseRow], bool]:

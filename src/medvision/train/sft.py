@@ -47,9 +47,6 @@ from medvision.train.validation import Validator
 CHECKPOINTS, VALIDATION, MODEL = "checkpoints", "validation", "model"
 CONFIG = "config.json"
 
-LOGGERS = {"tensorboard": "train", "wandb": "wandb"}
-"""Libraries that `run.log_to` may name, and the extras that install them."""
-
 Move = Callable[[int, int, str], None]
 
 
@@ -99,14 +96,27 @@ def train_sft(
         scores = {int(step): values for step, values in manifest["scores"].items()}
         counts = manifest["counts"]
         return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)
-    for name in config.run.log_to:
-        require(name, LOGGERS[name], item="run.log_to")
+    if "wandb" in config.run.log_to:
+        require("wandb", "wandb", item="run.log_to")
     out.mkdir(parents=True, exist_ok=True)
     if not stored.exists():
         write_text(stored, resolved)
     material = prepared_material(config, out, root)
     trainer = _trainer(material, move)
-    _train(trainer, material)
+    checkpoints = out / CHECKPOINTS
+    if trainer.is_world_process_zero():
+        remove_broken_checkpoints(checkpoints)
+    trainer.accelerator.wait_for_everyone()
+    last = last_whole_checkpoint(checkpoints)
+    trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
+    start_s = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    facts, state = material.facts, trainer.state
+    facts.train_s = time.monotonic() - start_s
+    facts.steps = state.global_step
+    facts.rates = trainer.throughput.whole()
+    facts.best_step = state.best_global_step or None
+    facts.scores.update(scores_by_step(state.log_history))
     return _finished(trainer, material)
 
 
@@ -168,10 +178,10 @@ def _arguments(material: Material) -> SFTConfig:
         gradient_accumulation_steps=optimiser.accumulation,
         learning_rate=config.learning_rate,
         lr_scheduler_type=optimiser.schedule,
-        warmup_steps=optimiser.warmup_frac,
+        warmup_steps=optimiser.warmup_frac,  # below 1: a share of all steps
         weight_decay=optimiser.weight_decay,
         max_grad_norm=optimiser.max_grad_norm,
-        num_train_epochs=1,
+        num_train_epochs=1,  # the rows of all epochs stand one after another
         max_steps=optimiser.max_steps or -1,
         optim="adamw_torch",
         use_cpu=not has_accelerator(),
@@ -180,12 +190,12 @@ def _arguments(material: Material) -> SFTConfig:
         gradient_checkpointing=run.gradient_checkpointing,
         max_length=None,
         eos_token=material.chat.end_of_turn,
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
+        train_sampling_strategy="sequential",  # shuffled already, few volumes at a time
+        remove_unused_columns=False,  # a row's number is a column, and all that the data hold
         dataloader_num_workers=run.workers,
         dataloader_persistent_workers=run.workers > 0,
         logging_steps=run.log_every_steps,
-        logging_nan_inf_filter=False,
+        logging_nan_inf_filter=False,  # which would log the mean of before instead of a NaN
         eval_strategy=checks,
         eval_steps=config.validation.every_steps if validates else None,
         eval_on_start=validates,
@@ -200,23 +210,6 @@ def _arguments(material: Material) -> SFTConfig:
         seed=run.seed,
         disable_tqdm=True,
     )
-
-
-def _train(trainer: SampleTrainer, material: Material) -> None:
-    checkpoints = material.out / CHECKPOINTS
-    if trainer.is_world_process_zero():
-        remove_broken_checkpoints(checkpoints)
-    trainer.accelerator.wait_for_everyone()
-    last = last_whole_checkpoint(checkpoints)
-    trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
-    start_s = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    facts, state = material.facts, trainer.state
-    facts.train_s = time.monotonic() - start_s
-    facts.steps = state.global_step
-    facts.rates = trainer.throughput.whole()
-    facts.best_step = state.best_global_step or None
-    facts.scores.update(scores_by_step(state.log_history))
 
 
 def _finished(trainer: SampleTrainer, material: Material) -> SftResult:

@@ -39,16 +39,17 @@ def make_ready_to_shard(model: Any, plugin: Any) -> None:
     if not plugin.transformer_cls_names_to_wrap:
         plugin.transformer_cls_names_to_wrap = layer_classes(model)
     model.tie_weights = weight_tier(model)
+
+    def gather_head(model: Any, _args: Any) -> None:
+        head = model.get_output_embeddings()
+        if isinstance(head, FSDPModule):
+            head.unshard()
+
     # After the root's own hook, before TRL multiplies by the weight of an LM head that it never
-    # calls: a weight gathered there would get one process's gradient instead of everyone's.
+    # calls (its loss is computed in chunks of tokens, without the whole table of logits): a weight
+    # gathered there would get one process's gradient instead of everyone's.
     base = model.get_base_model() if isinstance(model, PeftModel) else model
-    base.register_forward_pre_hook(_gather_head)
-
-
-def _gather_head(model: Any, _args: Any) -> None:
-    head = model.get_output_embeddings()
-    if isinstance(head, FSDPModule):
-        head.unshard()
+    base.register_forward_pre_hook(gather_head)
 
 
 def layer_classes(model: Any) -> list[str]:

@@ -118,5 +118,10 @@ class Throughput:
 
 
 def bf16_peak_flops(device_name: str) -> float | None:
-    """Dense bf16 peak of an accelerator by name; None of unknown ones."""
+    """Dense bf16 peak of an accelerator by name; None of unknown ones.
+
+    Example:
+        >>> bf16_peak_flops("NVIDIA H100 PCIe")
+        756000000000000.0
+    """
     return next((flops for words, flops in BF16_PEAK_FLOPS.items() if words in device_name), None)
