@@ -11,7 +11,8 @@ import pytest
 from medvision.catalog.dataset import Dataset, load_dataset, parse_dataset
 from medvision.catalog.source import Source, SourceKind
 from medvision.errors import UsageError
-from medvision.fetch import ChecksumError, FetchError, fetch, sha256_file
+from medvision.fetch import ChecksumError, FetchError, fetch
+from medvision.storage import sha256_file
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from medvision.cli import main
 from medvision.errors import UsageError
 from medvision.table.diff import Tolerance, diff_tables
+from medvision.table.parts import table_parts
 
 EXACT = Tolerance(absolute=0.0, relative=0.0)
 
@@ -27,6 +28,9 @@ def rewrite(tables, change, name="regions", plane="axial"):
     for path in paths or [tables / f"{name}.parquet"]:
         rows = pq.read_table(path, partitioning=None)
         pq.write_table(change(rows), path)
+    manifest = json.loads((tables / "manifest.json").read_text("utf-8"))
+    manifest["parts"] = table_parts(tables)  # other tables, whole in themselves
+    (tables / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 
 def changed_column(name, change):

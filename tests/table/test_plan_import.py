@@ -427,7 +427,36 @@ def test_importing_again_does_nothing_and_built_tables_are_safe(amos, tmp_path, 
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert main(["table", "import-plan", str(tmp_path / "benchmark_plan_detection_v1.0.0.json.gz"),
                  "--out", str(tmp_path / "out")]) == 2  # fmt: skip
-    assert "built, not imported" in capsys.readouterr().err
+    assert "something that no import wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task_id", ["x/../../victim", "..", "/", "a\nb", ""])
+def test_a_plan_reaches_no_folder_beside_its_own(amos, tmp_path, capsys, task_id):
+    root, files = amos
+    plan = plan_of(files, box_profiles)
+    plan["tasks"][0]["task_ID"] = task_id
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "thesis.txt").write_text("years of work")
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    words = ["table", "import-plan", str(tmp_path / "plan.json"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--data", str(root / "raw" / "AMOS22")]) == 2
+    assert "expected a name that can be part of a path" in capsys.readouterr().err
+    assert (tmp_path / "victim" / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_import_removes_only_what_an_import_made(amos, tmp_path, capsys):
+    root, files = amos
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(plan_of(files, box_profiles)))
+    words = ["table", "import-plan", str(plan), "--out", str(tmp_path / "out")]
+    words += ["--data", str(root / "raw" / "AMOS22")]
+    assert main(words) == 0
+    (folder,) = (tmp_path / "out").iterdir()
+    (folder / "manifest.json").unlink()
+    (folder / "mine.txt").write_text("kept")
+    assert main(words) == 2
+    assert "something that no import wrote" in capsys.readouterr().err
+    assert (folder / "mine.txt").read_text() == "kept"
 
 
 def test_the_time_of_packing_is_no_part_of_a_plan(amos, tmp_path):

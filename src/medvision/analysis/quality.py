@@ -22,8 +22,8 @@ from medvision.analysis.quality_sheets import (
     Tile,
     contact_sheets,
 )
+from medvision.storage import write_text
 from medvision.table.build import QUALITY_PAGE
-from medvision.table.manifest import write_text
 
 LEGEND = {"box": BOX_COLOUR, "outline in the mask file": OUTLINE_COLOUR}
 TARGET_LEGEND = {"fitted ellipse and its axes": ELLIPSE_COLOUR, "Feret diameter": FERET_COLOUR}

@@ -15,7 +15,7 @@ from medvision.analysis.pictures import EmbeddedPictures, Picture, embedded_pict
 from medvision.analysis.plots import size_plot, truth_plots
 from medvision.analysis.run_scores import RunScores, models_before_baselines
 from medvision.analysis.sections import ReportTables, report_tables
-from medvision.table.manifest import write_text
+from medvision.storage import write_text
 from medvision.tasks import TASKS, Task
 
 REPORT_FORMAT = "medvision-report/1"

@@ -70,6 +70,9 @@ COMMANDS = {
             "overlap": Command(
                 help="scans that several table folders share", module="table_overlap"
             ),
+            "verify": Command(
+                help="every file is there, byte for byte as written", module="table_verify"
+            ),
             "import-plan": IMPORT_PLAN,
         },
     ),

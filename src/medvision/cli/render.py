@@ -23,8 +23,8 @@ from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, w
 from medvision.samples import Sample, samples_from_table
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.storage import write_text
 from medvision.table.catalogue import tables_folder
-from medvision.table.manifest import write_text
 from medvision.tasks import Task
 
 KINDS = (".png", ".svg")

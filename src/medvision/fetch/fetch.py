@@ -19,8 +19,8 @@ from medvision.fetch.registry import (
     NotFetchableError,
     download,
     run_client,
-    sha256_file,
 )
+from medvision.storage import sha256_file
 
 logger = logging.getLogger(__name__)
 

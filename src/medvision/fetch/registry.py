@@ -3,7 +3,6 @@
 No address appears here: pip and apt know theirs, with the user's mirrors and proxies.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from medvision.catalog.source import Source, SourceKind
 from medvision.errors import ItemError
+from medvision.storage import sha256_file
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +36,6 @@ class NotFetchableError(FetchError):
     """A person has to get the files: an account, terms to accept, or a host without a client."""
 
     reason = "not_fetchable"
-
-
-def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def download(source: Source, folder: Path) -> Path:

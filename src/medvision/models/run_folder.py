@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from medvision.errors import UsageError
 from medvision.pictures.render import renderer_version
 from medvision.samples import SAMPLE_SCHEMA
+from medvision.storage import publish
 from medvision.table.manifest import read_manifest
 
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
@@ -126,4 +127,4 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a Parquet file so that readers see the old or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     pq.write_table(table, draft, compression="zstd")
-    draft.replace(path)
+    publish(draft, path)

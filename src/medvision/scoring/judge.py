@@ -25,7 +25,8 @@ from medvision.models.store import ResponseStore, StoredReply
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
-from medvision.table.manifest import jsonable, write_text
+from medvision.storage import write_text
+from medvision.table.manifest import jsonable
 from medvision.tasks import TASKS
 
 JUDGE_PROMPT_VERSION = "1"

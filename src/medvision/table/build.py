@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import ItemError, UsageError
+from medvision.storage import only_process, remove_tree
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
 from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.inputs import case_inputs, input_digests
@@ -27,6 +28,7 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
+from medvision.table.parts import missing_parts, table_parts
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
@@ -44,6 +46,9 @@ QUALITY_PAGE = "quality.html"
 
 TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
+
+MAY_PASS = frozenset({"missing_extra", "missing_file", "out_of_memory"})
+"""Reasons that lie in the machine and not in a file's content: nothing of them is remembered."""
 
 SORT_KEYS = {
     "structures": ("label_id",),
@@ -112,6 +117,11 @@ def build_tables(
     Raises:
         UsageError: `out` holds the tables of a dataset of another name.
     """
+    with only_process(out, "building tables"):
+        return _built(request, out, on_progress)
+
+
+def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSummary:
     done = read_manifest(out)
     if done and done["name"] != request.options.dataset:
         msg = (
@@ -127,7 +137,7 @@ def build_tables(
         unpaired=request.unpaired,
         description=request.description,
     )
-    if done and done["key"] == key:
+    if done and done["key"] == key and not missing_parts(out, done):
         return _summary(done, up_to_date=True)
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
@@ -140,13 +150,16 @@ def build_tables(
             # over if it is still the same, and never if it is not.
             folder = staging / _key(request, files, case=case)
             problems += _stage(case, request.options, digests, folder)
-            staged += [folder] if folder.exists() else []
+            staged += [folder] if (folder / "case.json").exists() else []
     on_progress(len(request.cases), len(request.cases), "")
     # Cases that lack a file are listed too: when it turns up, nobody changes sides.
     subjects = [case.subject_id for case in request.cases]
     subjects += [case.subject_id for case in request.unpaired]
     counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
-    manifest = _manifest(request, key, digests, problems, counts)
+    # What the machine could not do today (an extra that is not installed, memory, a permission) it
+    # may do tomorrow: such tables are used, and never called up to date.
+    may_pass = any(problem.reason in MAY_PASS for problem in problems)
+    manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
 
@@ -185,12 +198,15 @@ def _stage(
     case: CaseSource, options: AnnotateOptions, digests: dict[Path, str], folder: Path
 ) -> list[Problem]:
     """Measure one case into its staging folder, unless an earlier run has; its problems."""
-    if not folder.exists():
+    if not (folder / "case.json").exists():
         try:
             annotated = annotate_case(case, options, digests)
         except ItemError as error:
             logger.info("%s: %s", case.case_id, error)  # the summary lists it
             return [Problem(case_id=case.case_id, reason=error.reason, message=str(error))]
+        except MemoryError:
+            message = f"{case.case_id}: expected to fit into memory, did not; free some, run again"
+            return [Problem(case_id=case.case_id, reason="out_of_memory", message=message)]
         draft = folder.with_name(f"draft-{folder.name}")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
@@ -201,6 +217,7 @@ def _stage(
             "problems": [asdict(problem) for problem in annotated.problems],
         }
         (draft / "case.json").write_text(json.dumps(staged), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     return [Problem(**entry) for entry in _staged(folder)["problems"]]
 
@@ -284,10 +301,10 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
     for entry in sorted(merged.iterdir()):
         target = out / entry.name
         if target.is_dir():
-            shutil.rmtree(target)
+            remove_tree(target)
         entry.replace(target)
-    write_manifest(out, manifest)
-    shutil.rmtree(out / STAGING)
+    write_manifest(out, manifest | {"parts": table_parts(out)})
+    remove_tree(out / STAGING)
 
 
 def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from medvision.fetch import sha256_file
+from medvision.storage import sha256_file
 from medvision.table.cases import CaseSource
 from medvision.table.manifest import content_key
 

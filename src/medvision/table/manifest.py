@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from medvision.declarations import read_json
+from medvision.storage import write_text
 
 MANIFEST = "manifest.json"
 VERSIONED_PACKAGES = ("medvision", "numpy", "numba", "opencv-python-headless", "nibabel", "pyarrow")
@@ -63,11 +63,3 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Write a stage folder's manifest atomically. Call it last."""
     write_text(folder / MANIFEST, json.dumps(jsonable(content), indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that readers see the old or the new one, never half of it."""
-    # Processes that write one file at a time have drafts of their own; the last one wins whole.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
+from medvision.storage import checked_name, only_process, remove_tree
 from medvision.table.annotate_case import Problem
 from medvision.table.manifest import content_key, package_versions, read_manifest, write_manifest
+from medvision.table.parts import table_parts
 from medvision.table.plan import PlanContent, read_plan
 from medvision.table.plan_cases import PlanContext, plan_case, plan_context
 from medvision.table.plan_rows import PlanCaseError
@@ -58,19 +60,21 @@ def import_plan(
         msg = f"{path}: the plan names no dataset; add --name"
         raise UsageError(msg)
     inputs = {str(path): plan.sha256}
-    return [
-        _import_task(inputs, out, plan_context(task, dataset, data or path.parent))
-        for task in plan.tasks
-    ]
+    with only_process(out, "importing a plan"):
+        return [
+            _import_task(inputs, out, plan_context(task, dataset, data or path.parent))
+            for task in plan.tasks
+        ]
 
 
 def _import_task(inputs: Mapping[str, str], out: Path, context: PlanContext) -> ImportedTask:
-    folder = out / f"{context.kind}-Task{context.task.task_id}"
+    task_id = checked_name(context.task.task_id, "task_ID of the plan")
+    folder = out / f"{checked_name(context.kind, 'kind of task')}-Task{task_id}"
     (sha256,) = inputs.values()
     key = content_key({"plan": sha256, "name": context.name, "data": context.data})
     done = read_manifest(folder)
-    if done and "imported" not in done:
-        msg = f"{folder} holds tables that were built, not imported; give another --out"
+    if folder.exists() and (done is None or "imported" not in done):
+        msg = f"{folder} holds something that no import wrote; give another --out, or remove it"
         raise UsageError(msg)
     if done and done["key"] == key:
         return _imported(folder, context, done, up_to_date=True)
@@ -92,8 +96,8 @@ def _import_task(inputs: Mapping[str, str], out: Path, context: PlanContext) -> 
         "problems": [asdict(problem) for problem in problems],
         "imported": {"task_id": context.task.task_id, "content": str(context.task.content)},
     }
-    write_manifest(draft, manifest)
-    shutil.rmtree(folder, ignore_errors=True)
+    write_manifest(draft, manifest | {"parts": table_parts(draft)})
+    remove_tree(folder)
     draft.rename(folder)
     return _imported(folder, context, manifest, up_to_date=False)
 

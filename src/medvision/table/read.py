@@ -9,7 +9,8 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
-from medvision.table.manifest import read_manifest
+from medvision.table.manifest import MANIFEST, read_manifest
+from medvision.table.parts import require_parts
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
@@ -22,12 +23,13 @@ def tables_manifest(tables: Path) -> dict[str, Any]:
     """Manifest of a complete table folder.
 
     Raises:
-        UsageError: The folder holds no complete tables.
+        UsageError: The folder holds no complete tables, or files of them are missing.
     """
     manifest = read_manifest(tables)
     if manifest is None or manifest.get("stage") != "build":
         msg = f"{tables}: expected a table folder with a manifest.json; run `medvision build` first"
         raise UsageError(msg)
+    require_parts(tables, manifest, (tables / MANIFEST).stat().st_mtime_ns)
     return manifest
 
 

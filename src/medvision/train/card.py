@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from medvision.table.manifest import write_text
+from medvision.storage import write_text
 from medvision.train import LIBRARIES
 from medvision.train.config import SftConfig, Tuning
 

@@ -14,12 +14,12 @@ from trl import SFTConfig
 
 from medvision.extras import require
 from medvision.models.profiles import CARRIED, profile_text
+from medvision.storage import write_text
 from medvision.table.manifest import (
     jsonable,
     package_versions,
     read_manifest,
     write_manifest,
-    write_text,
 )
 from medvision.train.base_model import computes_in_bf16, has_accelerator, load_model
 from medvision.train.card import scores_by_step, write_card

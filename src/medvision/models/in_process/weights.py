@@ -10,7 +10,7 @@ from typing import Any
 
 from medvision.errors import UsageError
 from medvision.extras import require
-from medvision.fetch import sha256_file
+from medvision.storage import sha256_file
 
 logger = logging.getLogger(__name__)
 
