@@ -17,6 +17,7 @@ STAGE_TABLES = {
     "prompts/questions.py": "WORDINGS",
     "scoring/metrics.py": "SCORERS",
     "analysis/metric_columns.py": "METRIC_COLUMNS",
+    "analysis/drawing/kinds.py": "DRAWN",
 }
 """The one table of behaviour of each stage; all else follows from the records."""
 

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from medvision.analysis import png_bytes
-from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples
+from medvision.analysis.drawing import SheetCell, sheet_png, sheet_samples
 from medvision.analysis.read_run import read_run
 from medvision.pictures.render import SlicePictures
 from medvision.samples import samples_from_table

@@ -2,7 +2,7 @@
 
 A stage that treats tasks differently keeps one table of behaviour keyed by `Task`
 (`samples.kinds`, `prompts.questions`, `prompts.targets`, `replies.forms`, `scoring.metrics`,
-`models.guesses`, `analysis.drawing.truth`); what all stages must agree on stands here.
+`models.guesses`, `analysis.drawing.kinds`); what all stages must agree on stands here.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Scored runs to a report: tables, plots, and a case viewer in one HTML file."""
 
-from medvision.analysis.overlay import overlay_svg
-from medvision.analysis.overlay_png import overlay_png
+from medvision.analysis.drawing import overlay_png, overlay_svg
 from medvision.analysis.pictures import Picture, png_bytes
 from medvision.analysis.report import ReportOptions, report_json, write_report
 from medvision.analysis.run_scores import RunScores

@@ -1,11 +1,10 @@
 """Which cases the viewer shows: every failure status, then worst, median and best of each model."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
+from medvision.analysis.order import digest, turn_by_turn
 from medvision.analysis.outcomes import outcome
 from medvision.analysis.run_scores import RunScores
 from medvision.tasks import Task
@@ -58,7 +57,15 @@ def picked_cases(runs: Sequence[RunScores], *, per_task: int) -> list[CasePick]:
 
 
 def answer_error(row: dict[str, Any]) -> float | None:
-    """How far one answer is from the truth, larger is worse: 1 − IoU, else relative error."""
+    """How far one answer is from the truth, larger is worse: 1 − IoU, else relative error.
+
+    Example:
+        >>> row = {"response_status": "ok", "status": "ok", "relative_error": None}
+        >>> answer_error(row | {"iou": 0.75, "absolute_error": None})
+        0.25
+        >>> answer_error(row | {"iou": None, "absolute_error": 3.5})
+        3.5
+    """
     if outcome(row) != "ok":
         return None
     if row["iou"] is not None:
@@ -92,60 +99,42 @@ def _wishes(rows_of: dict[str, list[dict[str, Any]]], baselines: set[str]) -> It
             if status not in seen:
                 seen.add(status)
                 yield wish
-    ranked = {name: _ranked(rows) for name, rows in rows_of.items()}
-    for word, place in (("worst", -1.0), ("median", 0.5), ("best", 0.0)):
-        yield from (
-            _Wish(sample_id=_at(ranked[name], place), reason=f"{word} of {name}")
-            for name in models
-            if ranked[name]
-        )
+    # Samples with a parsed answer, best first.
+    ranked: dict[str, list[str]] = {}
+    for name in models:
+        errors = [(answer_error(row), row["sample_id"]) for row in rows_of[name]]
+        scored = sorted((error, i) for error, i in errors if error is not None)
+        ranked[name] = [sample_id for _, sample_id in scored]
+    for word, part in (("worst", 1.0), ("median", 0.5), ("best", 0.0)):
+        for name in models:
+            if ranked[name]:
+                place = int(part * (len(ranked[name]) - 1))
+                yield _Wish(sample_id=ranked[name][place], reason=f"{word} of {name}")
     for name in models:
         yield from failures[name].values()
-    yield from _turn_by_turn([_spread(ranked[name]) for name in models])
-    yield from _turn_by_turn([_unparsed(rows_of[name]) for name in models])
+    unparsed = [
+        {row["sample_id"] for row in rows_of[name] if outcome(row) != "ok"} for name in models
+    ]
+    for sample_id in (
+        *turn_by_turn(_spread(ranked[name]) for name in models),
+        *turn_by_turn(sorted(ids, key=digest) for ids in unparsed),
+    ):
+        yield _Wish(sample_id=sample_id, reason="")
 
 
 def _failures(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, _Wish]:
     """For each failure status of a model the sample whose id comes first by digest."""
     found: dict[str, _Wish] = {}
-    for row in sorted(rows, key=lambda row: _digest(row["sample_id"])):
+    for row in sorted(rows, key=lambda row: digest(row["sample_id"])):
         status = outcome(row)
         if status != "ok" and status not in found:
             found[status] = _Wish(sample_id=row["sample_id"], reason=f"{status} of {name}")
     return found
 
 
-def _ranked(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Samples with a parsed answer, best first."""
-    scored = [(error, row["sample_id"]) for row in rows if (error := answer_error(row)) is not None]
-    return [sample_id for _, sample_id in sorted(scored)]
-
-
-def _at(ranked: Sequence[str], place: float) -> str:
-    """The sample at a place of the ranking: 0 best, 0.5 median, −1 worst."""
-    return ranked[-1] if place < 0 else ranked[int(place * (len(ranked) - 1))]
-
-
-def _spread(ranked: Sequence[str]) -> list[_Wish]:
-    """The ranking from both ends and its quarters inwards, so that any prefix is spread over it."""
-    halved = [
-        ranked[int((2 * step + 1) / (2 * parts) * len(ranked))]
-        for parts in (2, 4, 8, 16, 32, 64)
-        for step in range(parts)
-        if ranked
-    ]
-    return [_Wish(sample_id=sample_id, reason="") for sample_id in [*halved, *ranked]]
-
-
-def _unparsed(rows: Sequence[dict[str, Any]]) -> list[_Wish]:
-    ids = sorted({row["sample_id"] for row in rows if outcome(row) != "ok"}, key=_digest)
-    return [_Wish(sample_id=sample_id, reason="") for sample_id in ids]
-
-
-def _turn_by_turn(lists: Sequence[Sequence[_Wish]]) -> Iterator[_Wish]:
-    for turn in zip_longest(*lists):
-        yield from (wish for wish in turn if wish is not None)
-
-
-def _digest(sample_id: str) -> str:
-    return hashlib.sha256(sample_id.encode()).hexdigest()
+def _spread(ranked: Sequence[str]) -> Iterator[str]:
+    """The ranking by halves, quarters, eighths, so that any prefix is spread over it; then all."""
+    for parts in (2, 4, 8, 16, 32, 64):
+        for step in range(parts if ranked else 0):
+            yield ranked[int((2 * step + 1) / (2 * parts) * len(ranked))]
+    yield from ranked

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.analysis.case_picks import CasePick, answer_error
-from medvision.analysis.metric_columns import UNIT_TEXT
+from medvision.analysis.drawing.overlay import answer_svg, overlay_svg
 from medvision.analysis.outcomes import outcome
-from medvision.analysis.overlay import answer_svg, overlay_svg
 from medvision.analysis.pictures import EmbeddedPictures
 from medvision.analysis.run_scores import RunScores
+from medvision.analysis.units import UNIT_TEXT
 from medvision.samples import Sample, sample_from_row
-from medvision.tasks import TASKS, Task
+from medvision.tasks import TASKS
 
 MAX_TEXT_SIGNS = 20_000
 """A longer prompt or reply is cut, and the page says so."""
@@ -73,29 +73,24 @@ def viewer_cases(
 
 def _question(sample: Sample) -> dict[str, Any]:
     """What the viewer says about the sample itself."""
-    of_ad = sample.task is Task.ANGLE_DISTANCE
-    on = sample.geometry
+    shown = sample.geometry
+    # A single value needs no name, but a measurement says of which kind it is.
+    components = [name or sample.metric_kind for name in TASKS[sample.task].shown_names]
     return {
         "id": sample.sample_id,
         "task": sample.task.value,
         "name": sample.name,
         "title": f"{sample.name} · {sample.dataset} {sample.case_id}",
         "unit": UNIT_TEXT.get(sample.unit, sample.unit),
-        "components": [sample.metric_kind] if of_ad else list(TASKS[sample.task].shown_names),
+        "components": components,
         "truth": list(sample.truth),
         "facts": [
             ["dataset", "/".join(filter(None, (sample.dataset, sample.cohort)))],
             ["case", sample.case_id],
             ["image", f"{sample.image_id} ({sample.modality})"],
             ["slice", f"{sample.plane}, index {sample.slice_index}"],
-            [
-                "size",
-                f"{on.width_px} × {on.height_px} px (width × height)",
-            ],
-            [
-                "pixel",
-                f"{on.spacing_x_mm:.4g} × {on.spacing_y_mm:.4g} mm (x × y)",
-            ],
+            ["size", f"{shown.width_px} × {shown.height_px} px (width × height)"],
+            ["pixel", f"{shown.spacing_x_mm:.4g} × {shown.spacing_y_mm:.4g} mm (x × y)"],
             ["split", sample.split],
             ["sample id", sample.sample_id],
         ],

@@ -178,12 +178,3 @@ METRIC_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
     Task.COUNT: COUNT_COLUMNS,
 }
 """Columns of each task's tables, in their order; those an aggregate lacks are left out."""
-
-UNIT_TEXT: dict[str, str] = {
-    "relative": "relative",
-    "mm": "mm",
-    "deg": "°",
-    "mm2": "mm²",
-    "count": "regions",
-}
-"""Printed form of a sample's unit."""

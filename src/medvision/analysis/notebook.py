@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from medvision.analysis import overlay_svg
-from medvision.analysis.metric_columns import METRIC_COLUMNS, UNIT_TEXT
+from medvision.analysis.drawing import overlay_svg
+from medvision.analysis.metric_columns import METRIC_COLUMNS
+from medvision.analysis.units import UNIT_TEXT
 from medvision.errors import ItemError
 from medvision.pictures.render import SlicePictures, png_bytes
 from medvision.samples import Sample, samples_from_table

@@ -47,7 +47,14 @@ class OutcomeTable:
 
 
 def outcome(row: Mapping[str, Any]) -> str:
-    """What became of one score row: "error", or the status of its strict reading."""
+    """What became of one score row: "error", or the status of its strict reading.
+
+    Example:
+        >>> outcome({"response_status": "ok", "status": "wrong_count"})
+        'wrong_count'
+        >>> outcome({"response_status": "error", "status": None})
+        'error'
+    """
     if str(row["response_status"] or "").startswith(ERROR) or not row["status"]:
         return ERROR
     return str(row["status"])
@@ -55,43 +62,32 @@ def outcome(row: Mapping[str, Any]) -> str:
 
 def outcome_tables(runs: Sequence[RunScores]) -> list[OutcomeTable]:
     """One table of counts per task that has samples."""
-    counted = {run.name: _counts(run) for run in runs}
-    tables = []
-    for task in Task:
-        of_task = {name: counts.get(task) for name, counts in counted.items()}
-        seen = {word for counts in of_task.values() if counts for word in counts.outcomes}
-        if seen:
-            order = list(OUTCOME_MEANING)
-            known = [word for word in order if word in seen] + sorted(seen.difference(order))
-            rows = [_row(run, counts, known) for run in runs if (counts := of_task[run.name])]
-            tables.append(OutcomeTable(task=task, outcomes=tuple(known), rows=tuple(rows)))
-    return tables
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TaskCounts:
-    outcomes: Counter[str]
-    recovered: Counter[str]
-
-
-def _counts(run: RunScores) -> dict[Task, _TaskCounts]:
     columns = ["task", "response_status", "status", "recovered_status"]
-    counts: dict[Task, _TaskCounts] = {}
-    for row in run.scores.select(columns).to_pylist():
-        task = Task(row["task"])
-        of_task = counts.setdefault(task, _TaskCounts(outcomes=Counter(), recovered=Counter()))
-        word = outcome(row)
-        of_task.outcomes[word] += 1
-        if word not in ("ok", ERROR) and row["recovered_status"] == "ok":
-            of_task.recovered[word] += 1
-    return counts
-
-
-def _row(run: RunScores, counts: _TaskCounts, outcomes: Sequence[str]) -> OutcomeRow:
-    return OutcomeRow(
-        model=run.name,
-        is_baseline=run.is_baseline,
-        n=counts.outcomes.total(),
-        counts=tuple(counts.outcomes[word] for word in outcomes),
-        n_recovered=counts.recovered.total(),
-    )
+    counts: dict[Task, dict[str, Counter[str]]] = {}
+    recovered: Counter[tuple[Task, str]] = Counter()
+    for run in runs:
+        for row in run.scores.select(columns).to_pylist():
+            task, word = Task(row["task"]), outcome(row)
+            counts.setdefault(task, {}).setdefault(run.name, Counter())[word] += 1
+            if word not in ("ok", ERROR) and row["recovered_status"] == "ok":
+                recovered[task, run.name] += 1
+    tables = []
+    for task in (task for task in Task if task in counts):
+        of_task = counts[task]
+        seen = set().union(*of_task.values())
+        # A word of another scorer is shown as well, after those we know.
+        known = [word for word in OUTCOME_MEANING if word in seen]
+        known += sorted(seen.difference(OUTCOME_MEANING))
+        rows = [
+            OutcomeRow(
+                model=run.name,
+                is_baseline=run.is_baseline,
+                n=of_task[run.name].total(),
+                counts=tuple(of_task[run.name][word] for word in known),
+                n_recovered=recovered[task, run.name],
+            )
+            for run in runs
+            if run.name in of_task
+        ]
+        tables.append(OutcomeTable(task=task, outcomes=tuple(known), rows=tuple(rows)))
+    return tables

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,8 +67,10 @@ def embedded_pictures(
             logger.warning("%s: no picture: %s", sample_id, error)
             missing[sample_id] = f"{error.reason}: {error}"
             continue
-        digest_of[sample_id] = _digest(array)
-        arrays[digest_of[sample_id]] = array
+        # With the shape: 2 × 3 and 3 × 2 pixels may hold the same bytes.
+        digest = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
+        digest_of[sample_id] = digest
+        arrays[digest] = array
     side_px, urls = _within_budget(arrays, budget_bytes)
     places = {digest: place for place, digest in enumerate(urls)}
     for sample_id in [i for i, digest in digest_of.items() if digest not in places]:
@@ -99,23 +102,16 @@ def _within_budget(
 ) -> tuple[int, dict[str, str]]:
     """The largest side at which all fit, and the addresses; at the smallest side those that fit."""
     for side_px in SIDES_PX:
-        urls = {digest: _data_url(array, side_px) for digest, array in arrays.items()}
+        urls = {}
+        for digest, array in arrays.items():
+            encoded = base64.b64encode(png_bytes(array, side_px=side_px)).decode("ascii")
+            urls[digest] = f"data:image/png;base64,{encoded}"
         if sum(map(len, urls.values())) <= budget_bytes:
             return side_px, urls
-    kept: dict[str, str] = {}
-    used = 0
-    for digest, url in urls.items():
-        if used + len(url) > budget_bytes:
-            break
-        kept[digest] = url
-        used += len(url)
+    used = itertools.accumulate(map(len, urls.values()))
+    kept = {
+        digest: url
+        for (digest, url), so_far in zip(urls.items(), used, strict=True)
+        if so_far <= budget_bytes
+    }
     return SIDES_PX[-1], kept
-
-
-def _data_url(array: PictureArray, side_px: int) -> str:
-    encoded = base64.b64encode(png_bytes(array, side_px=side_px)).decode("ascii")
-    return f"data:image/png;base64,{encoded}"
-
-
-def _digest(array: PictureArray) -> str:
-    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()

@@ -1,14 +1,14 @@
 """Points and bars of the report's plots; nothing is computed but counts of what is drawn."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from medvision.analysis.metric_columns import UNIT_TEXT
+from medvision.analysis.order import digest
 from medvision.analysis.outcomes import outcome
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import MetricTable
+from medvision.analysis.units import UNIT_TEXT
 from medvision.tasks import TASKS, Task
 
 PLOT_COLUMNS = (
@@ -52,28 +52,24 @@ def truth_plots(runs: Sequence[RunScores], *, max_points: int) -> list[dict[str,
     return [_truth_plot(key, grouped[key], max_points) for key in keys]
 
 
-def size_plot(tables: Iterable[MetricTable]) -> dict[str, Any] | None:
-    """Detection by target size: value and interval of each model in each bin, as JSON."""
-    for table in tables:
-        if table.task is not Task.DETECTION:
-            continue
-        bins = list(dict.fromkeys(row.group[0] for row in table.rows))
-        models: dict[str, dict[str, Any]] = {}
-        for row, record in zip(table.rows, table.records, strict=True):
-            series = models.setdefault(
-                row.model, {"name": row.model, "is_baseline": row.is_baseline, "bins": []}
-            )
-            series["bins"].append(
-                {
-                    "bin": row.group[0],
-                    "n": record["n"],
-                    "value": record.get(SIZE_METRIC),
-                    "low": record.get(f"{SIZE_METRIC}_low"),
-                    "high": record.get(f"{SIZE_METRIC}_high"),
-                }
-            )
-        return {"bins": bins, "models": list(models.values())}
-    return None
+def size_plot(table: MetricTable) -> dict[str, Any]:
+    """A table by target size: value and interval of each model in each bin, as JSON."""
+    models: dict[str, dict[str, Any]] = {}
+    for row, record in zip(table.rows, table.records, strict=True):
+        series = models.setdefault(
+            row.model, {"name": row.model, "is_baseline": row.is_baseline, "bins": []}
+        )
+        series["bins"].append(
+            {
+                "bin": row.group[0],
+                "n": record["n"],
+                "value": record.get(SIZE_METRIC),
+                "low": record.get(f"{SIZE_METRIC}_low"),
+                "high": record.get(f"{SIZE_METRIC}_high"),
+            }
+        )
+    bins = list(dict.fromkeys(row.group[0] for row in table.rows))
+    return {"bins": bins, "models": list(models.values())}
 
 
 def _truth_plot(
@@ -81,7 +77,7 @@ def _truth_plot(
 ) -> dict[str, Any]:
     task, unit = key
     sample_of = {row["sample_id"]: row for rows in rows_of.values() for row in rows}
-    drawn = sorted(sample_of, key=_digest)[:max_points]
+    drawn = sorted(sample_of, key=digest)[:max_points]
     place_of = {sample_id: place for place, sample_id in enumerate(drawn)}
     unit_text = UNIT_TEXT.get(unit, unit)
     return {
@@ -120,7 +116,3 @@ def _model_points(name: str, rows: Sequence[Row], place_of: dict[str, int]) -> d
 def _rounded(values: Sequence[float]) -> list[float]:
     """Numbers to six significant digits: enough to draw and to read."""
     return [float(f"{value:.6g}") for value in values]
-
-
-def _digest(sample_id: str) -> str:
-    return hashlib.sha256(sample_id.encode()).hexdigest()

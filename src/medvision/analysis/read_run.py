@@ -40,13 +40,24 @@ def read_run(run: Path, name: str = "") -> RunScores:
     path = scores_path(run)
     scores = pq.read_table(path, partitioning=None) if path.exists() else score_run(run)
     model = manifest["model"]
+    with ResponseStore(store_path(run), must_exist=True) as store:
+        replies = [
+            {
+                "sample_id": stored.sample_id,
+                "repeat": stored.repeat,
+                "prompt": stored.prompt,
+                # What came with an error is no reply.
+                "text": stored.reply.text if stored.reply.is_answer else None,
+            }
+            for stored in store.current_replies()
+        ]
     return RunScores(
         name=name or model,
         model=model,
         is_baseline=model.startswith("baseline/"),
         scores=scores,
         samples=read_samples(run),
-        replies=_replies(run),
+        replies=pa.Table.from_pylist(replies, _REPLY_SCHEMA),
         manifest=manifest,
     )
 
@@ -59,20 +70,6 @@ def read_runs(runs: Sequence[Path]) -> list[RunScores]:
         for run, model in zip(runs, models, strict=True)
     ]
     return [read_run(run, name) for run, name in zip(runs, names, strict=True)]
-
-
-def _replies(run: Path) -> pa.Table:
-    with ResponseStore(store_path(run), must_exist=True) as store:
-        rows = [
-            {
-                "sample_id": stored.sample_id,
-                "repeat": stored.repeat,
-                "prompt": stored.prompt,
-                "text": stored.reply.text if stored.reply.is_answer else None,
-            }
-            for stored in store.current_replies()
-        ]
-    return pa.Table.from_pylist(rows, _REPLY_SCHEMA)
 
 
 def row_pictures() -> Callable[[dict[str, Any]], npt.NDArray[np.uint8]]:

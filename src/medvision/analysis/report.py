@@ -1,6 +1,6 @@
 """The report: one HTML file that holds everything it shows, and the same tables as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from medvision import __version__
 from medvision.analysis.case_picks import CasePick, picked_cases
 from medvision.analysis.cases import rows_of_picks, viewer_cases
+from medvision.analysis.order import turn_by_turn
 from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
 from medvision.analysis.pictures import EmbeddedPictures, Picture, embedded_pictures
@@ -76,8 +77,10 @@ def write_report(
     found = rows_of_picks([run.samples for run in ordered], picks)
     samples = {sample_id: rows[0] for sample_id, rows in found.items() if rows}
     shown = [pick for pick in picks if pick.sample_id in samples]
+    # A tight budget for pictures serves every task.
+    served = turn_by_turn([pick for pick in shown if pick.task is task] for task in Task)
     pictures = embedded_pictures(
-        {pick.sample_id: samples[pick.sample_id] for pick in _turn_by_turn(shown)},
+        {pick.sample_id: samples[pick.sample_id] for pick in served},
         picture,
         budget_bytes=options.picture_budget_bytes,
     )
@@ -87,9 +90,20 @@ def write_report(
         title=options.title,
         created=options.created_text(),
         cases_note=_cases_note(shown, tables, pictures, options.cases_per_task),
-        islands=_islands(ordered, tables, shown, samples, pictures, options.max_points),
+        islands={
+            "plots": {
+                "truth": truth_plots(ordered, max_points=options.max_points),
+                "size": size_plot(tables.size) if tables.size else None,
+            },
+            "cases": {
+                "tasks": [[task.value, TASKS[task].title] for task in Task],
+                "models": [{"name": run.name, "is_baseline": run.is_baseline} for run in ordered],
+                **viewer_cases(ordered, shown, samples, pictures),
+            },
+        },
     )
     out_html.parent.mkdir(parents=True, exist_ok=True)
+    # Replies may hold lone surrogates, which UTF-8 cannot: they become "?".
     write_text(out_html, html.encode("utf-8", "replace").decode("utf-8"))
     return out_html
 
@@ -141,38 +155,6 @@ def report_json(
             for row in table.rows
         ],
     }
-
-
-def _islands(
-    runs: Sequence[RunScores],
-    tables: ReportTables,
-    picks: Sequence[CasePick],
-    samples: Mapping[str, dict[str, Any]],
-    pictures: EmbeddedPictures,
-    max_points: int,
-) -> dict[str, Any]:
-    """Data of the page's scripts by element id, JSON types."""
-    cases = viewer_cases(runs, picks, samples, pictures)
-    return {
-        "plots": {
-            "truth": truth_plots(runs, max_points=max_points),
-            "size": size_plot(tables.by_size),
-        },
-        "cases": {
-            "tasks": [[task.value, TASKS[task].title] for task in Task],
-            "models": [{"name": run.name, "is_baseline": run.is_baseline} for run in runs],
-            **cases,
-        },
-    }
-
-
-def _turn_by_turn(picks: Sequence[CasePick]) -> list[CasePick]:
-    """Picks with the tasks taking turns, so that a tight budget serves every task."""
-    place_in_task: dict[str, int] = {}
-    seen: dict[Task, int] = {}
-    for pick in picks:
-        place_in_task[pick.sample_id] = seen[pick.task] = seen.get(pick.task, -1) + 1
-    return sorted(picks, key=lambda pick: place_in_task[pick.sample_id])
 
 
 def _cases_note(

@@ -15,6 +15,7 @@ SCORE_COLUMNS = (
     "dataset",
     "subject_id",
     "plane",
+    "label_id",
     "label",
     "name",
     "unit",

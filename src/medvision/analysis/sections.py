@@ -1,13 +1,11 @@
 """The report's tables in the order of the page: one section for each task."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from medvision.analysis.metric_columns import (
-    SUCCESS_RATE,
-    UNIT_TEXT,
-    MetricColumn,
-)
+import pyarrow.compute as pc
+
+from medvision.analysis.metric_columns import SUCCESS_RATE, MetricColumn
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import (
@@ -18,12 +16,12 @@ from medvision.analysis.tables import (
     metric_tables,
     narrowed,
 )
+from medvision.analysis.units import UNIT_TEXT
 from medvision.tasks import TASKS, Task
 
-BREAKDOWNS = ("label", "name", "dataset", "plane", "anatomy_group")
-
-MEASUREMENTS_BY = frozenset({"name", "dataset", "plane"})
-"""Groups of angles and distances, which belong to a measurement and not to a structure."""
+OF_STRUCTURES = ("label", "dataset", "plane", "anatomy_group")
+OF_MEASUREMENTS = ("name", "dataset", "plane")
+"""What samples are broken down by: those with a structure, those with a measurement instead."""
 
 SIZE_COUNTS = ("n", "n_parsed", "n_error")
 SIZE_METRICS = ("success_rate", "iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac")
@@ -89,9 +87,9 @@ class ReportTables:
     n_samples: int
 
     @property
-    def by_size(self) -> list[MetricTable]:
+    def size(self) -> MetricTable | None:
         """Detection by target size, if there is detection."""
-        return [section.size for section in self.sections if section.size is not None]
+        return next((section.size for section in self.sections if section.size), None)
 
     def all_tables(self) -> Iterable[MetricTable]:
         """Every metric table in the order of the page."""
@@ -147,17 +145,31 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
         table.task: narrowed(table, count_columns=SIZE_COUNTS, metrics=SIZE_METRICS)
         for table in metric_tables(runs, ["size_bin"])
     }
-    grouped = {by: metric_tables(runs, [by]) for by in BREAKDOWNS}
+    grouped: dict[str, dict[Task, list[MetricTable]]] = {}
+    for by in dict.fromkeys((*OF_STRUCTURES, *OF_MEASUREMENTS)):
+        for table in metric_tables(runs, [by]):
+            grouped.setdefault(by, {}).setdefault(table.task, []).append(table)
+    # What was measured between landmarks belongs to no structure.
+    of_structures = {
+        task
+        for run in runs
+        for task in run.scores.filter(pc.is_valid(run.scores["label_id"]))["task"].to_pylist()
+    }
     sections = []
     for outcomes in outcome_tables(runs):
         task = outcomes.task
+        names = OF_STRUCTURES if task in of_structures else OF_MEASUREMENTS
         sections.append(
             Section(
                 task=task,
                 tables=tuple(table for table in main if table.task is task),
-                size=sizes.get(task) if task is Task.DETECTION else None,
+                # Where the answer is a box, it matters how large the target is.
+                size=sizes.get(task) if TASKS[task].headline_metric in SIZE_METRICS else None,
                 outcomes=outcomes,
-                breakdowns=tuple(_breakdowns(task, grouped)),
+                breakdowns=tuple(
+                    Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
+                    for by in names
+                ),
             )
         )
     ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}
@@ -166,46 +178,34 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
 
 def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:
     """The main metric of each task and unit for every run."""
-    main = [table for section in tables.sections for table in section.tables]
-    columns = {id(table): _headline(table) for table in main}
+    main: list[tuple[MetricTable, MetricColumn]] = []
+    for table in (table for section in tables.sections for table in section.tables):
+        wanted = TASKS[table.task].headline_metric
+        headline = (column for column in table.columns if column.key == wanted)
+        main.append((table, next(headline, table.columns[0])))
     return Overview(
         columns=tuple(
             OverviewColumn(
                 title=table.title,
-                metric=columns[id(table)].title,
-                policy=columns[id(table)].policy,
-                unit=table.unit_of(columns[id(table)]),
+                metric=column.title,
+                policy=column.policy,
+                unit=table.unit_of(column),
             )
-            for table in main
+            for table, column in main
         ),
         rows=tuple(
             OverviewRow(
                 model=run.name,
                 is_baseline=run.is_baseline,
-                entries=tuple(_entry(table, run.name, columns[id(table)]) for table in main),
+                entries=tuple(_entry(table, run.name, column) for table, column in main),
             )
             for run in runs
         ),
     )
 
 
-def _breakdowns(task: Task, grouped: Mapping[str, Sequence[MetricTable]]) -> Iterable[Breakdown]:
-    """Breakdowns that tell something: by name for measurements, by structure for the rest."""
-    of_measurement = task is Task.ANGLE_DISTANCE
-    for by, tables in grouped.items():
-        fits = by in MEASUREMENTS_BY if of_measurement else by != "name"
-        found = tuple(table for table in tables if table.task is task)
-        if fits and found:
-            yield Breakdown(title=GROUP_TITLE[by], tables=found)
-
-
-def _headline(table: MetricTable) -> MetricColumn:
-    """The main metric of a table's task, or the first it has."""
-    wanted = TASKS[table.task].headline_metric
-    return next((c for c in table.columns if c.key == wanted), table.columns[0])
-
-
 def _entry(table: MetricTable, model: str, column: MetricColumn) -> OverviewEntry | None:
+    """A model's numbers in a table; None where it was not asked."""
     row = next((row for row in table.rows if row.model == model), None)
     if row is None:
         return None

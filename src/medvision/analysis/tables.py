@@ -1,13 +1,14 @@
 """Aggregates as tables to read: one row per model and group, values printed with their interval."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from medvision.analysis.metric_columns import METRIC_COLUMNS, UNIT_TEXT, MetricColumn
+from medvision.analysis.metric_columns import METRIC_COLUMNS, MetricColumn
 from medvision.analysis.run_scores import RunScores
+from medvision.analysis.units import UNIT_TEXT
 from medvision.scoring.aggregate import aggregate
 from medvision.tasks import TASKS, Task
 
@@ -97,8 +98,9 @@ class MetricTable:
     @property
     def title(self) -> str:
         """Task, with the unit where a task has several."""
-        of_unit = f", {UNIT_TEXT.get(self.unit, self.unit)}" if self.task in _UNITS_APART else ""
-        return f"{TASKS[self.task].title}{of_unit}"
+        record = TASKS[self.task]
+        of_unit = f", {UNIT_TEXT.get(self.unit, self.unit)}" if len(record.units) > 1 else ""
+        return f"{record.title}{of_unit}"
 
     @property
     def group_titles(self) -> tuple[str, ...]:
@@ -116,9 +118,6 @@ class MetricTable:
         return column.unit or UNIT_TEXT.get(self.unit, self.unit)
 
 
-_UNITS_APART = frozenset({Task.ANGLE_DISTANCE})
-
-
 def metric_tables(
     runs: Sequence[RunScores], by: Sequence[str] = (), *, max_groups: int = 200
 ) -> list[MetricTable]:
@@ -129,23 +128,34 @@ def metric_tables(
         by: Score columns to group by besides task and unit.
         max_groups: The groups with most samples are kept, up to this many.
     """
-    records = [record for run in runs for record in _records(run, by)]
-    order = {run.name: place for place, run in enumerate(runs)}
-    records.sort(key=lambda record: (_task_place(record), record["unit"]))
+    grouped: dict[tuple[Task, str], list[Record]] = {}
+    for run in runs:
+        if not run.scores.num_rows:
+            logger.warning("run %s has no scores: it has no row in the report's tables", run.name)
+            continue
+        for record in aggregate(run.scores, by=list(by)).to_pylist():
+            of_run = {"model": run.name, "is_baseline": run.is_baseline, **record}
+            grouped.setdefault((Task(record["task"]), record["unit"]), []).append(of_run)
+    place_of_run = {run.name: place for place, run in enumerate(runs)}
+    sizes = {name: place for place, name in enumerate(SIZE_BIN_TEXT.values())}
+    place_of_task = {task: place for place, task in enumerate(Task)}
     tables = []
-    for (place, unit), found in groupby(records, key=lambda r: (_task_place(r), r["unit"])):
-        kept, n_left_out = _largest_groups(list(found), by, max_groups)
-        kept.sort(key=lambda record: (_group_place(record, by), order[record["model"]]))
-        task = list(Task)[place]
-        columns = tuple(c for c in METRIC_COLUMNS[task] if any(c.key in r for r in kept))
+    for task, unit in sorted(grouped, key=lambda key: (place_of_task[key[0]], key[1])):
+        kept, n_left_out = _largest_groups(grouped[task, unit], by, max_groups)
+        kept.sort(key=lambda record: place_of_run[record["model"]])
+        # Groups by name, but target sizes by size; within a group the runs keep their order.
+        kept.sort(
+            key=lambda record: [(sizes.get(name, len(sizes)), name) for name in _group(record, by)]
+        )
+        columns = _shown_columns(METRIC_COLUMNS[task], kept)
         tables.append(
             MetricTable(
                 task=task,
                 unit=unit,
                 by=tuple(by),
                 count_columns=COUNT_COLUMNS,
-                columns=_with_any_value(columns, kept),
-                rows=_rows(kept, by, _with_any_value(columns, kept)),
+                columns=columns,
+                rows=_rows(kept, by, columns),
                 records=tuple(kept),
                 n_left_out=n_left_out,
             )
@@ -176,34 +186,20 @@ def narrowed(
 
 
 def printed(value: float | None, column: MetricColumn) -> str:
-    """A metric as printed in its column's unit, without the unit."""
+    """A metric as printed in its column's unit, without the unit.
+
+    Example:
+        >>> from medvision.analysis.metric_columns import SUCCESS_RATE
+        >>> printed(0.9825, SUCCESS_RATE), printed(None, SUCCESS_RATE)
+        ('98.2', '–')
+    """
     return MISSING if value is None else f"{value * column.scale:.{column.decimals}f}"
 
 
-def _records(run: RunScores, by: Sequence[str]) -> Iterable[Record]:
-    """Aggregate rows of one run with the run's name; nothing for a run without samples."""
-    if not run.scores.num_rows:
-        logger.warning("run %s has no scores: it has no row in the report's tables", run.name)
-        return
-    for record in aggregate(run.scores, by=list(by)).to_pylist():
-        yield {"model": run.name, "is_baseline": run.is_baseline, **record}
-
-
-def _task_place(record: Record) -> int:
-    return list(Task).index(Task(record["task"]))
-
-
 def _group(record: Record, by: Sequence[str]) -> tuple[str, ...]:
+    """The group of a record as printed."""
     names = (MISSING if record[name] in (None, "") else str(record[name]) for name in by)
     return tuple(SIZE_BIN_TEXT.get(name, name) for name in names)
-
-
-def _group_place(record: Record, by: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """Sort key of a group: target sizes by size, everything else by name."""
-    sizes = list(SIZE_BIN_TEXT.values())
-    return tuple(
-        (sizes.index(name) if name in sizes else len(sizes), name) for name in _group(record, by)
-    )
 
 
 def _largest_groups(
@@ -218,13 +214,14 @@ def _largest_groups(
     return [r for r in records if _group(r, by) in kept], len(n_of) - len(kept)
 
 
-def _with_any_value(
+def _shown_columns(
     columns: tuple[MetricColumn, ...], records: Sequence[Record]
 ) -> tuple[MetricColumn, ...]:
-    """Columns that hold a value somewhere, or could: a withheld table keeps them all."""
-    if all(_is_withheld(record, columns) for record in records):
-        return columns
-    return tuple(c for c in columns if any(r.get(c.key) is not None for r in records))
+    """Columns that hold a value somewhere, or could: a withheld table keeps all it knows of."""
+    known = tuple(c for c in columns if any(c.key in record for record in records))
+    if all(_is_withheld(record, known) for record in records):
+        return known
+    return tuple(c for c in known if any(r.get(c.key) is not None for r in records))
 
 
 def _is_withheld(record: Record, columns: Sequence[MetricColumn]) -> bool:
@@ -236,35 +233,36 @@ def _is_withheld(record: Record, columns: Sequence[MetricColumn]) -> bool:
 def _rows(
     records: Sequence[Record], by: Sequence[str], columns: Sequence[MetricColumn]
 ) -> tuple[TableRow, ...]:
+    """Records as printed; the best model of each group is known from all of the group."""
     rows: list[TableRow] = []
     for group, found in groupby(records, key=lambda record: _group(record, by)):
         members = list(found)
-        best = {column.key: _best(members, column) for column in columns}
-        rows.extend(_row(record, group, columns, best) for record in members)
+        best: dict[str, float] = {}
+        for column in columns:
+            of_models = (r.get(column.key) for r in members if not r["is_baseline"])
+            values = [value for value in of_models if value is not None]
+            if len(values) > 1:  # a single model is the best of none
+                best[column.key] = max(values) if column.better == "higher" else min(values)
+        for record in members:
+            n_error = record["n_error"]
+            errors = f"withheld ({n_error} error{'s' if n_error > 1 else ''})"
+            withheld = _is_withheld(record, columns)
+            cells = [_cell(record, column, best.get(column.key)) for column in columns]
+            rows.append(
+                TableRow(
+                    group=group,
+                    model=record["model"],
+                    is_baseline=record["is_baseline"],
+                    counts=tuple(record[name] for name in COUNT_COLUMNS),
+                    cells=() if withheld else tuple(cells),
+                    withheld=errors if withheld else "",
+                )
+            )
     return tuple(rows)
 
 
-def _row(
-    record: Record,
-    group: tuple[str, ...],
-    columns: Sequence[MetricColumn],
-    best: dict[str, float | None],
-) -> TableRow:
-    n_error = record["n_error"]
-    errors = f"withheld ({n_error} error{'s' if n_error > 1 else ''})"
-    withheld = _is_withheld(record, columns)
-    cells = () if withheld else tuple(_cell(record, column, best[column.key]) for column in columns)
-    return TableRow(
-        group=group,
-        model=record["model"],
-        is_baseline=record["is_baseline"],
-        counts=tuple(record[name] for name in COUNT_COLUMNS),
-        cells=cells,
-        withheld=errors if withheld else "",
-    )
-
-
 def _cell(record: Record, column: MetricColumn, best: float | None) -> Cell:
+    """One value as printed, with its interval where both ends are known."""
     value = record.get(column.key)
     low, high = record.get(f"{column.key}_low"), record.get(f"{column.key}_high")
     known = value is not None and low is not None and high is not None
@@ -274,15 +272,3 @@ def _cell(record: Record, column: MetricColumn, best: float | None) -> Cell:
         value=value,
         is_best=value is not None and value == best and not record["is_baseline"],
     )
-
-
-def _best(records: Sequence[Record], column: MetricColumn) -> float | None:
-    """The best value of a metric among models; None where fewer than two models have one."""
-    values: list[float] = [
-        record[column.key]
-        for record in records
-        if not record["is_baseline"] and record.get(column.key) is not None
-    ]
-    if len(values) < 2:
-        return None
-    return max(values) if column.better == "higher" else min(values)

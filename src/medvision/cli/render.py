@@ -7,20 +7,27 @@ from typing import Annotated
 
 import pyarrow.compute as pc
 
-from medvision.analysis import overlay_png, overlay_svg
-from medvision.analysis.contact_sheet import SheetCell, sheet_png, sheet_samples, sheet_svg
-from medvision.analysis.mask_outlines import MaskOutlines
-from medvision.analysis.overlay_outline import outline_shape
-from medvision.analysis.overlay_shapes import Shape, canvas_of
-from medvision.analysis.overlay_slice import slice_png, slice_svg
-from medvision.analysis.slice_facts import case_row, case_slice, slice_facts
+from medvision.analysis.drawing import (
+    MaskOutlines,
+    SheetCell,
+    case_row,
+    case_slice,
+    overlay_png,
+    overlay_svg,
+    sheet_png,
+    sheet_samples,
+    sheet_svg,
+    slice_facts,
+    slice_png,
+    slice_svg,
+)
 from medvision.catalog.anatomy import ct_window
 from medvision.cli.options import Argument, Option
 from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.root import Root, data_root
 from medvision.errors import UsageError
 from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
-from medvision.samples import Sample, samples_from_table
+from medvision.samples import samples_from_table
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.storage import write_text
@@ -89,11 +96,11 @@ def _render_sample(options: RenderOptions, tables: Path) -> str:
     sample = found[0]
     image = SlicePictures().image(sample, options.grid.pixel_grid())
     picture = png_bytes(image.pixels)
-    below = _below(sample, MaskOutlines(tables, options.root))
+    outline_px = MaskOutlines(tables, options.root).of_sample(sample)
     if options.out.suffix == ".svg":
-        write_text(options.out, overlay_svg(sample, picture_png=picture, below=below))
+        write_text(options.out, overlay_svg(sample, picture_png=picture, outline_px=outline_px))
     elif options.overlay:
-        options.out.write_bytes(overlay_png(sample, picture_png=picture, below=below))
+        options.out.write_bytes(overlay_png(sample, picture_png=picture, outline_px=outline_px))
     else:
         options.out.write_bytes(picture)
     return f"{sample.sample_id}, {_size_words(image)}"
@@ -143,7 +150,7 @@ def _render_sheet(options: RenderOptions, tables: Path, count: int) -> str:
         sample.sample_id: SheetCell(
             sample=sample,
             picture_png=png_bytes(pictures.image(sample, grid).pixels),
-            below=_below(sample, outlines),
+            outline_px=outlines.of_sample(sample),
         )
         for sample in sorted(picked, key=lambda sample: sample.image_uri)
     }
@@ -153,12 +160,6 @@ def _render_sheet(options: RenderOptions, tables: Path, count: int) -> str:
     else:
         options.out.write_bytes(sheet_png(cells))
     return f"{len(cells)} samples"
-
-
-def _below(sample: Sample, outlines: MaskOutlines) -> tuple[Shape, ...]:
-    """The outline of the structure a sample asks for, where its mask can be read."""
-    stretches = outlines.of_sample(sample)
-    return () if stretches is None else (outline_shape(canvas_of(sample), stretches, ""),)
 
 
 def _all_samples(tables: Path, root: Path | None) -> Selection:
