@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from medvision.cli import main
-from medvision.demo import BASELINES, DETECTION_DATASETS, run_demo
+from medvision.demo import BASELINES, DETECTION_DATASETS, real_tables, run_demo
+from medvision.fetch import FetchError
 from medvision.table.read import read_biometrics, read_cases, read_regions
 from medvision.tasks import Task
 from tests.files import nothing_written
@@ -106,3 +107,21 @@ def test_real_demo(real_root, tmp_path, capsys):
     assert "afids-mni" in html
     assert any(name in html for name in DETECTION_DATASETS)
     assert shown.count("baseline/") == len(BASELINES)
+
+
+def test_a_dataset_that_cannot_be_fetched_is_stood_in_for(tmp_path, monkeypatch):
+    first, second = DETECTION_DATASETS
+
+    def built(name, out, on_step):
+        if name == first:
+            msg = "no such package here"
+            raise FetchError(msg)
+        return out / name
+
+    monkeypatch.setattr("medvision.demo._built", built)
+    steps = []
+    tables = dict(real_tables(tmp_path, steps.append))
+    assert list(tables) == [second, "pyradiomics-tumors", "afids-mni"]
+    assert steps == [
+        f"{first} cannot be fetched here, taking {second} instead: no such package here"
+    ]

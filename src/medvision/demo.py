@@ -144,6 +144,7 @@ def _phantoms(out: Path, n_cases: int) -> tuple[PhantomDataset, ...]:
                 )
                 raise UsageError(msg)
         return DEMO_DATASETS
+    # Drawn aside and moved when complete: a demo that is cut off draws again, never half a dataset.
     draft = out / "raw" / ".draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

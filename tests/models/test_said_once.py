@@ -169,3 +169,16 @@ def test_a_bar_does_not_garble_what_is_said(command, failing):
         FIRST_FAILURE,
         "4 of 12 questions have no answer: run it again to ask them",
     ]
+
+
+def test_a_judge_that_fails(command, serve, tmp_path, capsys):
+    assert main(command(serve(lambda *_: say("I see nothing there.")))) == 0
+    capsys.readouterr()
+    refusal = {"error": {"message": "too many cooks"}}
+    judge = serve(lambda *_: Respond(code=400, body=refusal))
+    words = ["--judge", "openai/j", "--base-url", judge.base_url]
+    assert main(["score", str(tmp_path / "run"), *words]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        FIRST_FAILURE.replace("openai/m", "openai/j"),
+        "12 of 12 unread replies have no reading by the judge: run it again to ask them",
+    ]

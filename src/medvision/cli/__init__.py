@@ -155,7 +155,9 @@ def _parsed(name: str, command: Command, words: Sequence[str], *, verbose: bool 
     Raises:
         SystemExit: As argparse does, for help and for words that cannot be.
     """
+    # argparse's own subparsers would need the options of every command, and with them its imports.
     if command.commands:
+        # Only flags stand before the next word, so the first word without a dash is it.
         at = next((at for at, word in enumerate(words) if not word.startswith("-")), len(words))
         given = _listing(name, command).parse_args(words[: at + 1])
         return _parsed(
@@ -165,6 +167,7 @@ def _parsed(name: str, command: Command, words: Sequence[str], *, verbose: bool 
             verbose=verbose or given.verbose,
         )
     module = importlib.import_module(f"medvision.cli.{command.module}")
+    # The class that a type checker sees in `run` is the one the parser is made of.
     options, _status_type = get_type_hints(module.run).values()
     parser = argparse.ArgumentParser(prog=name, description=module.__doc__)
     _add_verbose(parser)

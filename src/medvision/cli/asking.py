@@ -81,6 +81,7 @@ class PaceOptions:
             UsageError: No positive time.
         """
         usual = RetryPolicy()
+        # A deadline below two requests would end a question after its first slow failure.
         deadline_s = max(usual.deadline_s, 2 * self.request_timeout)
         return replace(usual, request_timeout_s=self.request_timeout, deadline_s=deadline_s)
 
@@ -104,6 +105,7 @@ class PaceOptions:
         """
         max_tokens, max_money = None, None
         if self.budget is not None:
+            # The point tells money from tokens: "5" is five tokens, "5." is money.
             found = re.fullmatch(r"(\d+)(?: ?tokens)?|(\d+\.\d*|\.\d+)", self.budget.strip())
             if found is None:
                 msg = (

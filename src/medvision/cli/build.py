@@ -81,6 +81,7 @@ def run(options: BuildOptions) -> int:
         f"{summary.n_biometrics} measurements" + (f"; problems: {dropped}" if dropped else "")
     )
     if options.report:
+        # Imported here alone: most builds draw nothing.
         from medvision.analysis.quality import write_quality_page
 
         print(f"{write_quality_page(out, options.root)}: written")

@@ -73,12 +73,10 @@ def run(options: DoctorOptions) -> int:
         ours = {"medvision": __version__, "python": platform.python_version()}
         print_rows(ours | package_versions())
         print()
-        for module, enables in OPTIONAL_MODULES.items():
-            found = "yes" if importlib.util.find_spec(module) else "missing"
-            print_rows({module: f"{found:<9}{enables}"})
-        for program, enables in PROGRAMS.items():
-            found = "yes" if shutil.which(program) else "missing"
-            print_rows({program: f"{found:<9}{enables}"})
+        here = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL_MODULES}
+        here |= {name: shutil.which(name) is not None for name in PROGRAMS}
+        for name, enables in (OPTIONAL_MODULES | PROGRAMS).items():
+            print_rows({name: f"{'yes' if here[name] else 'missing':<9}{enables}"})
     return 0
 
 

@@ -89,7 +89,7 @@ def run(options: EvalOptions) -> int:
     profile = model_profile(
         asked.model, own_profiles(asked.profiles), adapter=options.weights.adapter
     )
-    train: list[Sample] = []
+    train: list[Sample] = []  # read for the one baseline that learns from it
     if asked.model == "baseline/train-mean":
         train = select_samples(suite, tables, split="train", root=options.root).samples
     request = EvalRequest(

@@ -18,6 +18,7 @@ def live_progress(what: str, running: RunningScore) -> Iterator[OnProgress]:
     """Show a run's progress on standard error; gives what the run is to call after each reply."""
     last_s = time.monotonic()
     with ExitStack() as shown:
+        # A bar in a log file would be a line of control characters for each reply.
         on_terminal = sys.stderr.isatty()
         move = shown.enter_context(progress_bar(what, "questions")) if on_terminal else None
 
@@ -29,6 +30,7 @@ def live_progress(what: str, running: RunningScore) -> Iterator[OnProgress]:
                 move(progress.n_done, progress.n_total, words)
                 return
             now_s = time.monotonic()
+            # The last line always: it holds the counts of the whole run.
             if now_s - last_s < LOG_EVERY_S and progress.n_done < progress.n_total:
                 return
             last_s = now_s

@@ -68,6 +68,7 @@ def add_options(
     """
     for field in _fields(options):
         if field.is_nested:
+            # Without a title of its own it adds to the group around it: argparse nests none.
             below = parser.add_argument_group(field.title) if field.title else parser
             add_options(below, field.kind)
             continue

@@ -40,4 +40,5 @@ def model_profile(
     if kind == "baseline":
         return None
     name = rest if kind in {"openai", "hf"} and rest else model
+    # An adapter may have been trained on other pictures than its base.
     return (profile_for(adapter, own) if adapter else None) or profile_for(name, own)

@@ -37,16 +37,10 @@ def progress_bar(what: str, unit: str) -> Iterator[Move]:
 
         yield say
         return
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    counts = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    beside = TextColumn("{task.description}")
+    with Progress(*counts, *times, beside, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
         def move(done: int, total: int, words: str) -> None:

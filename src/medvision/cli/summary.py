@@ -38,7 +38,7 @@ def print_scores(scores: pa.Table, *, max_error_rate: float) -> None:
             # Withheld: too many questions without an answer. None: nothing to average.
             name: absent if value is None or math.isnan(value) else f"{value:.4g}"
             for name, value in row.items()
-            if isinstance(value, float | None)
+            if isinstance(value, float | None)  # words and counts are shown as they are
         }
         counts = ", ".join(f"{name} {row[name]}" for name in COUNTS)
         print(f"{row['task']} ({row['unit']}): {counts}, success_rate {shown['success_rate']}")

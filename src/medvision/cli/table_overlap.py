@@ -29,8 +29,8 @@ def run(options: OverlapOptions) -> int:
             }
             for scan in overlap.scans
         ]
-        counts = {"n_cases": overlap.n_cases, "n_leaked": overlap.n_leaked}
-        print(json.dumps(counts | {"scans": scans}, indent=1))
+        found = {"n_cases": overlap.n_cases, "n_leaked": overlap.n_leaked, "scans": scans}
+        print(json.dumps(found, indent=1))
         return 1 if overlap.scans else 0
     for scan in overlap.scans:
         where = f"in {scan.n_tables} tables" if scan.n_tables > 1 else "repeated in one table"
@@ -40,10 +40,9 @@ def run(options: OverlapOptions) -> int:
             leaked = "  <- test here, trained on elsewhere" if use in scan.leaked_uses else ""
             print(f"  {name}  {use.split}{leaked}")
     between = sum(scan.n_tables > 1 for scan in overlap.scans)
-    n_cases = sum(overlap.n_cases.values())
     print(
-        f"{n_cases} cases of {len(overlap.n_cases)} tables: {between} scans shared between tables, "
-        f"{len(overlap.scans) - between} repeated inside one; {overlap.n_leaked} test cases are "
-        "training cases elsewhere"
+        f"{sum(overlap.n_cases.values())} cases of {len(overlap.n_cases)} tables: {between} scans "
+        f"shared between tables, {len(overlap.scans) - between} repeated inside one; "
+        f"{overlap.n_leaked} test cases are training cases elsewhere"
     )
     return 1 if overlap.scans else 0

@@ -30,6 +30,7 @@ def run(options: SftOptions) -> int:
     """Train, and print what was trained on and the scores before and after."""
     config = load_sft_config(options.config)
     require_train_extra()
+    # Imports torch, and must come after the check for it.
     from medvision.train.sft import train_sft
 
     is_first = os.environ.get("RANK", "0") == "0"
