@@ -68,30 +68,6 @@ class SliceComponents:
     """Runs of the components of target labels; none (begin = end) for the others."""
 
 
-@kernel
-def component_mask(runs: AnyArray, box_xyxy_px: AnyArray, along_y: int) -> AnyArray:
-    """One component alone, cropped to its box: (height, width) uint8, 0 and 1.
-
-    Args:
-        runs: (r, 3) its line, start, end.
-        box_xyxy_px: (4,) its half-open box.
-        along_y: Whether lines are columns of the slice.
-
-    Example:
-        >>> component_mask(np.array([[7, 3, 5], [8, 4, 5]]), np.array([3, 7, 5, 9]), 0)
-        array([[1, 1],
-               [0, 1]], dtype=uint8)
-    """
-    x0, y0, x1, y1 = box_xyxy_px
-    mask = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
-    for line, start, end in runs:
-        if along_y:
-            mask[start - y0 : end - y0, line - x0] = 1
-        else:
-            mask[line - y0, start - x0 : end - x0] = 1
-    return mask
-
-
 def label_components(
     labels: DenseLabels, stack: LabelArray, first_slice: int, target_ids: npt.NDArray[np.int64]
 ) -> SliceComponents:
@@ -283,3 +259,27 @@ def _collect(runs: AnyArray, labels: AnyArray, scan: Scan) -> tuple[AnyArray, An
         row[_FIRST] = min(row[_FIRST], first)
         row[_RUN1] += 1
     return found[:n_found], owner
+
+
+@kernel
+def component_mask(runs: AnyArray, box_xyxy_px: AnyArray, along_y: int) -> AnyArray:
+    """One component alone, cropped to its box: (height, width) uint8, 0 and 1.
+
+    Args:
+        runs: (r, 3) its line, start, end.
+        box_xyxy_px: (4,) its half-open box.
+        along_y: Whether lines are columns of the slice.
+
+    Example:
+        >>> component_mask(np.array([[7, 3, 5], [8, 4, 5]]), np.array([3, 7, 5, 9]), 0)
+        array([[1, 1],
+               [0, 1]], dtype=uint8)
+    """
+    x0, y0, x1, y1 = box_xyxy_px
+    mask = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
+    for line, start, end in runs:
+        if along_y:
+            mask[start - y0 : end - y0, line - x0] = 1
+        else:
+            mask[line - y0, start - x0 : end - x0] = 1
+    return mask
