@@ -75,6 +75,20 @@ def fit_ellipses(
         runs: Pixels of n components; a component without runs is `not_target`.
         box_xyxy_px: (n, 4) half-open boxes.
         spacing_xy_mm: Pixel spacing along x and y.
+
+    Example:
+        A square of 3×3 px at 10 mm: the contour of its outer pixel centres has corners 14.1 mm and
+        edges 10 mm from the middle, and the circle that fits all eight lies between.
+
+        >>> runs = ComponentRuns(
+        ...     runs=np.array([[0, 0, 3], [1, 0, 3], [2, 0, 3]], dtype=np.int32),
+        ...     begin=np.array([0]),
+        ...     end=np.array([3]),
+        ...     along_y=False,
+        ... )
+        >>> fits = fit_ellipses(runs, np.array([[0, 0, 3, 3]], dtype=np.int32), (10.0, 10.0))
+        >>> bool(20 < fits.minor_mm[0] <= fits.major_mm[0] < 28.3)
+        True
     """
     scale = np.array(spacing_xy_mm, dtype=np.float64)
     x0, y0, x1, y1 = box_xyxy_px.T

@@ -203,6 +203,11 @@ def same_until(memory: Memory, at: int, end: int) -> int:
 
     Eight bytes at a time: the word from `at` on, put together of two aligned ones, is compared with
     the value in all places; the lowest bit that differs names the first element that does.
+
+    Example:
+        >>> memory = dense_labels(np.array([7, 7, 7, 0, 0, 7], dtype=np.uint8)).memory
+        >>> same_until(memory, 1, 6), same_until(memory, 3, 6), same_until(memory, 0, 2)
+        (3, 5, 2)
     """
     flat, words, shift = memory
     per_word, bits = 1 << shift, 64 >> shift
@@ -232,7 +237,15 @@ def same_until(memory: Memory, at: int, end: int) -> int:
 
 @kernel
 def with_room(array: AnyArray, used: int, more: int) -> AnyArray:
-    """The array, or a longer copy, with room for `more` rows after the first `used`."""
+    """The array, or a longer copy, with room for `more` rows after the first `used`.
+
+    At least twice as long, so that adding rows one by one copies each of them once on average.
+
+    Example:
+        >>> array = np.arange(4)
+        >>> len(with_room(array, 3, 1)), len(with_room(array, 4, 1)), len(with_room(array, 4, 9))
+        (4, 8, 13)
+    """
     if used + more <= len(array):
         return array
     longer = np.empty((max(2 * len(array), used + more), *array.shape[1:]), dtype=array.dtype)

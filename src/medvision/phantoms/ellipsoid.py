@@ -35,13 +35,23 @@ class Grid:
         return points
 
     def ijk_from_mm(self, points_mm: npt.ArrayLike) -> FloatArray:
-        """Voxel coordinates of grid mm: (..., 3) to (..., 3)."""
+        """Voxel coordinates of grid mm: (..., 3) to (..., 3).
+
+        Example:
+            >>> Grid(shape_ijk=(5, 5, 3), spacing_mm=(1, 1, 4)).ijk_from_mm([0, -2, 4]).tolist()
+            [2.0, 0.0, 2.0]
+        """
         center = (np.array(self.shape_ijk) - 1) / 2
         points: FloatArray = np.asarray(points_mm) / np.array(self.spacing_mm) + center
         return points
 
     def axis_mm(self, axis: int) -> FloatArray:
-        """Grid mm of the voxel centres along one axis, shaped to broadcast over the array."""
+        """Grid mm of the voxel centres along one axis, shaped to broadcast over the array.
+
+        Example:
+            >>> Grid(shape_ijk=(5, 5, 3), spacing_mm=(1, 1, 4)).axis_mm(2).tolist()
+            [[[-4.0, 0.0, 4.0]]]
+        """
         size = self.shape_ijk[axis]
         along = (np.arange(size, dtype=np.float64) - (size - 1) / 2) * self.spacing_mm[axis]
         return along.reshape([-1 if each == axis else 1 for each in range(3)])
@@ -68,7 +78,12 @@ class Ellipsoid:
 
     @property
     def half_extent_mm(self) -> FloatArray:
-        """(3,) half sides of the axis-aligned box around it."""
+        """(3,) half sides of the axis-aligned box around it.
+
+        Example:
+            >>> ellipsoid((0, 0, 0), (10, 20, 30), (0, 0, 90)).half_extent_mm.tolist()
+            [20.0, 10.0, 30.0]
+        """
         return np.sqrt((self.rotation**2) @ self.semi_axes_mm**2)
 
     def grown(self, by_mm: float) -> "Ellipsoid":
@@ -197,6 +212,14 @@ def slice_section(
     Returns:
         In mm along the displayed slice's x (right) and y (down) from the centre of its top-left
         pixel: divide by the pixel spacing for pixel-centre coordinates.
+
+    Example:
+        A sphere in the middle of 11×11×3 voxels, on its middle slice:
+
+        >>> grid = Grid(shape_ijk=(11, 11, 3), spacing_mm=(1, 1, 5))
+        >>> section = slice_section(ellipsoid((0, 0, 0), (4, 4, 4)), Plane.AXIAL, 1, grid=grid)
+        >>> section.center_x_mm, section.center_y_mm, round(section.major_mm, 9)
+        (5.0, 5.0, 8.0)
     """
     corner_ijk = np.array(grid.shape_ijk) - 1
     corner_ijk[SLICE_AXIS[plane]] = slice_index
@@ -255,7 +278,12 @@ def ellipsoid(
     semi_axes_mm: tuple[float, float, float],
     rotation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Ellipsoid:
-    """An ellipsoid turned about x, then y, then z, in grid mm and degrees."""
+    """An ellipsoid turned about x, then y, then z, in grid mm and degrees.
+
+    Example:
+        >>> ellipsoid((1, 2, 3), (10, 20, 30)).center_mm.tolist()
+        [1.0, 2.0, 3.0]
+    """
     return Ellipsoid(
         center_mm=np.array(center_mm, dtype=np.float64),
         semi_axes_mm=np.array(semi_axes_mm, dtype=np.float64),

@@ -90,6 +90,20 @@ def stack_affine(slices: Sequence[SlicePlacement], *, item: str) -> FloatArray:
         MissingSlicesError: Gaps of two or more slice distances.
         GantryTiltError: Slices shifted sideways against each other.
         MissingSpacingError: A single slice without a stated thickness.
+
+    Example:
+        >>> slices = [
+        ...     SlicePlacement(
+        ...         position_lps=(-100, -90, z_mm),
+        ...         orientation_lps=(1, 0, 0, 0, 1, 0),
+        ...         spacing_yx_mm=(0.5, 0.75),
+        ...         size_xy_px=(512, 512),
+        ...         slice_spacing_mm=None,
+        ...     )
+        ...     for z_mm in (40, 45, 50)
+        ... ]
+        >>> stack_affine(slices, item="series")[:3].tolist()
+        [[0.75, 0.0, 0.0, -100.0], [0.0, 0.5, 0.0, -90.0], [0.0, 0.0, 5.0, 40.0]]
     """
     first = slices[0]
     for other in slices[1:]:

@@ -54,6 +54,10 @@ def blocks(array: VoxelArray) -> Iterator[tuple[slice, VoxelArray]]:
 
     Whole-array temporaries (a float64 copy, a mask) of a CT would take gigabytes; the last axis is
     the slowest one of most files, so that a piece lies together in memory.
+
+    Example:
+        >>> [(place.start, block.shape) for place, block in blocks(np.zeros((2048, 2048, 2)))]
+        [(0, (2048, 2048, 1)), (1, (2048, 2048, 1))]
     """
     per_step = max(1, array.size // max(1, array.shape[-1]))
     step = max(1, _BLOCK_VOXELS // per_step)

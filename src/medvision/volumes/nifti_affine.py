@@ -135,6 +135,23 @@ def qform_affine(fields: AffineFields) -> FloatArray:
 
     Raises:
         BadHeaderError: The quaternion is longer than 1 or not finite.
+
+    Example:
+        Half a turn about z, (a, b, c, d) = (0, 0, 0, 1): stored as LPS.
+
+        >>> fields = AffineFields(
+        ...     item="scan.nii",
+        ...     n_axes=3,
+        ...     pixdim=np.array([0.5, 0.5, 2.0]),
+        ...     qfac=1.0,
+        ...     sform_code=0,
+        ...     sform=np.eye(4),
+        ...     qform_code=1,
+        ...     quaternion_bcd=np.array([0.0, 0.0, 1.0]),
+        ...     qoffset=np.zeros(3),
+        ... )
+        >>> qform_affine(fields).diagonal().tolist()
+        [-0.5, -0.5, 2.0, 1.0]
     """
     quaternion = fields.quaternion_bcd
     if not float(quaternion @ quaternion) <= 1 + QUATERNION_TOLERANCE:

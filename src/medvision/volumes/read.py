@@ -55,6 +55,18 @@ def read_volume(
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
         UsageError: `spacing_mm` is not two positive numbers.
+
+    Example:
+        A scan stored from right to left, from anterior to posterior, and up:
+
+        >>> import nibabel, numpy
+        >>> voxels = numpy.arange(24, dtype=numpy.int16).reshape(2, 3, 4)
+        >>> nibabel.save(nibabel.Nifti1Image(voxels, numpy.diag([-1, -1, 2, 1])), "scan.nii.gz")
+        >>> volume = read_volume("scan.nii.gz")
+        >>> volume.orientation_as_stored, volume.spacing_mm
+        ('LPS', (1.0, 1.0, 2.0))
+        >>> volume.array[0, 0].tolist() == voxels[-1, -1].tolist()
+        True
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
     return _guarded(Path(path), lambda: canonical_volume(_opened(Path(path), options)))

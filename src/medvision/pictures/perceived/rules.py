@@ -72,6 +72,10 @@ def glm_resized(
 
     Raises:
         AspectRatioError: One side is more than 200 times the other.
+
+    Example:
+        >>> glm_resized(978, 522, min_pixels=112**2, max_pixels=28**2 * 12288).canvas_hw
+        (980, 532)
     """
     # transformers: glm4v `smart_resize`, which takes a still picture for two frames of a film.
     factor = 28
