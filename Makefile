@@ -19,7 +19,7 @@ test: $(DEVELOPMENT) lint test-train
 
 # Training, in an environment of its own: torch is too large for everyone else.
 test-train: $(TORCH)/.installed
-	OMP_NUM_THREADS=1 $(TORCH_BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers" tests/train
+	OMP_NUM_THREADS=1 $(TORCH_BIN)/python -m pytest -q -n 2 --dist worksteal -m "not peers" tests/train tests/test_examples.py
 
 # Models in this process and behind another project's server; more sharded training; the run loop with
 # the oldest openai.

@@ -23,6 +23,6 @@ def require(module: str, extra: str, *, item: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except ImportError as error:  # also for a library that is there, but lacks one of its own
         msg = f"{item}: needs {module}, not installed; run: pip install 'medvision[{extra}]'"
         raise MissingExtraError(msg) from error

@@ -60,6 +60,11 @@ def slice_geometry(
         shape_ijk: (I, J, K) of the volume.
         spacing_mm: Voxel spacing along i, j, k.
         plane: Sagittal, coronal or axial.
+
+    Example:
+        >>> geometry = slice_geometry((512, 400, 90), (0.7, 0.8, 5.0), Plane.SAGITTAL)
+        >>> geometry.width_px, geometry.height_px, geometry.spacing_x_mm, geometry.spacing_y_mm
+        (400, 90, 0.8, 5.0)
     """
     x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
     return SliceGeometry(
@@ -78,13 +83,28 @@ def display_view(array: npt.NDArray[np.generic], plane: Plane) -> npt.NDArray[np
     Args:
         array: (I, J, K), RAS+.
         plane: Sagittal, coronal or axial.
+
+    Example:
+        The voxel farthest to the right and anterior is the first pixel:
+
+        >>> array = np.arange(6).reshape(3, 2, 1)
+        >>> display_view(array, Plane.AXIAL)[0]
+        array([[5, 3, 1],
+               [4, 2, 0]])
     """
+    # x and y run against their axes on every plane, since RAS+ rises to the right, anterior and
+    # superior and a radiologist looks from the feet, from the front, from the left.
     order = (SLICE_AXIS[plane], Y_AXIS[plane], X_AXIS[plane])
     return array.transpose(order)[:, ::-1, ::-1]
 
 
 def xy_from_ijk(points_ijk: npt.ArrayLike, shape_ijk: tuple[int, ...], plane: Plane) -> FloatArray:
-    """Slice coordinates of voxel coordinates: (..., 3) to (..., 2), as x, y in pixels."""
+    """Slice coordinates of voxel coordinates: (..., 3) to (..., 2), as x, y in pixels.
+
+    Example:
+        >>> xy_from_ijk([0, 10, 5], (512, 400, 90), Plane.AXIAL).tolist()
+        [511.0, 389.0]
+    """
     points = np.asarray(points_ijk, dtype=np.float64)
     x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
     x = shape_ijk[x_axis] - 1 - points[..., x_axis]
@@ -95,7 +115,12 @@ def xy_from_ijk(points_ijk: npt.ArrayLike, shape_ijk: tuple[int, ...], plane: Pl
 def ijk_from_xy(
     points_xy: npt.ArrayLike, slice_index: int, shape_ijk: tuple[int, ...], plane: Plane
 ) -> FloatArray:
-    """Voxel coordinates of points on one slice: (..., 2) to (..., 3)."""
+    """Voxel coordinates of points on one slice: (..., 2) to (..., 3).
+
+    Example:
+        >>> ijk_from_xy([511, 389], 5, (512, 400, 90), Plane.AXIAL).tolist()
+        [0.0, 10.0, 5.0]
+    """
     points = np.asarray(points_xy, dtype=np.float64)
     x_axis, y_axis = X_AXIS[plane], Y_AXIS[plane]
     ijk = np.empty((*points.shape[:-1], 3), dtype=np.float64)
@@ -106,24 +131,48 @@ def ijk_from_xy(
 
 
 def slice_index_from_ijk(points_ijk: npt.ArrayLike, plane: Plane) -> npt.NDArray[np.int64]:
-    """The slice on which voxel coordinates lie, ⌊v + 0.5⌋: (..., 3) to (...)."""
+    """The slice on which voxel coordinates lie, ⌊v + 0.5⌋: (..., 3) to (...).
+
+    Not `np.rint`, which takes halves to the even neighbour: 0.5 to 0 and 1.5 to 2.
+
+    Example:
+        >>> slice_index_from_ijk([[0, 0, 0.5], [0, 0, 1.5], [0, 0, 2.4]], Plane.AXIAL).tolist()
+        [1, 2, 2]
+    """
     points = np.asarray(points_ijk, dtype=np.float64)
     return np.floor(points[..., SLICE_AXIS[plane]] + 0.5).astype(np.int64)
 
 
 def ras_from_ijk(points_ijk: npt.ArrayLike, affine: npt.ArrayLike) -> FloatArray:
-    """World coordinates in mm of voxel coordinates: (..., 3) to (..., 3)."""
+    """World coordinates in mm of voxel coordinates: (..., 3) to (..., 3).
+
+    Example:
+        >>> affine = [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
+        >>> ras_from_ijk([45, 63, 36], affine).tolist()
+        [0.0, 0.0, 0.0]
+    """
     matrix = np.asarray(affine, dtype=np.float64)
+    # Points are rows, so the matrix stands right of them and is transposed.
     return np.asarray(points_ijk, dtype=np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def ijk_from_ras(points_ras: npt.ArrayLike, affine: npt.ArrayLike) -> FloatArray:
-    """Voxel coordinates of world coordinates in mm: (..., 3) to (..., 3)."""
+    """Voxel coordinates of world coordinates in mm: (..., 3) to (..., 3).
+
+    Example:
+        >>> ijk_from_ras([10, 0, 4], np.diag([2.0, 2, 4, 1])).tolist()
+        [5.0, 0.0, 1.0]
+    """
     return ras_from_ijk(points_ras, np.linalg.inv(np.asarray(affine, dtype=np.float64)))
 
 
 def ras_from_lps(points_lps: npt.ArrayLike) -> FloatArray:
-    """World coordinates RAS from LPS (the map is its own inverse): (..., 3) to (..., 3)."""
+    """World coordinates RAS from LPS (the map is its own inverse): (..., 3) to (..., 3).
+
+    Example:
+        >>> ras_from_lps([10, -20, 30]).tolist()
+        [-10.0, 20.0, 30.0]
+    """
     turned: FloatArray = np.asarray(points_lps, dtype=np.float64) * (-1.0, -1.0, 1.0)
     return turned
 
@@ -136,13 +185,25 @@ def relative_from_box_px(
     """Relative lower-left box (x0, y0, x1, y1) of a half-open pixel box: (..., 4) to (..., 4).
 
     Sizes are one for all boxes or (...,), one for each.
+
+    Example:
+        The upper left quarter of a picture:
+
+        >>> relative_from_box_px([0, 0, 200, 100], 200, 400).tolist()
+        [0.0, 0.5, 0.5, 1.0]
     """
     x0, y0, x1, y1 = np.moveaxis(np.asarray(box_xyxy_px, dtype=np.float64), -1, 0)
+    # The lower edge of the box is the larger y in px and the smaller one from below.
     return np.stack([x0 / width_px, 1 - y1 / height_px, x1 / width_px, 1 - y0 / height_px], axis=-1)
 
 
 def box_px_from_relative(box_relative: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
-    """Half-open pixel box (x0, y0, x1, y1) of a relative lower-left box: (..., 4) to (..., 4)."""
+    """Half-open pixel box (x0, y0, x1, y1) of a relative lower-left box: (..., 4) to (..., 4).
+
+    Example:
+        >>> box_px_from_relative([0, 0.5, 0.5, 1], 200, 400).tolist()
+        [0.0, 0.0, 200.0, 100.0]
+    """
     x0, y0, x1, y1 = np.moveaxis(np.asarray(box_relative, dtype=np.float64), -1, 0)
     return np.stack(
         [x0 * width_px, (1 - y1) * height_px, x1 * width_px, (1 - y0) * height_px], axis=-1
@@ -153,6 +214,12 @@ def relative_from_point_px(points_xy: npt.ArrayLike, height_px: int, width_px: i
     """Relative lower-left point of a pixel-centre point: (..., 2) to (..., 2).
 
     The half pixel: the centre of pixel x lies x + 0.5 px from the slice's left edge.
+
+    Example:
+        The first pixel of a picture of 2×4 px:
+
+        >>> relative_from_point_px([0, 0], 2, 4).tolist()
+        [0.125, 0.75]
     """
     x, y = np.moveaxis(np.asarray(points_xy, dtype=np.float64), -1, 0)
     return np.stack([(x + 0.5) / width_px, 1 - (y + 0.5) / height_px], axis=-1)
@@ -161,7 +228,12 @@ def relative_from_point_px(points_xy: npt.ArrayLike, height_px: int, width_px: i
 def point_px_from_relative(
     points_relative: npt.ArrayLike, height_px: int, width_px: int
 ) -> FloatArray:
-    """Pixel-centre point of a relative lower-left point: (..., 2) to (..., 2)."""
+    """Pixel-centre point of a relative lower-left point: (..., 2) to (..., 2).
+
+    Example:
+        >>> point_px_from_relative([0.125, 0.75], 2, 4).tolist()
+        [0.0, 0.0]
+    """
     x, y = np.moveaxis(np.asarray(points_relative, dtype=np.float64), -1, 0)
     return np.stack([x * width_px - 0.5, (1 - y) * height_px - 0.5], axis=-1)
 
@@ -169,12 +241,25 @@ def point_px_from_relative(
 def resized_point_px(
     points_xy: npt.ArrayLike, *, from_hw: tuple[int, int], to_hw: tuple[int, int]
 ) -> FloatArray:
-    """Where a pixel-centre point lands when its image is resized: (..., 2) to (..., 2)."""
+    """Where a pixel-centre point lands when its image is resized: (..., 2) to (..., 2).
+
+    Edges stay on edges, as Pillow and OpenCV resize: the centre of the first of two pixels becomes
+    the border between the first two of four.
+
+    Example:
+        >>> resized_point_px([0, 0], from_hw=(2, 2), to_hw=(4, 4)).tolist()
+        [0.5, 0.5]
+    """
     scale_xy = (to_hw[1] / from_hw[1], to_hw[0] / from_hw[0])
     resized: FloatArray = (np.asarray(points_xy, dtype=np.float64) + 0.5) * scale_xy - 0.5
     return resized
 
 
 def drawn_from_point_px(points_xy: npt.ArrayLike) -> FloatArray:
-    """Where to draw a pixel-centre point on a canvas measured from the image's top-left edge."""
+    """Where to draw a pixel-centre point on a canvas measured from the image's top-left edge.
+
+    Example:
+        >>> drawn_from_point_px([0, 7]).tolist()
+        [0.5, 7.5]
+    """
     return np.asarray(points_xy, dtype=np.float64) + 0.5

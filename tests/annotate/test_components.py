@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from medvision.annotate.components import label_components
+from medvision.annotate.components import component_mask, label_components
 from medvision.annotate.label_memory import dense_labels, slices_per_block
 from medvision.annotate.regions import native_region_table, region_table
 
@@ -265,3 +265,20 @@ def test_dense_block_is_not_copied_when_memory_is_dense():
     stored = np.zeros((8, 9, 10), dtype=np.uint8, order="F")
     for view in (stored, stored[::-1, :, ::-1], stored.transpose(1, 2, 0)):
         assert np.shares_memory(dense_labels(view).array, stored)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_masks_painted_from_runs_give_the_label_map_back(order):
+    pixels = np.random.default_rng(2).integers(0, 4, (17, 29)).astype(np.uint8)
+    labels = dense_labels(np.array(pixels, order=order))
+    found = label_components(labels, labels.array[np.newaxis], 0, np.array([1, 2, 3]))
+    assert found.runs.along_y == (order == "F")
+
+    painted = np.zeros_like(pixels)
+    for index, (x0, y0, x1, y1) in enumerate(found.box_xyxy_px):
+        own = found.runs.runs[found.runs.begin[index] : found.runs.end[index]]
+        mask = component_mask(own, found.box_xyxy_px[index], int(found.runs.along_y))
+        assert mask.shape == (y1 - y0, x1 - x0)
+        assert mask.sum() == found.pixel_count[index]
+        painted[y0:y1, x0:x1] += mask * found.label_id[index].astype(np.uint8)
+    np.testing.assert_array_equal(painted, pixels)

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from scipy import ndimage
 from skimage.measure import regionprops
 
 from medvision.annotate import native_region_table, region_table
+from medvision.annotate.shape import feret_diameters, hull_corners, moment_axes_mm
 
 LENGTHS = ["moment_major_mm", "moment_minor_mm", "feret_max_mm", "feret_perp_mm"]
 FERET_ENDS = ["feret_x0_px", "feret_y0_px", "feret_x1_px", "feret_y1_px"]
@@ -161,3 +163,42 @@ def test_order_of_memory_changes_no_value(axes):
     spacing = (0.7, 1.2, 2.5)
 
     assert region_table(stored, spacing, [1]).equals(region_table(volume, spacing, [1]))
+
+
+def runs_of(mask):
+    """(r, 3) line, start, end of the runs of a mask's rows."""
+    runs = []
+    for line, row in enumerate(mask):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
+        runs += [(line, start, end) for start, end in edges.reshape(-1, 2)]
+    return np.array(runs)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 3.0])
+def test_hull_is_opencvs(seed, sigma):
+    mask = largest_blob(seed, sigma=sigma)
+    ys, xs = np.nonzero(mask)
+    hull = cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32))[:, 0]
+    corners = {(int(x), int(y)) for y, x in hull_corners(runs_of(mask))}
+    assert {(int(x), int(y)) for x, y in hull} <= corners  # ends of flat outer lines may be more
+    assert cv2.contourArea(hull) == pytest.approx(
+        cv2.contourArea(cv2.convexHull(np.array(sorted(corners), dtype=np.int32)))
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_feret_diameters_of_all_pixels_are_those_of_the_hull(seed):
+    mask = largest_blob(seed, shape=(14, 15), sigma=1.0)
+    ys, xs = np.nonzero(mask)
+    of_pixels = feret_diameters(np.stack([xs, ys], axis=1), (0.7, 1.3))
+    of_hull = feret_diameters(hull_corners(runs_of(mask))[:, ::-1].copy(), (0.7, 1.3))
+    np.testing.assert_array_equal(of_pixels, of_hull)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_moment_axes_are_eigenvalues_of_the_covariance(seed):
+    mask = largest_blob(seed)
+    covariance = np.cov(np.argwhere(mask).T * [[2.0], [0.5]], bias=True)
+    expected = 4 * np.sqrt(np.linalg.eigvalsh(covariance)[::-1])
+    assert moment_axes_mm(runs_of(mask), 2.0, 0.5) == pytest.approx(expected, rel=1e-12)

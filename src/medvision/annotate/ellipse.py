@@ -1,7 +1,6 @@
 """Ellipses fitted to the contours of components: the paper's tumour and lesion axes."""
 
-import contextlib
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,8 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medvision.annotate.components import ComponentRuns, IntArray
-from medvision.annotate.label_memory import AnyArray, kernel
+from medvision.annotate.components import ComponentRuns, IntArray, component_mask
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,8 +32,13 @@ STATUSES = tuple(EllipseStatus)
 _CODE = {status: code for code, status in enumerate(STATUSES)}
 
 MIN_SIDE_PX = 3
+
 MIN_CONTOUR_POINTS = 5
+"""A conic has five degrees of freedom, and `cv2.fitEllipse` refuses fewer points."""
+
 RUNAWAY_RATIO = 1.5
+"""Of a major axis to the diagonal of the box: straight contours fit ellipses of any length."""
+
 FLOOR_MM = 2.0
 FLOOR_PIXELS = 2.0
 
@@ -44,8 +47,6 @@ VERTICAL_MM = 1e-3
 
 _NOISE_SEED = -1
 """OpenCV's own initial state."""
-
-_MASK_BLOCK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,39 +75,46 @@ def fit_ellipses(
         runs: Pixels of n components; a component without runs is `not_target`.
         box_xyxy_px: (n, 4) half-open boxes.
         spacing_xy_mm: Pixel spacing along x and y.
+
+    Example:
+        A square of 3×3 px at 10 mm: the contour of its outer pixel centres has corners 14.1 mm and
+        edges 10 mm from the middle, and the circle that fits all eight lies between.
+
+        >>> runs = ComponentRuns(
+        ...     runs=np.array([[0, 0, 3], [1, 0, 3], [2, 0, 3]], dtype=np.int32),
+        ...     begin=np.array([0]),
+        ...     end=np.array([3]),
+        ...     along_y=False,
+        ... )
+        >>> fits = fit_ellipses(runs, np.array([[0, 0, 3, 3]], dtype=np.int32), (10.0, 10.0))
+        >>> bool(20 < fits.minor_mm[0] <= fits.major_mm[0] < 28.3)
+        True
     """
     scale = np.array(spacing_xy_mm, dtype=np.float64)
-    status_code = _codes_before_fit(runs, box_xyxy_px)
-    candidates = np.flatnonzero(status_code == _CODE[EllipseStatus.OK])
-    raw = np.full((len(candidates), 5), np.nan)
-    for row, mask in enumerate(_masks(runs, box_xyxy_px, candidates)):
+    x0, y0, x1, y1 = box_xyxy_px.T
+    status_code = np.full(len(box_xyxy_px), _CODE[EllipseStatus.OK], dtype=np.int8)
+    status_code[np.minimum(x1 - x0, y1 - y0) < MIN_SIDE_PX] = _CODE[EllipseStatus.TOO_THIN]
+    status_code[runs.begin == runs.end] = _CODE[EllipseStatus.NOT_TARGET]
+    fitted, raw, along_y = [], [], int(runs.along_y)
+    for index in np.flatnonzero(status_code == _CODE[EllipseStatus.OK]).tolist():
+        own = runs.runs[runs.begin[index] : runs.end[index]]
+        mask = component_mask(own, box_xyxy_px[index], along_y)
+        # One component, so one outer contour; all its points, or straight edges would weigh little.
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         if len(contours[0]) < MIN_CONTOUR_POINTS:
-            status_code[candidates[row]] = _CODE[EllipseStatus.TOO_FEW_POINTS]
+            status_code[index] = _CODE[EllipseStatus.TOO_FEW_POINTS]
             continue
-        with contextlib.suppress(cv2.error):
-            # Where a fit is singular OpenCV moves the points at random, anew on each call.
-            cv2.setRNGSeed(_NOISE_SEED)
+        # Where a fit is singular OpenCV moves the points at random, anew on each call.
+        cv2.setRNGSeed(_NOISE_SEED)
+        try:
             center, axes_mm, angle = cv2.fitEllipse((contours[0] * scale).astype(np.float32))
-            raw[row] = (*center, *axes_mm, angle)
-    return _measured_fits(raw, status_code, candidates, box_xyxy_px, scale)
-
-
-def _measured_fits(
-    raw: FloatArray,
-    status_code: npt.NDArray[np.int8],
-    candidates: npt.NDArray[np.intp],
-    box_xyxy_px: IntArray,
-    scale: FloatArray,
-) -> EllipseFits:
-    """Axes of the fits that can be used; (m, 5) centre x, y, axis a, axis b in mm, angle in deg."""
-    fitted = status_code[candidates] == _CODE[EllipseStatus.OK]
-    raw, candidates = raw[fitted], candidates[fitted]
-    status_code[candidates] = _codes_of_fits(raw, box_xyxy_px[candidates], scale)
-    usable = status_code[candidates] == _CODE[EllipseStatus.OK]
+        except cv2.error:
+            center, axes_mm, angle = (math.nan,) * 2, (math.nan,) * 2, math.nan
+        fitted.append(index)
+        raw += [*center, *axes_mm, angle]
+    codes, found = _measured(np.reshape(raw, (-1, 5)), box_xyxy_px[fitted], scale)
     axes = np.full((len(box_xyxy_px), 10), np.nan)
-    measured = candidates[usable]
-    axes[measured] = _axes(raw[usable], box_xyxy_px[measured, :2], scale)
+    status_code[fitted], axes[fitted] = codes, found
     return EllipseFits(
         status_code=status_code,
         major_mm=axes[:, 0],
@@ -116,83 +124,13 @@ def _measured_fits(
     )
 
 
-def ends_in_order(ends_px: FloatArray, spacing_x_mm: float) -> FloatArray:
-    """Order the ends of lines: end 0 has the smaller x, or the smaller y on vertical lines.
-
-    Args:
-        ends_px: (n, 4) x0, y0, x1, y1.
-        spacing_x_mm: Pixel spacing along x; closer than 1e-3 mm along x is vertical.
-    """
-    x0, y0, x1, y1 = ends_px.T
-    vertical = np.abs(x1 - x0) * spacing_x_mm < VERTICAL_MM
-    swap = np.where(vertical, y1 < y0, x1 < x0)
-    return np.where(swap[:, None], ends_px[:, [2, 3, 0, 1]], ends_px)
-
-
-def _codes_before_fit(runs: ComponentRuns, box_xyxy_px: IntArray) -> npt.NDArray[np.int8]:
-    x0, y0, x1, y1 = box_xyxy_px.T
-    codes = np.full(len(box_xyxy_px), _CODE[EllipseStatus.OK], dtype=np.int8)
-    codes[np.minimum(x1 - x0, y1 - y0) < MIN_SIDE_PX] = _CODE[EllipseStatus.TOO_THIN]
-    codes[runs.begin == runs.end] = _CODE[EllipseStatus.NOT_TARGET]
-    return codes
-
-
-def _masks(
-    runs: ComponentRuns, box_xyxy_px: IntArray, candidates: npt.NDArray[np.intp]
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Each candidate alone, cropped to its box; painted many at a time in bounded memory."""
-    x0, y0, x1, y1 = box_xyxy_px[candidates].astype(np.int64).T
-    heights, widths = y1 - y0, x1 - x0
-    ends = np.cumsum(heights * widths)
-    begin = 0
-    while begin < len(candidates):
-        painted = int(ends[begin - 1]) if begin else 0
-        stop = max(begin + 1, int(np.searchsorted(ends, painted + _MASK_BLOCK_BYTES)))
-        chosen = candidates[begin:stop]
-        starts = np.concatenate([[0], ends[begin : stop - 1] - painted])
-        block = np.zeros(int(ends[stop - 1]) - painted, dtype=np.uint8)
-        _paint(
-            runs.runs,
-            runs.begin[chosen],
-            runs.end[chosen],
-            int(runs.along_y),
-            box_xyxy_px[chosen],
-            starts,
-            block,
-        )
-        for start, height, width in zip(
-            starts.tolist(), heights[begin:stop].tolist(), widths[begin:stop].tolist(), strict=True
-        ):
-            yield block[start : start + height * width].reshape(height, width)
-        begin = stop
-
-
-@kernel
-def _paint(
-    runs: AnyArray,
-    begin: AnyArray,
-    end: AnyArray,
-    along_y: int,
-    box: AnyArray,
-    starts: AnyArray,
-    block: AnyArray,
-) -> None:
-    for index in range(len(begin)):
-        x0, y0, width = box[index, 0], box[index, 1], box[index, 2] - box[index, 0]
-        for run in range(begin[index], end[index]):
-            line, first, last = runs[run, 0], runs[run, 1], runs[run, 2]
-            if along_y:
-                at, step = starts[index] + (first - y0) * width + line - x0, width
-            else:
-                at, step = starts[index] + (line - y0) * width + first - x0, 1
-            for pixel in range(last - first):
-                block[at + pixel * step] = 1
-
-
-def _codes_of_fits(
+def _measured(
     raw: FloatArray, box_xyxy_px: IntArray, scale: FloatArray
-) -> npt.NDArray[np.int8]:
-    """Statuses of fits, the first that applies."""
+) -> tuple[npt.NDArray[np.int8], FloatArray]:
+    """Statuses of m fits, and (m, 10) major, minor, ends of both axes in slice pixels or NaN.
+
+    Fits are rows of centre x, centre y, axis, other axis in mm, angle of the first axis in degrees.
+    """
     x0, y0, x1, y1 = box_xyxy_px.T
     diagonal_mm = np.hypot((x1 - x0) * scale[0], (y1 - y0) * scale[1])
     major_mm, minor_mm = np.maximum(raw[:, 2], raw[:, 3]), np.minimum(raw[:, 2], raw[:, 3])
@@ -203,21 +141,35 @@ def _codes_of_fits(
         EllipseStatus.BELOW_FLOOR: major_mm < max(FLOOR_MM, FLOOR_PIXELS * float(scale.max())),
     }
     codes = np.full(len(raw), _CODE[EllipseStatus.OK], dtype=np.int8)
-    for status, applies in reversed(checks.items()):
+    for status, applies in reversed(checks.items()):  # the first that applies is written last
         codes[applies] = _CODE[status]
-    return codes
-
-
-def _axes(raw: FloatArray, corners_px: IntArray, scale: FloatArray) -> FloatArray:
-    """(m, 10): major and minor in mm, ends of the major and of the minor axis in slice pixels."""
+    # OpenCV's angle turns its first axis from x towards y; which axis is longer is not promised.
     swapped = raw[:, 2] < raw[:, 3]
     angle_rad = np.radians(raw[:, 4] + np.where(swapped, 90.0, 0.0))
-    major_mm, minor_mm = np.maximum(raw[:, 2], raw[:, 3]), np.minimum(raw[:, 2], raw[:, 3])
     along = np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     axes = [major_mm[:, None], minor_mm[:, None]]
     for direction, length_mm in ((along, major_mm), (across, minor_mm)):
         half_mm = direction * length_mm[:, None] / 2
-        ends = [(raw[:, :2] + sign * half_mm) / scale + corners_px for sign in (-1, 1)]
+        ends = [(raw[:, :2] + sign * half_mm) / scale + box_xyxy_px[:, :2] for sign in (-1, 1)]
         axes.append(ends_in_order(np.concatenate(ends, axis=1), float(scale[0])))
-    return np.concatenate(axes, axis=1)
+    found = np.concatenate(axes, axis=1)
+    found[codes != _CODE[EllipseStatus.OK]] = np.nan
+    return codes, found
+
+
+def ends_in_order(ends_px: FloatArray, spacing_x_mm: float) -> FloatArray:
+    """Order the ends of lines: end 0 has the smaller x, or the smaller y on vertical lines.
+
+    Args:
+        ends_px: (n, 4) x0, y0, x1, y1.
+        spacing_x_mm: Pixel spacing along x; closer than 1e-3 mm along x is vertical.
+
+    Example:
+        >>> ends_in_order(np.array([[5.0, 2, 1, 7], [3, 9, 3, 4]]), 1.0).tolist()
+        [[1.0, 7.0, 5.0, 2.0], [3.0, 4.0, 3.0, 9.0]]
+    """
+    x0, y0, x1, y1 = ends_px.T
+    vertical = np.abs(x1 - x0) * spacing_x_mm < VERTICAL_MM
+    swap = np.where(vertical, y1 < y0, x1 < x0)
+    return np.where(swap[:, None], ends_px[:, [2, 3, 0, 1]], ends_px)

@@ -12,9 +12,13 @@ from medvision.annotate.label_memory import (
     dense_labels,
     kernel,
     same_until,
+    with_room,
 )
 
 _COUNT, _BOX = 0, 1
+
+_EMPTY = np.array([0, *[np.iinfo(np.int64).max, 0] * 3])
+"""Row of a label without voxels: its box, low and high along three axes, holds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,11 @@ def label_extents(label_map: LabelArray) -> LabelExtents:
         label_map: (I, J, K), integers of 1, 2 or 4 bytes that are not negative, any strides.
 
     Example:
-        A single voxel at (1, 2, 3) has the count 1 and the box 1, 2, 3, 2, 3, 4.
+        >>> label_map = np.zeros((4, 4, 4), dtype=np.uint8)
+        >>> label_map[1, 2, 3] = 5
+        >>> found = label_extents(label_map)
+        >>> found.label_id.tolist(), found.voxel_count.tolist(), found.box_vox.tolist()
+        ([5], [1], [[1, 2, 3, 2, 3, 4]])
     """
     labels = dense_labels(label_map)
     shape, strides = labels.array.shape, labels.array.strides
@@ -67,12 +75,14 @@ def _scan(
             stop = same_until(memory, at, end)
             value = int(memory.flat[at])
             if value != 0:
-                if slot >= n_found or values[slot] != value:
-                    slot = _slot_of(values, n_found, value)
+                if slot >= n_found or values[slot] != value:  # most runs are the last one's label
+                    slot = int(np.searchsorted(values[:n_found], value))
                     if slot == n_found or values[slot] != value:
-                        if n_found == len(values):
-                            values, table = _longer(values, table)
-                        _insert(values, table, n_found, slot, value)
+                        values = with_room(values, n_found, 1)
+                        table = with_room(table, n_found, 1)
+                        values[slot + 1 : n_found + 1] = values[slot:n_found].copy()
+                        table[slot + 1 : n_found + 1] = table[slot:n_found].copy()
+                        values[slot], table[slot] = value, _EMPTY
                         n_found += 1
                 table[slot, _COUNT] += stop - at
                 _widen(table, slot, 0, row // n_middle, row // n_middle + 1)
@@ -80,44 +90,6 @@ def _scan(
                 _widen(table, slot, 2, at - begin, stop - begin)
             at = stop
     return values[:n_found].copy(), table[:n_found].copy()
-
-
-@kernel
-def _slot_of(values: AnyArray, n_found: int, value: int) -> int:
-    """The first place whose value is not smaller."""
-    low, high = 0, n_found
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@kernel
-def _longer(values: AnyArray, table: AnyArray) -> tuple[AnyArray, AnyArray]:
-    longer_values = np.empty(2 * len(values), dtype=np.int64)
-    longer_table = np.empty((2 * len(values), 7), dtype=np.int64)
-    for row in range(len(values)):
-        longer_values[row] = values[row]
-        for column in range(7):
-            longer_table[row, column] = table[row, column]
-    return longer_values, longer_table
-
-
-@kernel
-def _insert(values: AnyArray, table: AnyArray, n_found: int, slot: int, value: int) -> None:
-    """Move the rows from `slot` on by one, and start an empty box there."""
-    for row in range(n_found, slot, -1):
-        values[row] = values[row - 1]
-        for column in range(7):
-            table[row, column] = table[row - 1, column]
-    values[slot] = value
-    table[slot, _COUNT] = 0
-    for axis in range(3):
-        table[slot, _BOX + 2 * axis] = np.iinfo(np.int64).max
-        table[slot, _BOX + 2 * axis + 1] = 0
 
 
 @kernel

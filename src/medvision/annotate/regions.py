@@ -3,7 +3,7 @@
 import math
 import operator
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medvision.annotate.components import SliceComponents, label_components
-from medvision.annotate.ellipse import STATUSES, EllipseFits, EllipseStatus, fit_ellipses
+from medvision.annotate.ellipse import STATUSES, EllipseStatus, fit_ellipses
 from medvision.annotate.label_memory import (
     DenseLabels,
     LabelArray,
     dense_labels,
     slices_per_block,
 )
-from medvision.annotate.shape import Shapes, measure_shapes
+from medvision.annotate.shape import measure_shapes
 from medvision.errors import ItemError, UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, display_view, slice_geometry
 
@@ -100,6 +100,10 @@ class SpacingError(ItemError):
     reason = "bad_spacing"
 
 
+_Block = tuple[Plane, SliceGeometry, LabelArray, int]
+"""Slices of one plane, and the index of the first of them."""
+
+
 def region_table(
     label_map: npt.NDArray[Any],
     spacing_mm: Sequence[float],
@@ -121,14 +125,26 @@ def region_table(
         LabelRangeError: A label needs more than 32 bits.
         SpacingError: Spacing is not three finite positive numbers.
         UsageError: A target label is not an integer.
+
+    Example:
+        One voxel of label 5, seen once on each plane:
+
+        >>> label_map = np.zeros((4, 4, 4), dtype=np.uint8)
+        >>> label_map[0, 1, 2] = 5
+        >>> table = region_table(label_map, (1.0, 2.0, 3.0))
+        >>> table.select(["plane", "slice_index", "x0_px", "y0_px", "area_mm2"]).to_pylist()[0]
+        {'plane': 'axial', 'slice_index': 2, 'x0_px': 3, 'y0_px': 2, 'area_mm2': 2.0}
     """
     labels = _checked_labels(label_map, "[i, j, k]")
     spacing = _checked_spacing(spacing_mm, "i, j, k")
-    blocks = [
-        (plane, slice_geometry(labels.array.shape, spacing, plane), stack, first)
-        for plane in sorted(VOLUME_PLANES)
-        for stack, first in _blocks(cast("LabelArray", display_view(labels.array, plane)))
-    ]
+    blocks: list[_Block] = []
+    for plane in sorted(VOLUME_PLANES):
+        geometry = slice_geometry(labels.array.shape, spacing, plane)
+        stack = cast("LabelArray", display_view(labels.array, plane))
+        if stack.size:
+            step = slices_per_block(stack)
+            starts = range(0, len(stack), step)
+            blocks += [(plane, geometry, stack[at : at + step], at) for at in starts]
     return _table(labels, blocks, _target_ids(target_labels))
 
 
@@ -152,6 +168,12 @@ def native_region_table(
     Raises:
         LabelMapShapeError, LabelTypeError, LabelRangeError, SpacingError, UsageError:
             As for `region_table`.
+
+    Example:
+        >>> mask = np.array([[0, 1, 1], [0, 0, 1], [1, 0, 0]])
+        >>> table = native_region_table(mask, (0.5, 0.5), Plane.NATIVE)
+        >>> table.select(["component", "pixel_count", "area_mm2"]).to_pydict()
+        {'component': [0, 1], 'pixel_count': [3, 1], 'area_mm2': [0.75, 0.25]}
     """
     labels = _checked_labels(label_map_yx, "[y, x]")
     spacing_y_mm, spacing_x_mm = _checked_spacing(spacing_yx_mm, "y, x")
@@ -166,15 +188,14 @@ def native_region_table(
     return _table(labels, blocks, _target_ids(target_labels))
 
 
-_Block = tuple[Plane, SliceGeometry, LabelArray, int]
-
-
 def _table(labels: DenseLabels, blocks: list[_Block], targets: npt.NDArray[np.int64]) -> pa.Table:
     def batch(block: _Block) -> pa.RecordBatch:
         plane, geometry, stack, first_slice = block
         components = label_components(labels, stack, first_slice, targets)
         return _region_batch(components, plane, geometry)
 
+    # Kernels and OpenCV run without the interpreter's lock. Two threads: cases are spread over
+    # processes already, and memory, not arithmetic, is what a scan waits for.
     workers = min(2, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 2
     if workers == 1 or labels.array.size < _MIN_VOXELS_FOR_THREADS:
         batches = [batch(block) for block in blocks]
@@ -184,35 +205,42 @@ def _table(labels: DenseLabels, blocks: list[_Block], targets: npt.NDArray[np.in
     return pa.Table.from_batches(batches, schema=_SCHEMA).combine_chunks()
 
 
-def _blocks(stack: LabelArray) -> Iterator[tuple[LabelArray, int]]:
-    """Slices of one plane, some at a time, each with the index of its first slice."""
-    if stack.size:
-        n_slices = slices_per_block(stack)
-        for first in range(0, len(stack), n_slices):
-            yield stack[first : first + n_slices], first
-
-
 def _region_batch(
     components: SliceComponents, plane: Plane, geometry: SliceGeometry
 ) -> pa.RecordBatch:
+    """Rows of `REGION_COLUMNS`: components measured, null where a measurement has no value."""
     spacing_xy_mm = (geometry.spacing_x_mm, geometry.spacing_y_mm)
     fits = fit_ellipses(components.runs, components.box_xyxy_px, spacing_xy_mm)
     shapes = measure_shapes(components.runs, spacing_xy_mm)
-    n_rows = len(components.label_id)
     pixel_mm2 = np.float64(geometry.spacing_x_mm * geometry.spacing_y_mm)
     area_mm2 = components.pixel_count.astype(np.float64) * pixel_mm2
+    words = pa.array([str(status) for status in STATUSES])
+    status = pa.DictionaryArray.from_arrays(pa.array(fits.status_code), words).dictionary_decode()
+    n_rows, fitted = len(components.label_id), fits.status_code == STATUSES.index(EllipseStatus.OK)
+    same_for_all = [
+        (geometry.height_px, _INT),
+        (geometry.width_px, _INT),
+        (geometry.spacing_y_mm, _REAL),
+        (geometry.spacing_x_mm, _REAL),
+    ]
+    of_fits = [
+        fits.major_mm,
+        fits.minor_mm,
+        *fits.major_ends_px.T,
+        *fits.minor_ends_px.T,
+        math.pi / 4 * fits.major_mm * fits.minor_mm / area_mm2,
+    ]
+    of_shapes = [
+        shapes.moment_major_mm,
+        shapes.moment_minor_mm,
+        shapes.feret_max_mm,
+        shapes.feret_perp_mm,
+        *shapes.feret_ends_px.T,
+    ]
     arrays = [
         pa.repeat(pa.scalar(str(plane)), n_rows),
         components.slice_index,
-        *(
-            pa.repeat(pa.scalar(value, type=kind), n_rows)
-            for value, kind in (
-                (geometry.height_px, _INT),
-                (geometry.width_px, _INT),
-                (geometry.spacing_y_mm, _REAL),
-                (geometry.spacing_x_mm, _REAL),
-            )
-        ),
+        *(pa.repeat(pa.scalar(value, type=kind), n_rows) for value, kind in same_for_all),
         components.label_id,
         components.component,
         components.n_components,
@@ -221,41 +249,15 @@ def _region_batch(
         *components.box_xyxy_px.T,
         components.pixel_count,
         area_mm2,
-        *_ellipse_arrays(fits, area_mm2),
-        *_shape_arrays(shapes),
+        status,
+        *(pa.array(column, mask=~fitted) for column in of_fits),
+        *(pa.array(column, mask=np.isnan(shapes.feret_max_mm)) for column in of_shapes),
     ]
     return pa.RecordBatch.from_arrays([pa.array(array) for array in arrays], schema=_SCHEMA)
 
 
-def _ellipse_arrays(fits: EllipseFits, area_mm2: npt.NDArray[np.float64]) -> list[pa.Array]:
-    """From `ellipse_status` to `ellipse_area_ratio`."""
-    words = pa.array([str(status) for status in STATUSES])
-    status = pa.DictionaryArray.from_arrays(pa.array(fits.status_code), words).dictionary_decode()
-    columns = [
-        fits.major_mm,
-        fits.minor_mm,
-        *fits.major_ends_px.T,
-        *fits.minor_ends_px.T,
-        math.pi / 4 * fits.major_mm * fits.minor_mm / area_mm2,
-    ]
-    unknown = fits.status_code != STATUSES.index(EllipseStatus.OK)
-    return [status, *(pa.array(column, mask=unknown) for column in columns)]
-
-
-def _shape_arrays(shapes: Shapes) -> list[pa.Array]:
-    """From `moment_major_mm` on."""
-    columns = [
-        shapes.moment_major_mm,
-        shapes.moment_minor_mm,
-        shapes.feret_max_mm,
-        shapes.feret_perp_mm,
-        *shapes.feret_ends_px.T,
-    ]
-    unknown = np.isnan(shapes.feret_max_mm)
-    return [pa.array(column, mask=unknown) for column in columns]
-
-
 def _checked_labels(label_map: npt.NDArray[Any], axes: str) -> DenseLabels:
+    """Dense labels of at most 32 bits, in the order of memory of those given."""
     labels = np.asarray(label_map)
     if labels.ndim != axes.count(",") + 1:
         msg = f"expected a label map {axes}, found shape {labels.shape}; pass one volume or picture"
@@ -264,27 +266,26 @@ def _checked_labels(label_map: npt.NDArray[Any], axes: str) -> DenseLabels:
         msg = f"expected a label map of integers, found {labels.dtype}; convert it"
         raise LabelTypeError(msg)
     if labels.dtype.kind == "f" or labels.dtype.itemsize == 8 or labels.dtype == np.uint32:
-        labels = _narrowed(labels)
+        low, high = (labels.min().item(), labels.max().item()) if labels.size else (0, 0)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            msg = f"expected integers in the label map, found {low} to {high}; replace those voxels"
+            raise LabelTypeError(msg)
+        if low < _MIN_LABEL or high > _MAX_LABEL:
+            msg = (
+                f"expected labels from {_MIN_LABEL} to {_MAX_LABEL}, found {low} to {high}; "
+                "renumber"
+            )
+            raise LabelRangeError(msg)
+        narrow = labels.astype(np.uint8 if low >= 0 and high <= 255 else np.int32, order="K")
+        if labels.dtype.kind == "f" and not np.array_equal(narrow, labels):
+            found = labels[narrow != labels].flat[0]
+            msg = f"expected integers in the label map, found {found}; is it an image, not a mask?"
+            raise LabelTypeError(msg)
+        labels = narrow
     if labels.dtype.kind == "b":
         labels = labels.view(np.uint8)
+    # The kernels know the machine's byte order only.
     return dense_labels(labels.astype(labels.dtype.newbyteorder("="), copy=False))
-
-
-def _narrowed(labels: npt.NDArray[Any]) -> LabelArray:
-    """Integers of at most 32 bits from wider ones or floats, in the same order of memory."""
-    low, high = (labels.min().item(), labels.max().item()) if labels.size else (0, 0)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        msg = f"expected integers in the label map, found {low} to {high}; replace those voxels"
-        raise LabelTypeError(msg)
-    if low < _MIN_LABEL or high > _MAX_LABEL:
-        msg = f"expected labels from {_MIN_LABEL} to {_MAX_LABEL}, found {low} to {high}; renumber"
-        raise LabelRangeError(msg)
-    narrow = labels.astype(np.uint8 if low >= 0 and high <= 255 else np.int32, order="K")
-    if labels.dtype.kind == "f" and not np.array_equal(narrow, labels):
-        found = labels[narrow != labels].flat[0]
-        msg = f"expected integers in the label map, found {found}; is it an image, not a mask?"
-        raise LabelTypeError(msg)
-    return cast("LabelArray", narrow)
 
 
 def _checked_spacing(spacing_mm: Sequence[float], axes: str) -> tuple[float, ...]:

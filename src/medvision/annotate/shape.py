@@ -42,43 +42,71 @@ def measure_shapes(runs: ComponentRuns, spacing_xy_mm: tuple[float, float]) -> S
         spacing_xy_mm: Pixel spacing along x and y.
 
     Example:
-        A single pixel has all lengths 0; two pixels side by side at 1 mm have `feret_max_mm` 1,
-        `moment_major_mm` 2 and the others 0.
+        Two pixels side by side, 2 mm apart:
+
+        >>> runs = ComponentRuns(
+        ...     runs=np.array([[0, 5, 7]], dtype=np.int32),
+        ...     begin=np.array([0]),
+        ...     end=np.array([1]),
+        ...     along_y=False,
+        ... )
+        >>> shapes = measure_shapes(runs, (2.0, 1.0))
+        >>> shapes.feret_max_mm.tolist(), shapes.moment_major_mm.tolist()
+        ([2.0], [4.0])
     """
     x_mm, y_mm = float(spacing_xy_mm[0]), float(spacing_xy_mm[1])
-    line_mm, position_mm = (x_mm, y_mm) if runs.along_y else (y_mm, x_mm)
-    moments_mm = _moment_axes(runs.runs, runs.begin, runs.end, line_mm, position_mm)
-    feret = _feret_diameters(runs.runs, runs.begin, runs.end, (x_mm, y_mm), int(runs.along_y))
+    found = _measured(runs.runs, runs.begin, runs.end, (x_mm, y_mm), int(runs.along_y))
     return Shapes(
-        moment_major_mm=moments_mm[:, 0],
-        moment_minor_mm=moments_mm[:, 1],
-        feret_max_mm=feret[:, 0],
-        feret_perp_mm=feret[:, 1],
-        feret_ends_px=ends_in_order(feret[:, 2:], x_mm),
+        moment_major_mm=found[:, 0],
+        moment_minor_mm=found[:, 1],
+        feret_max_mm=found[:, 2],
+        feret_perp_mm=found[:, 3],
+        feret_ends_px=ends_in_order(found[:, 4:], x_mm),
     )
 
 
 @kernel
-def _moment_axes(
-    runs: AnyArray, begin: AnyArray, end: AnyArray, line_mm: float, position_mm: float
+def _measured(
+    runs: AnyArray,
+    begin: AnyArray,
+    end: AnyArray,
+    spacing_xy_mm: tuple[float, float],
+    along_y: int,
 ) -> AnyArray:
-    """(n, 2) major and minor."""
-    axes_mm = np.full((len(begin), 2), np.nan)
+    """(n, 8): moments' major and minor, Feret longest and perpendicular, x0, y0, x1, y1."""
+    x_mm, y_mm = spacing_xy_mm
+    line_mm, position_mm = (x_mm, y_mm) if along_y else (y_mm, x_mm)
+    found = np.full((len(begin), 8), np.nan)
     for index in range(len(begin)):
         if begin[index] < end[index]:
             own = runs[begin[index] : end[index]]
-            major_mm, minor_mm = _axes_of_covariance(_covariance_px(own), line_mm, position_mm)
-            axes_mm[index, 0], axes_mm[index, 1] = major_mm, minor_mm
-    return axes_mm
+            found[index, 0], found[index, 1] = moment_axes_mm(own, line_mm, position_mm)
+            corners = hull_corners(own)
+            points_px = corners if along_y else corners[:, ::-1].copy()
+            found[index, 2:] = feret_diameters(points_px, spacing_xy_mm)
+    return found
 
 
 @kernel
-def _covariance_px(runs: AnyArray) -> tuple[float, float, float]:
-    """Population covariance of pixel centres: line-line, position-position, line-position.
+def moment_axes_mm(runs: AnyArray, line_mm: float, position_mm: float) -> tuple[float, float]:
+    """Major and minor: 4 times the roots of the eigenvalues of the pixel centres' covariance.
 
-    Sums are exact integers, of twice the distances from the middle of the component's box, so
-    the result does not depend on where the component lies, nor on flips.
+    An ellipse of even density has a variance of a quarter of its squared semi-axis along each axis,
+    so 4 √λ is the length of a full axis, as scikit-image has it.
+
+    Args:
+        runs: (r, 3) line, start, end of one component, lines in order.
+        line_mm: Spacing between lines.
+        position_mm: Spacing along lines.
+
+    Example:
+        Two pixels side by side at 1 mm:
+
+        >>> moment_axes_mm(np.array([[0, 5, 7]]), 1.0, 1.0)
+        (2.0, 0.0)
     """
+    # Sums are exact integers, of twice the distances from the middle of the component's box, so the
+    # result does not depend on where the component lies, nor on flips.
     twice_line = runs[0, LINE] + runs[-1, LINE]
     twice_position = runs[:, START].min() + runs[:, END].max() - 1
     count = sum_l = sum_p = sum_ll = sum_pp = sum_lp = np.int64(0)
@@ -86,6 +114,7 @@ def _covariance_px(runs: AnyArray) -> tuple[float, float, float]:
         n = np.int64(run[END] - run[START])
         line = np.int64(2 * run[LINE] - twice_line)
         first = np.int64(2 * run[START] - twice_position)
+        # A run's positions are first, first + 2, …: their sum and sum of squares in closed form.
         positions = n * (first + n - 1)
         count += n
         sum_l += n * line
@@ -94,49 +123,32 @@ def _covariance_px(runs: AnyArray) -> tuple[float, float, float]:
         sum_pp += n * first * first + 2 * first * n * (n - 1) + 2 * (n - 1) * n * (2 * n - 1) // 3
         sum_lp += line * positions
     mean_l, mean_p = sum_l / count, sum_p / count
-    return (
-        (sum_ll / count - mean_l * mean_l) / 4,
-        (sum_pp / count - mean_p * mean_p) / 4,
-        (sum_lp / count - mean_l * mean_p) / 4,
-    )
-
-
-@kernel
-def _axes_of_covariance(
-    covariance_px: tuple[float, float, float], line_mm: float, position_mm: float
-) -> tuple[float, float]:
-    a = covariance_px[0] * (line_mm * line_mm)
-    c = covariance_px[1] * (position_mm * position_mm)
-    b = covariance_px[2] * (line_mm * position_mm)
+    a = (sum_ll / count - mean_l * mean_l) / 4 * (line_mm * line_mm)
+    c = (sum_pp / count - mean_p * mean_p) / 4 * (position_mm * position_mm)
+    b = (sum_lp / count - mean_l * mean_p) / 4 * (line_mm * position_mm)
+    # Eigenvalues of the matrix a b, b c; of a line of pixels the smaller may round to below 0.
     spread = math.hypot((a - c) / 2, b)
     middle = (a + c) / 2
     return 4 * math.sqrt(middle + spread), 4 * math.sqrt(max(middle - spread, 0.0))
 
 
 @kernel
-def _feret_diameters(
-    runs: AnyArray,
-    begin: AnyArray,
-    end: AnyArray,
-    spacing_xy_mm: tuple[float, float],
-    along_y: int,
-) -> AnyArray:
-    """(n, 6): longest, perpendicular, x0, y0, x1, y1."""
-    feret = np.full((len(begin), 6), np.nan)
-    for index in range(len(begin)):
-        if begin[index] < end[index]:
-            corners = _hull_corners(runs[begin[index] : end[index]])
-            points_px = corners if along_y else corners[:, ::-1].copy()
-            feret[index] = _feret_of_points(points_px, spacing_xy_mm)
-    return feret
-
-
-@kernel
-def _hull_corners(runs: AnyArray) -> AnyArray:
+def hull_corners(runs: AnyArray) -> AnyArray:
     """Corners of the convex hull of pixel centres, (h, 2) as line, position.
 
     Lines are in order and each is met, so the hull is a chain through the lines' first pixels
-    and a chain through their last pixels.
+    and a chain through their last pixels (Andrew's monotone chain, without the sort; Inf. Process.
+    Lett. 9(5), 1979): the last corner is dropped while it lies on or inside the line from the one
+    before it to the next pixel. In whole numbers, so no corner is lost or gained by rounding.
+
+    Args:
+        runs: (r, 3) line, start, end of one component, lines in order.
+
+    Example:
+        A cross of five pixels has four corners, each chain ending on both outer lines:
+
+        >>> hull_corners(np.array([[0, 1, 2], [1, 0, 3], [2, 1, 2]])).tolist()
+        [[0, 1], [1, 0], [2, 1], [0, 1], [1, 2], [2, 1]]
     """
     line0 = runs[0, LINE]
     n_lines = runs[-1, LINE] - line0 + 1
@@ -152,9 +164,12 @@ def _hull_corners(runs: AnyArray) -> AnyArray:
         base = n_corners
         for line in range(n_lines):
             position = extents[line, side]
-            while n_corners - base >= 2 and _bends_inward(
-                corners[n_corners - 2], corners[n_corners - 1], line, position, outward
-            ):
+            while n_corners - base >= 2:
+                before, last = corners[n_corners - 2], corners[n_corners - 1]
+                turn = (last[1] - before[1]) * (line - before[0])
+                turn -= (position - before[1]) * (last[0] - before[0])
+                if turn * outward > 0:
+                    break
                 n_corners -= 1
             corners[n_corners, 0], corners[n_corners, 1] = line, position
             n_corners += 1
@@ -163,19 +178,23 @@ def _hull_corners(runs: AnyArray) -> AnyArray:
 
 
 @kernel
-def _bends_inward(
-    before: AnyArray, corner: AnyArray, line: int, position: int, outward: int
-) -> bool:
-    """Whether `corner` lies on or inside the segment from `before` to (line, position)."""
-    turn = (corner[1] - before[1]) * (line - before[0]) - (position - before[1]) * (
-        corner[0] - before[0]
-    )
-    return bool(turn * outward <= 0)
+def feret_diameters(points_px: AnyArray, spacing_xy_mm: tuple[float, float]) -> AnyArray:
+    """(6,): longest, perpendicular, x0, y0, x1, y1; no tie depends on the order of the points.
 
+    All pairs are compared, three times: a hull has some dozen corners, and unlike rotating calipers
+    this finds all tied pairs. Lengths are equal within `TIE_RELATIVE`, since flips and turns of a
+    component change the last digits.
 
-@kernel
-def _feret_of_points(points_px: AnyArray, spacing_xy_mm: tuple[float, float]) -> AnyArray:
-    """(6,): longest, perpendicular, x0, y0, x1, y1; no tie depends on the order of the points."""
+    Args:
+        points_px: (h, 2) x, y: corners of a convex hull.
+        spacing_xy_mm: Pixel spacing along x and y.
+
+    Example:
+        A row of four pixels beside a row of one, at 1 mm: √(3² + 1²) and, across it, 3 / √10.
+
+        >>> feret_diameters(np.array([[0, 0], [3, 0], [0, 1]]), (1.0, 1.0)).round(3).tolist()
+        [3.162, 0.949, 0.0, 1.0, 3.0, 0.0]
+    """
     longest_mm, widest_mm = 0.0, 0.0
     for a in points_px:
         for b in points_px:

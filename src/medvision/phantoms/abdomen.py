@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
 from medvision.frames import FloatArray
 from medvision.phantoms.canvas import (
@@ -78,36 +77,31 @@ def abdomen_phantom(rng: np.random.Generator) -> PhantomVolume:
 
     The right kidney and most of the liver lie at +x, the patient's right.
     """
-    body = _body(rng)
-    _paint_wall(body)
-    _paint_lungs_and_bowel(body)
-    liver = _paint_upper_organs(body)
-    kidneys = _paint_kidneys(body)
-    _paint_vessels(body)
-    _paint_spine(body)
-    lesions = _lesions(body, liver, kidneys)
-    for lesion in lesions:
-        value = 62 if lesion.label_id == AbdomenLabel.LIVER_TUMOR else 6
-        body.canvas.paint(lesion.ellipsoid, value, label_id=lesion.label_id)
-    return PhantomVolume(
-        image=_scanned(body),
-        label_map=body.canvas.label_map,
-        grid=body.canvas.grid,
-        lesions=lesions,
-    )
-
-
-def _body(rng: np.random.Generator) -> _Body:
-    grid = ABDOMEN_GRID
-    scale = float(rng.uniform(0.93, 1.05))
+    # All of this draws from one generator: the order of the calls is part of every demo picture.
+    grid, scale = ABDOMEN_GRID, float(rng.uniform(0.93, 1.05))
     canvas = Canvas(grid=grid, image=np.full(grid.shape_ijk, AIR_HU, dtype=np.float32))
-    return _Body(
+    body = _Body(
         rng=rng,
         canvas=canvas,
         trunk=_outline(grid, 142 * scale, 106 * scale),
         cavity=_outline(grid, 113 * scale, 77 * scale),
         scale=scale,
     )
+    _paint_trunk(body)
+    liver, kidneys = _paint_organs(body)
+    _paint_vessels_and_spine(body)
+    lesions = _lesions(body, liver, kidneys)
+    for lesion in lesions:
+        value = 62 if lesion.label_id == AbdomenLabel.LIVER_TUMOR else 6
+        canvas.paint(lesion.ellipsoid, value, label_id=lesion.label_id)
+    # Partial volume, organ texture at two scales in what is no lung or gas, noise, whole HU.
+    image: Values = blurred(canvas.image, axes=(0, 1))
+    soft = np.clip((image + 300) / 300, 0, 1)
+    image += soft * 7 * smooth_noise(rng, grid.shape_ijk, cell_voxels=(3, 3, 2))
+    image += soft * 4 * smooth_noise(rng, grid.shape_ijk, cell_voxels=(12, 12, 6))
+    image += 9 * rng.standard_normal(grid.shape_ijk, dtype=np.float32)
+    hu = np.clip(np.round(image), -1024, 3071).astype(np.int16)  # the range of 12-bit scanners
+    return PhantomVolume(image=hu, label_map=canvas.label_map, grid=grid, lesions=lesions)
 
 
 def _outline(grid: Grid, half_width_mm: float, half_depth_mm: float) -> Mask:
@@ -120,40 +114,33 @@ def _outline(grid: Grid, half_width_mm: float, half_depth_mm: float) -> Mask:
     return level <= 1
 
 
-def _paint_wall(body: _Body) -> None:
-    grid, scale = body.canvas.grid, body.scale
-    fat_mm = float(body.rng.uniform(10, 20))
+def _paint_trunk(body: _Body) -> None:
+    """What has no label: the wall with its ribs, the ends of lungs and heart, the bowel."""
+    canvas, rng, grid, scale = body.canvas, body.rng, body.canvas.grid, body.scale
+    fat_mm = float(rng.uniform(10, 20))
     under_skin = _outline(grid, 139.5 * scale, 103.5 * scale)
     muscle = _outline(grid, 142 * scale - fat_mm, 106 * scale - fat_mm)
-    body.canvas.fill(body.trunk, 25)
-    body.canvas.fill(under_skin, FAT_HU)
-    body.canvas.fill(muscle, MUSCLE_HU)
-    body.canvas.fill(body.cavity, FAT_HU + 8)
-    _paint_ribs(body)
-    for side in (1, -1):
-        back = body.organ((side * 34, -76, 0), (29, 17, 400))
-        body.canvas.paint(back, MUSCLE_HU, within=muscle)
-        psoas = body.organ((side * 38, -42, -95), (19, 20, 85), (0, side * 8, 0))
-        body.canvas.paint(psoas, MUSCLE_HU + 5, within=body.trunk)
-
-
-def _paint_ribs(body: _Body) -> None:
-    """Slanted rings in the wall, seen as a row of dashes on an axial slice."""
-    grid, scale = body.canvas.grid, body.scale
+    canvas.fill(body.trunk, 25)
+    canvas.fill(under_skin, FAT_HU)
+    canvas.fill(muscle, MUSCLE_HU)
+    canvas.fill(body.cavity, FAT_HU + 8)
+    # Ribs: slanted rings in the wall, seen as a row of dashes on an axial slice.
     x, y, z = (grid.axis_mm(axis) for axis in range(3))
     along = z - 0.55 * (y + 80) - 0.1 * np.abs(x)
     phase = np.mod(along, 30.0) - 15
     shell = _outline(grid, 121 * scale, 85 * scale) & ~_outline(grid, 114 * scale, 78 * scale)
     ribs = shell & (np.abs(phase) < 5) & (along > -45) & (np.abs(x) > 18)
-    body.canvas.fill(ribs, BONE_HU + 60)
-
-
-def _paint_lungs_and_bowel(body: _Body) -> None:
-    canvas, rng = body.canvas, body.rng
+    canvas.fill(ribs, BONE_HU + 60)
+    for side in (1, -1):
+        back = body.organ((side * 34, -76, 0), (29, 17, 400))
+        canvas.paint(back, MUSCLE_HU, within=muscle)
+        psoas = body.organ((side * 38, -42, -95), (19, 20, 85), (0, side * 8, 0))
+        canvas.paint(psoas, MUSCLE_HU + 5, within=body.trunk)
     for side in (1, -1):
         lung = body.organ((side * 62, -14, 128), (56, 62, 62))
         canvas.paint(lung, LUNG_HU, within=body.cavity)
     canvas.paint(body.organ((-18, 26, 128), (52, 44, 38)), 140, within=body.cavity)
+    # Colon at both sides and across, with gas; loops of small bowel, some filled with gas.
     for side, top in ((1, -25), (-1, 0)):
         canvas.paint(body.organ((side * 88, -6, top - 70), (17, 18, 75)), 35, within=body.cavity)
         for level in range(3):
@@ -165,25 +152,20 @@ def _paint_lungs_and_bowel(body: _Body) -> None:
         center = (rng.uniform(-68, 68), rng.uniform(-8, 58), rng.uniform(-122, -52))
         loop = body.organ(center, (21, 12, 12), (0, rng.uniform(0, 180), rng.uniform(0, 180)))
         canvas.paint(loop, 62, within=body.cavity)
-        inner = Ellipsoid(
-            center_mm=loop.center_mm, semi_axes_mm=loop.semi_axes_mm - 4, rotation=loop.rotation
-        )
-        canvas.paint(inner, 18 if rng.random() < 0.8 else -700, within=body.cavity)
+        canvas.paint(loop.grown(-4), 18 if rng.random() < 0.8 else -700, within=body.cavity)
 
 
-def _paint_upper_organs(body: _Body) -> Ellipsoid:
-    """Stomach, pancreas, spleen, liver; returns the liver's right lobe."""
+def _paint_organs(body: _Body) -> tuple[Ellipsoid, dict[AbdomenLabel, Ellipsoid]]:
+    """Stomach to kidneys; returns the liver's right lobe and the kidneys."""
     canvas, cavity = body.canvas, body.cavity
+    # A stomach, fluid in it, gas on top of the fluid: the patient lies on the back.
     stomach = body.organ((-48, 30, 46), (40, 30, 38), (0, 20, 20))
     canvas.paint(stomach, 75, within=cavity)
-    content = Ellipsoid(
-        center_mm=stomach.center_mm,
-        semi_axes_mm=stomach.semi_axes_mm - 5,
-        rotation=stomach.rotation,
-    )
+    content = stomach.grown(-5)
     canvas.paint(content, 20, within=cavity)
     above = canvas.grid.axis_mm(1) > stomach.center_mm[1] + 8
     canvas.paint(content, AIR_HU + 40, within=cavity & above)
+    # The pancreas has no label, but stands in the way as it does in patients.
     canvas.paint(body.organ((-22, 4, 8), (52, 11, 12), (0, -8, -18)), 88, within=cavity)
     spleen = body.organ((-86, -28, 50), (23, 40, 38), (10, -8, 18))
     canvas.paint(spleen, 118, label_id=AbdomenLabel.SPLEEN, within=cavity)
@@ -191,7 +173,7 @@ def _paint_upper_organs(body: _Body) -> Ellipsoid:
     left_lobe = body.organ((4, 34, 54), (62, 28, 32), (0, -8, 12))
     for lobe in (left_lobe, right_lobe):
         canvas.paint(lobe, 108, label_id=AbdomenLabel.LIVER, within=cavity)
-    for _ in range(9):
+    for _ in range(9):  # vessels of the liver
         branch = body.organ(
             (body.rng.uniform(20, 85), body.rng.uniform(-25, 35), body.rng.uniform(15, 75)),
             (26, 3.5, 3.5),
@@ -201,35 +183,28 @@ def _paint_upper_organs(body: _Body) -> Ellipsoid:
         canvas.paint(branch, 150, within=in_liver)
     gallbladder = body.organ((44, 44, 4), (12, 22, 14), (25, 0, 10))
     canvas.paint(gallbladder, 8, label_id=0, within=cavity)
-    return right_lobe
-
-
-def _paint_kidneys(body: _Body) -> dict[AbdomenLabel, Ellipsoid]:
+    # Each kidney in its fat: a bright cortex, pyramids along it, fat in the sinus.
     kidneys = {}
     for label, side, height in (
         (AbdomenLabel.RIGHT_KIDNEY, 1, -28),
         (AbdomenLabel.LEFT_KIDNEY, -1, -16),
     ):
         kidney = body.organ((side * 58, -34, height), (25, 24, 50), (-8, -side * 9, side * 25))
-        around = Ellipsoid(
-            center_mm=kidney.center_mm,
-            semi_axes_mm=kidney.semi_axes_mm + 6,
-            rotation=kidney.rotation,
-        )
-        body.canvas.paint(around, FAT_HU, label_id=0, within=body.cavity)
-        body.canvas.paint(kidney, 185, label_id=label, within=body.trunk)
+        canvas.paint(kidney.grown(6), FAT_HU, label_id=0, within=cavity)
+        canvas.paint(kidney, 185, label_id=label, within=body.trunk)
         for level in np.linspace(-0.62, 0.62, 5):
             offset = kidney.rotation @ (np.array([-side * 2.0, 0, level * 50]))
             pyramid = ellipsoid(tuple(kidney.center_mm + offset), (11, 10, 7))
-            body.canvas.paint(pyramid, 125, within=body.trunk)
+            canvas.paint(pyramid, 125, within=body.trunk)
         sinus = kidney.center_mm + kidney.rotation @ np.array([-side * 14.0, 0, 0])
-        body.canvas.paint(ellipsoid(tuple(sinus), (11, 7, 20)), -40, within=body.trunk)
+        canvas.paint(ellipsoid(tuple(sinus), (11, 7, 20)), -40, within=body.trunk)
         kidneys[label] = kidney
-    return kidneys
+    return right_lobe, kidneys
 
 
-def _paint_vessels(body: _Body) -> None:
-    scale, rng = body.scale, body.rng
+def _paint_vessels_and_spine(body: _Body) -> None:
+    """Aorta and vena cava; vertebrae of 30 mm with discs between them and a soft canal."""
+    canvas, grid, scale, rng = body.canvas, body.canvas.grid, body.scale, body.rng
     for center, semi_axes, value, label in (
         ((-12.0, -14.0), (11.0, 11.0), 190, AbdomenLabel.AORTA),
         ((21.0, -12.0), (13.0, 10.0), 130, 0),
@@ -239,14 +214,10 @@ def _paint_vessels(body: _Body) -> None:
             (semi_axes[0] * scale, semi_axes[1] * scale, 2000),
             (rng.normal(0, 1.0), rng.normal(0, 1.5), 0),
         )
-        body.canvas.paint(vessel, value, label_id=label)
-
-
-def _paint_spine(body: _Body) -> None:
-    """Vertebrae of 30 mm with discs between them; the canal stays soft."""
-    canvas, grid, scale = body.canvas, body.canvas.grid, body.scale
+        canvas.paint(vessel, value, label_id=label)
+    # Vertebrae and discs are one column, cut by the phase of z; rims and arches are of bone.
     x, y, z = (grid.axis_mm(axis) for axis in range(3))
-    phase = np.mod(z + float(body.rng.uniform(0, 30)), 30.0)
+    phase = np.mod(z + float(rng.uniform(0, 30)), 30.0)
     depth = -46 * scale
     column = ((x / 24) ** 2 + ((y - depth) / 17) ** 2 <= 1) & body.trunk
     rim = ((x / 21) ** 2 + ((y - depth) / 14) ** 2 > 1) & column
@@ -268,42 +239,39 @@ def _lesions(
     body: _Body, liver: Ellipsoid, kidneys: dict[AbdomenLabel, Ellipsoid]
 ) -> tuple[Lesion, ...]:
     """One or two liver tumours and at most one kidney cyst, apart from each other."""
+    rng, label_map = body.rng, body.canvas.label_map
     lesions: list[Lesion] = []
-    liver_voxels = body.canvas.label_map == AbdomenLabel.LIVER
-    for _ in range(int(body.rng.integers(1, 3))):
-        tumor = _placed(body, lesions, lambda size: _tumor(body.rng, liver, size), liver_voxels)
-        lesions += [Lesion(label_id=AbdomenLabel.LIVER_TUMOR, ellipsoid=each) for each in tumor]
-    if body.rng.random() < 0.7:
-        kidney = kidneys[
-            (AbdomenLabel.RIGHT_KIDNEY, AbdomenLabel.LEFT_KIDNEY)[int(body.rng.integers(2))]
-        ]
-        free = body.cavity & ~np.isin(
-            body.canvas.label_map, (AbdomenLabel.VERTEBRAE, AbdomenLabel.AORTA)
+
+    def tumor(size: float) -> Ellipsoid:
+        """Somewhere in the right lobe; `size` 1 is the largest drawn."""
+        place = rng.uniform(-0.55, 0.55, 3) * liver.semi_axes_mm
+        return Ellipsoid(
+            center_mm=liver.center_mm + liver.rotation @ place,
+            semi_axes_mm=rng.uniform(9, 9 + 23 * size) * rng.uniform(0.6, 1.0, 3),
+            rotation=rotation_from_angles_deg(*rng.uniform(-60, 60, 3)),
         )
-        cyst = _placed(body, lesions, lambda size: _cyst(body.rng, kidney, size), free)
-        lesions += [Lesion(label_id=AbdomenLabel.KIDNEY_CYST, ellipsoid=each) for each in cyst]
+
+    def cyst(size: float) -> Ellipsoid:
+        """Bulging out of the front or the pole of a kidney."""
+        direction = np.array([rng.uniform(-0.3, 0.3), rng.uniform(0.2, 1), rng.uniform(-1, 1)])
+        place = direction / np.linalg.norm(direction) * kidney.semi_axes_mm
+        return Ellipsoid(
+            center_mm=kidney.center_mm + kidney.rotation @ place,
+            semi_axes_mm=rng.uniform(10, 10 + 16 * size) * rng.uniform(0.75, 1.0, 3),
+            rotation=rotation_from_angles_deg(*rng.uniform(-60, 60, 3)),
+        )
+
+    liver_voxels = label_map == AbdomenLabel.LIVER
+    for _ in range(int(rng.integers(1, 3))):
+        placed = _placed(body, lesions, tumor, liver_voxels)
+        lesions += [Lesion(label_id=AbdomenLabel.LIVER_TUMOR, ellipsoid=each) for each in placed]
+    if rng.random() < 0.7:
+        sides = (AbdomenLabel.RIGHT_KIDNEY, AbdomenLabel.LEFT_KIDNEY)
+        kidney = kidneys[sides[int(rng.integers(2))]]
+        free = body.cavity & ~np.isin(label_map, (AbdomenLabel.VERTEBRAE, AbdomenLabel.AORTA))
+        placed = _placed(body, lesions, cyst, free)
+        lesions += [Lesion(label_id=AbdomenLabel.KIDNEY_CYST, ellipsoid=each) for each in placed]
     return tuple(lesions)
-
-
-def _tumor(rng: np.random.Generator, liver: Ellipsoid, size: float) -> Ellipsoid:
-    """A tumour somewhere in the right lobe; `size` 1 is the largest drawn."""
-    place = rng.uniform(-0.55, 0.55, 3) * liver.semi_axes_mm
-    return Ellipsoid(
-        center_mm=liver.center_mm + liver.rotation @ place,
-        semi_axes_mm=rng.uniform(9, 9 + 23 * size) * rng.uniform(0.6, 1.0, 3),
-        rotation=rotation_from_angles_deg(*rng.uniform(-60, 60, 3)),
-    )
-
-
-def _cyst(rng: np.random.Generator, kidney: Ellipsoid, size: float) -> Ellipsoid:
-    """A cyst that bulges out of the front or the pole of a kidney."""
-    direction = np.array([rng.uniform(-0.3, 0.3), rng.uniform(0.2, 1), rng.uniform(-1, 1)])
-    place = direction / np.linalg.norm(direction) * kidney.semi_axes_mm
-    return Ellipsoid(
-        center_mm=kidney.center_mm + kidney.rotation @ place,
-        semi_axes_mm=rng.uniform(10, 10 + 16 * size) * rng.uniform(0.75, 1.0, 3),
-        rotation=rotation_from_angles_deg(*rng.uniform(-60, 60, 3)),
-    )
 
 
 def _placed(
@@ -320,25 +288,14 @@ def _placed(
         voxels = np.round(grid.ijk_from_mm(candidate.surface_mm(150))).astype(int)
         if (voxels < 0).any() or (voxels >= grid.shape_ijk).any():
             continue
-        if allowed[tuple(voxels.T)].all() and all(
-            _gap_mm(candidate, lesion.ellipsoid) > LESION_GAP_MM for lesion in lesions
-        ):
+        # Between bounding spheres, which is simple and never more than the true distance.
+        apart = all(
+            float(np.linalg.norm(candidate.center_mm - other.center_mm))
+            - float(candidate.semi_axes_mm.max())
+            - float(other.semi_axes_mm.max())
+            > LESION_GAP_MM
+            for other in (lesion.ellipsoid for lesion in lesions)
+        )
+        if apart and allowed[tuple(voxels.T)].all():
             return (candidate,)
     return ()
-
-
-def _gap_mm(first: Ellipsoid, second: Ellipsoid) -> float:
-    """Distance between the bounding spheres of two ellipsoids, negative if they overlap."""
-    between = float(np.linalg.norm(first.center_mm - second.center_mm))
-    return between - float(first.semi_axes_mm.max()) - float(second.semi_axes_mm.max())
-
-
-def _scanned(body: _Body) -> npt.NDArray[np.int16]:
-    """The painted densities with partial volume, organ texture and noise, in whole HU."""
-    rng, shape = body.rng, body.canvas.grid.shape_ijk
-    image: Values = blurred(body.canvas.image, axes=(0, 1))
-    soft = np.clip((image + 300) / 300, 0, 1)
-    image += soft * 7 * smooth_noise(rng, shape, cell_voxels=(3, 3, 2))
-    image += soft * 4 * smooth_noise(rng, shape, cell_voxels=(12, 12, 6))
-    image += 9 * rng.standard_normal(shape, dtype=np.float32)
-    return np.clip(np.round(image), -1024, 3071).astype(np.int16)

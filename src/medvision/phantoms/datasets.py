@@ -99,10 +99,21 @@ def write_demo_datasets(
         rng: The same state gives the same datasets; case n does not depend on `n_cases`.
         n_cases: Of each dataset.
     """
+    from PIL import Image
+
+    # A generator of its own for each case: case 3 is the same whether 4 or 40 are drawn.
     seeds = rng.spawn(len(DEMO_DATASETS))
     _write_volumes(out / ABDOMEN.name, ABDOMEN, abdomen_phantom, rngs=seeds[0].spawn(n_cases))
     _write_volumes(out / HEAD.name, HEAD, head_phantom, rngs=seeds[1].spawn(n_cases))
-    _write_xrays(out / XRAY.name, seeds[2].spawn(n_cases))
+    xrays = out / XRAY.name
+    for part in ("images", "landmarks"):
+        (xrays / part).mkdir(parents=True, exist_ok=True)
+    for index, case_rng in enumerate(seeds[2].spawn(n_cases)):
+        phantom = xray_phantom(case_rng)
+        Image.fromarray(phantom.pixels).save(xrays / "images" / f"case_{index:03d}.png")
+        landmarks = {key: list(point) for key, point in phantom.landmarks_xy.items()}
+        _save_json(landmarks, xrays / "landmarks" / f"case_{index:03d}.json")
+    _save_json(BIOMETRICS, xrays / "biometrics.json")
     return DEMO_DATASETS
 
 
@@ -137,6 +148,10 @@ def phantom_affine(
     Args:
         grid: Shape and spacing.
         tilt_deg: Turn against the world's axes, about x, then y, then z.
+
+    Example:
+        >>> phantom_affine(Grid(shape_ijk=(5, 5, 3), spacing_mm=(1, 1, 4)))[:3].tolist()
+        [[1.0, 0.0, 0.0, -2.0], [0.0, 1.0, 0.0, -2.0], [0.0, 0.0, 4.0, -4.0]]
     """
     affine = np.eye(4)
     affine[:3, :3] = rotation_from_angles_deg(*tilt_deg) * np.array(grid.spacing_mm)
@@ -165,19 +180,6 @@ def _write_volumes(
         )
     names = {str(int(label)): name for label, name in dataset.labels.items()}
     _save_json(names, folder / "labels.json")
-
-
-def _write_xrays(folder: Path, rngs: list[np.random.Generator]) -> None:
-    from PIL import Image
-
-    for part in ("images", "landmarks"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    for index, rng in enumerate(rngs):
-        phantom = xray_phantom(rng)
-        Image.fromarray(phantom.pixels).save(folder / "images" / f"case_{index:03d}.png")
-        landmarks = {key: list(point) for key, point in phantom.landmarks_xy.items()}
-        _save_json(landmarks, folder / "landmarks" / f"case_{index:03d}.json")
-    _save_json(BIOMETRICS, folder / "biometrics.json")
 
 
 def _save_nifti(

@@ -56,18 +56,29 @@ class _Head:
 
 def head_phantom(rng: np.random.Generator) -> PhantomVolume:
     """One head, uint16, facing +y, varied by the generator; one enhancing tumour."""
-    grid = HEAD_GRID
-    canvas = Canvas(grid=grid, image=np.zeros(grid.shape_ijk, dtype=np.float32))
+    # All of this draws from one generator: the order of the calls is part of every demo picture.
+    grid, shape = HEAD_GRID, HEAD_GRID.shape_ijk
+    canvas = Canvas(grid=grid, image=np.zeros(shape, dtype=np.float32))
     head = _Head(rng=rng, canvas=canvas, scale=rng.uniform(0.95, 1.04, 3))
     _paint_face_and_neck(head)
-    brain = _paint_skull(head)
-    _paint_folds(head, brain)
-    _paint_cerebellum(head)
-    _paint_ventricles(head)
+    cranium = head.part((0, -8, 26), (79, 95, 69), (float(rng.normal(0, 2)), 0, 0))
+    fossa = head.part((0, -46, -22), (66, 55, 40))
+    for depth_mm, value in ((0.0, FAT), (4.5, BONE), (9.5, FLUID)):
+        for outline in (fossa, cranium):
+            canvas.paint(outline.grown(-depth_mm), value)
+    brain = cranium.grown(-12.5)
+    _paint_brain(head, brain)
     lesion = _paint_tumor(head, brain)
-    return PhantomVolume(
-        image=_scanned(head), label_map=canvas.label_map, grid=grid, lesions=(lesion,)
-    )
+    signal: Values = blurred(canvas.image, axes=(0, 1, 2))  # partial volume
+    shading = 1 + 0.07 * smooth_noise(rng, shape, cell_voxels=(50, 50, 50))  # of the coil
+    texture = 1 + 0.03 * smooth_noise(rng, shape, cell_voxels=(3, 3, 3))
+    signal = signal * shading * texture
+    # A magnitude image has Rician noise: Gaussian in the real and the imaginary channel
+    # (Gudbjartsson and Patz, Magn. Reson. Med. 34, 1995), so that air is grey and never negative.
+    real = signal + 16 * rng.standard_normal(shape, dtype=np.float32)
+    imaginary = 16 * rng.standard_normal(shape, dtype=np.float32)
+    magnitude = np.round(np.hypot(real, imaginary)).astype(np.uint16)
+    return PhantomVolume(image=magnitude, label_map=canvas.label_map, grid=grid, lesions=(lesion,))
 
 
 def _paint_face_and_neck(head: _Head) -> None:
@@ -96,27 +107,19 @@ def _paint_face_and_neck(head: _Head) -> None:
         canvas.paint(head.part((side * 70, -10, -14), (9, 13, 20), (0, 0, side * 20)), FAT - 250)
 
 
-def _paint_skull(head: _Head) -> Ellipsoid:
-    """Scalp, bone and fluid around the brain; returns the brain's outline."""
-    cranium = head.part((0, -8, 26), (79, 95, 69), (float(head.rng.normal(0, 2)), 0, 0))
-    fossa = head.part((0, -46, -22), (66, 55, 40))
-    for depth_mm, value in ((0.0, FAT), (4.5, BONE), (9.5, FLUID)):
-        for outline in (fossa, cranium):
-            head.canvas.paint(_grown(outline, -depth_mm), value)
-    return _grown(cranium, -12.5)
-
-
-def _paint_folds(head: _Head, brain: Ellipsoid) -> None:
-    """White matter, a cortex that follows the folds of a smooth field, fluid in the sulci."""
+def _paint_brain(head: _Head, brain: Ellipsoid) -> None:
+    """White and grey matter, cerebellum, ventricles."""
     canvas, grid = head.canvas, head.canvas.grid
     brainstem = head.part((0, -22, -40), (13, 13, 36), (12, 0, 0))
     canvas.paint(brainstem, WHITE - 50, label_id=HeadLabel.BRAIN)
     x, y, z = (grid.axis_mm(axis) for axis in range(3))
-    level = canvas.level(brain, canvas.window(brain))
     window = canvas.window(brain)
+    level = canvas.level(brain, window)
     depth_mm = np.full(grid.shape_ijk, -1.0)
     depth_mm[window] = (1 - np.sqrt(level)) * float(brain.semi_axes_mm.mean())
     inside: Mask = (depth_mm >= 0) & (z > -26 - 0.15 * y)
+    # Where a smooth field is zero it has surfaces that wind as sulci do: fluid closest to them,
+    # cortex beside that and under the brain's own surface, white matter elsewhere.
     field = smooth_noise(head.rng, grid.shape_ijk, cell_voxels=(4.6, 4.6, 4.6))
     steepness = np.abs(field)
     canvas.fill(inside, WHITE, label_id=HeadLabel.BRAIN)
@@ -130,12 +133,7 @@ def _paint_folds(head: _Head, brain: Ellipsoid) -> None:
             canvas.paint(nucleus, GREY + 40, within=inside)
         thalamus = head.part((side * 11, -16, 22), (8, 14, 9))
         canvas.paint(thalamus, GREY + 60, within=inside)
-
-
-def _paint_cerebellum(head: _Head) -> None:
-    """Two lobes of fine leaves behind the brainstem."""
-    canvas, grid = head.canvas, head.canvas.grid
-    y, z = grid.axis_mm(1), grid.axis_mm(2)
+    # The cerebellum: two lobes of fine leaves behind the brainstem.
     leaves = np.sin((z + 0.5 * y) * 1.15) > 0.35
     for side in (1, -1):
         lobe = head.part((side * 21, -54, -23), (27, 25, 19), (0, side * 8, 0))
@@ -144,18 +142,15 @@ def _paint_cerebellum(head: _Head) -> None:
         core = head.part((side * 20, -50, -26), (15, 12, 8))
         canvas.paint(core, WHITE - 30)
     canvas.paint(head.part((0, -38, -27), (7, 6, 9)), FLUID, label_id=HeadLabel.VENTRICLES)
-
-
-def _paint_ventricles(head: _Head) -> None:
-    canvas = head.canvas
+    # Lateral ventricles of three horns each, and the third one between them.
     width = float(head.rng.uniform(0.8, 1.3))
     for side in (1, -1):
-        for center, semi_axes, rotation in (
+        for center, radii, rotation in (
             ((11, 8, 36), (6.5 * width, 30, 8), (12, 0, side * 12)),
             ((21, -34, 26), (7 * width, 20, 10), (-14, 0, side * -20)),
             ((30, -16, 8), (5, 18, 6), (10, 0, side * 8)),
         ):
-            horn = head.part((side * center[0], center[1], center[2]), semi_axes, rotation)
+            horn = head.part((side * center[0], center[1], center[2]), radii, rotation)
             canvas.paint(horn, FLUID, label_id=HeadLabel.VENTRICLES)
     third = head.part((0, -6, 20), (3 * width, 13, 11))
     canvas.paint(third, FLUID, label_id=HeadLabel.VENTRICLES)
@@ -164,45 +159,21 @@ def _paint_ventricles(head: _Head) -> None:
 def _paint_tumor(head: _Head, brain: Ellipsoid) -> Lesion:
     """A tumour in one hemisphere, brighter at its rim, with a darker margin of oedema."""
     rng, canvas = head.rng, head.canvas
-    tumor = _drawn_tumor(rng, brain)
-    while brain.level(tumor.surface_mm(200)).max() > 0.85:
-        tumor = _drawn_tumor(rng, brain)
+    while True:
+        side = 1 if rng.random() < 0.5 else -1
+        place = np.array(
+            [side * rng.uniform(0.35, 0.7), rng.uniform(-0.6, 0.6), rng.uniform(-0.1, 0.6)]
+        )
+        tumor = Ellipsoid(
+            center_mm=brain.center_mm + brain.rotation @ (place * brain.semi_axes_mm),
+            semi_axes_mm=rng.uniform(8, 19) * rng.uniform(0.65, 1.0, 3),
+            rotation=rotation_from_angles_deg(*rng.uniform(-60, 60, 3)),
+        )
+        if brain.level(tumor.surface_mm(200)).max() <= 0.85:  # whole inside the brain
+            break
     in_brain = canvas.label_map == HeadLabel.BRAIN
-    canvas.paint(_grown(tumor, 9), GREY - 90, within=in_brain)
+    canvas.paint(tumor.grown(9), GREY - 90, within=in_brain)
     canvas.paint(tumor, TUMOR, label_id=HeadLabel.TUMOR)
     if tumor.semi_axes_mm.min() > 9:
-        canvas.paint(_grown(tumor, -4.5), GREY + 110)
+        canvas.paint(tumor.grown(-4.5), GREY + 110)
     return Lesion(label_id=HeadLabel.TUMOR, ellipsoid=tumor)
-
-
-def _drawn_tumor(rng: np.random.Generator, brain: Ellipsoid) -> Ellipsoid:
-    side = 1 if rng.random() < 0.5 else -1
-    place = np.array(
-        [side * rng.uniform(0.35, 0.7), rng.uniform(-0.6, 0.6), rng.uniform(-0.1, 0.6)]
-    )
-    return Ellipsoid(
-        center_mm=brain.center_mm + brain.rotation @ (place * brain.semi_axes_mm),
-        semi_axes_mm=rng.uniform(8, 19) * rng.uniform(0.65, 1.0, 3),
-        rotation=rotation_from_angles_deg(*rng.uniform(-60, 60, 3)),
-    )
-
-
-def _grown(solid: Ellipsoid, by_mm: float) -> Ellipsoid:
-    return Ellipsoid(
-        center_mm=solid.center_mm,
-        semi_axes_mm=solid.semi_axes_mm + by_mm,
-        rotation=solid.rotation,
-    )
-
-
-def _scanned(head: _Head) -> npt.NDArray[np.uint16]:
-    """The painted signal with partial volume, coil shading, and noise of a magnitude image."""
-    rng, shape = head.rng, head.canvas.grid.shape_ijk
-    signal: Values = blurred(head.canvas.image, axes=(0, 1, 2))
-    shading = 1 + 0.07 * smooth_noise(rng, shape, cell_voxels=(50, 50, 50))
-    texture = 1 + 0.03 * smooth_noise(rng, shape, cell_voxels=(3, 3, 3))
-    signal = signal * shading * texture
-    real = signal + 16 * rng.standard_normal(shape, dtype=np.float32)
-    imaginary = 16 * rng.standard_normal(shape, dtype=np.float32)
-    magnitude: npt.NDArray[np.uint16] = np.round(np.hypot(real, imaginary)).astype(np.uint16)
-    return magnitude

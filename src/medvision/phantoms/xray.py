@@ -1,6 +1,6 @@
 """A cephalogram-like X-ray of a head from the side, facing right, with exact landmarks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -123,9 +123,10 @@ class _Film:
         self.values[...] += amount * np.exp(-nearest / (2 * (width_mm / 2) ** 2))
 
     def area(self, points_mm: FloatArray, amount: float) -> None:
-        """A filled polygon (n, 2)."""
+        """A filled polygon (n, 2): a pixel is inside if an odd number of edges lies right of it."""
         inside = np.zeros(self.values.shape, dtype=bool)
         for (x0, y0), (x1, y1) in zip(points_mm, np.roll(points_mm, -1, axis=0), strict=True):
+            # Half-open: a row that meets a corner crosses one of its two edges, not both.
             crossed = (self.y_mm >= min(y0, y1)) & (self.y_mm < max(y0, y1))
             rows = np.flatnonzero(crossed)
             if rows.size:
@@ -141,7 +142,20 @@ class _Film:
 
 def xray_phantom(rng: np.random.Generator) -> PhantomXray:
     """One cephalogram, uint8, varied by the generator; all landmarks inside the picture."""
-    landmarks_mm, place = _landmarks_mm(rng)
+    turn, scale = np.radians(rng.uniform(-7, 7)), rng.uniform(0.9, 1.04, 2)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix, offset_mm, pivot_mm = rotation @ np.diag(scale), rng.uniform(-4, 4, 2), (105.0, 110.0)
+
+    def place(points: npt.ArrayLike) -> FloatArray:
+        """Template mm to film mm: (..., 2) to (..., 2)."""
+        moved: FloatArray = (np.asarray(points) - pivot_mm) @ matrix.T + pivot_mm + offset_mm
+        return moved
+
+    jaw, jaw_shift = {"B", "Pog", "Me", "Go"}, rng.normal(0, 3.0, 2)
+    landmarks_mm = {
+        key: place(np.array(point) + rng.normal(0, 1.5, 2) + jaw_shift * (key in jaw))
+        for key, point in TEMPLATE_MM.items()
+    }
     height, width = XRAY_SHAPE_HW
     spacing_y_mm, spacing_x_mm = XRAY_SPACING_YX_MM
     film = _Film(
@@ -153,8 +167,15 @@ def xray_phantom(rng: np.random.Generator) -> PhantomXray:
     _expose_face(film, landmarks_mm)
     for point in landmarks_mm.values():
         film.spot(point, 0.9, 90)
+    # Bone bright, trabecular texture, scatter, and grain. What absorbs adds up and light falls off
+    # exponentially (Beer and Lambert): thick bone saturates, as on film.
+    soft = blurred(film.values, axes=(0, 1))
+    texture = 1 + 0.05 * smooth_noise(rng, XRAY_SHAPE_HW, cell_voxels=(4, 4))
+    texture += 0.06 * smooth_noise(rng, XRAY_SHAPE_HW, cell_voxels=(40, 40))
+    grain = 3.0 * rng.standard_normal(XRAY_SHAPE_HW, dtype=np.float32)
+    grey = 12 + 245 * (1 - np.exp(-soft * texture / 130)) + grain
     return PhantomXray(
-        pixels=_developed(film.values, rng),
+        pixels=np.clip(np.round(grey), 0, 255).astype(np.uint8),
         spacing_yx_mm=XRAY_SPACING_YX_MM,
         landmarks_xy={
             key: (float(x / spacing_x_mm), float(y / spacing_y_mm))
@@ -163,38 +184,9 @@ def xray_phantom(rng: np.random.Generator) -> PhantomXray:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Place:
-    """Where one head lies on its film: template mm to film mm."""
-
-    matrix: FloatArray
-    offset_mm: FloatArray
-    pivot_mm: FloatArray
-
-    def __call__(self, points: npt.ArrayLike) -> FloatArray:
-        moved: FloatArray = (np.asarray(points) - self.pivot_mm) @ self.matrix.T
-        return moved + self.pivot_mm + self.offset_mm
-
-
-def _landmarks_mm(rng: np.random.Generator) -> tuple[dict[str, FloatArray], _Place]:
-    turn = np.radians(rng.uniform(-7, 7))
-    scale = rng.uniform(0.9, 1.04, 2)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    place = _Place(
-        matrix=rotation @ np.diag(scale),
-        offset_mm=rng.uniform(-4, 4, 2),
-        pivot_mm=np.array([105.0, 110.0]),
-    )
-    jaw = {"B", "Pog", "Me", "Go"}
-    jaw_shift = rng.normal(0, 3.0, 2)
-    landmarks = {
-        key: place(np.array(point) + rng.normal(0, 1.5, 2) + jaw_shift * (key in jaw))
-        for key, point in TEMPLATE_MM.items()
-    }
-    return landmarks, place
-
-
-def _expose_skull(film: _Film, at: dict[str, FloatArray], place: _Place) -> None:
+def _expose_skull(
+    film: _Film, at: dict[str, FloatArray], place: Callable[[npt.ArrayLike], FloatArray]
+) -> None:
     """Soft tissue, vault, base of the skull with the sella's cup, ear, neck."""
     film.area(_smoothed(place(_PROFILE), closed=True), 38)
     angle = np.linspace(0, 2 * np.pi, 90)
@@ -228,29 +220,27 @@ def _expose_skull(film: _Film, at: dict[str, FloatArray], place: _Place) -> None
 def _expose_face(film: _Film, at: dict[str, FloatArray]) -> None:
     """Orbit, upper jaw, teeth, lower jaw: all drawn through the landmarks."""
     nasion, orbitale, a_point, b_point = at["N"], at["Or"], at["A"], at["B"]
+    articulare, gonion, menton = at["Ar"], at["Go"], at["Me"]
     spine = _beside(a_point, 6, -6)
     orbit = [_beside(nasion, -4, 6), _beside(orbitale, -12, -16), _beside(orbitale, -9, -3)]
     film.stroke(_smoothed(np.vstack([*orbit, orbitale])), 2.2, 50)
+    # Upper jaw: from the nasal bone over spine and A point to the teeth, and back under the orbit.
     front = [nasion, _beside(orbitale, 4, 2), spine, a_point, _beside(a_point, 4, 12)]
     back = [_beside(a_point, -42, 10), _beside(a_point, -48, -6), _beside(orbitale, -34, 4)]
     film.area(_smoothed(np.vstack([*front, *back]), closed=True), 26)
     film.stroke(np.vstack([spine, _beside(a_point, -50, -5)]), 2.6, 60)
     film.stroke(_smoothed(np.vstack(front[2:])), 1.8, 55)
-    _expose_lower_jaw(film, at)
-    for tooth in range(6):
-        upper, lower = _beside(a_point, -7.5 * tooth, 0), _beside(b_point, -7.5 * tooth, 0)
-        film.stroke(np.vstack([_beside(upper, 3, 6), _beside(upper, 6, 20)]), 5.0, 50)
-        film.stroke(np.vstack([_beside(lower, 1, -5), _beside(lower, 5, -17)]), 4.6, 46)
-
-
-def _expose_lower_jaw(film: _Film, at: dict[str, FloatArray]) -> None:
-    articulare, gonion, menton, b_point = at["Ar"], at["Go"], at["Me"], at["B"]
+    # Lower jaw: ramus, body, chin.
     ramus = _beside((articulare + gonion) / 2, -3, 0)
     edge = [articulare, ramus, gonion, _beside((gonion + menton) / 2, 0, 3), menton]
     edge += [at["Pog"], b_point, _beside(b_point, 2, -11)]
     top = [_beside(b_point, -40, -11), _beside(gonion, 22, -28), _beside(articulare, 20, -4)]
     film.area(_smoothed(np.vstack([*edge, *top]), closed=True), 34)
     film.stroke(_smoothed(np.vstack(edge)), 2.8, 60)
+    for tooth in range(6):
+        upper, lower = _beside(a_point, -7.5 * tooth, 0), _beside(b_point, -7.5 * tooth, 0)
+        film.stroke(np.vstack([_beside(upper, 3, 6), _beside(upper, 6, 20)]), 5.0, 50)
+        film.stroke(np.vstack([_beside(lower, 1, -5), _beside(lower, 5, -17)]), 4.6, 46)
 
 
 def _beside(point_mm: FloatArray, right_mm: float, down_mm: float) -> FloatArray:
@@ -259,7 +249,11 @@ def _beside(point_mm: FloatArray, right_mm: float, down_mm: float) -> FloatArray
 
 
 def _smoothed(points_mm: FloatArray, *, closed: bool = False, n_between: int = 6) -> FloatArray:
-    """A smooth curve that passes through the points: (n, 2) to (m, 2)."""
+    """A smooth curve that passes through the points: (n, 2) to (m, 2).
+
+    A Catmull-Rom spline (Catmull and Rom, 1974): the tangent at a point is half of the way from the
+    one before it to the one after it, so that landmarks stay exactly on the bone they mark.
+    """
     if closed:
         padded = np.vstack([points_mm[-1], points_mm, points_mm[:2]])
     else:
@@ -274,15 +268,3 @@ def _smoothed(points_mm: FloatArray, *, closed: bool = False, n_between: int = 6
         + (part**3 - part**2) * tangent_out[:, None]
     ).reshape(-1, 2)
     return curve if closed else np.vstack([curve, points_mm[-1]])
-
-
-def _developed(values: Values, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Absorption to grey values, bone bright, with trabecular texture, scatter and grain."""
-    shape = values.shape
-    soft = blurred(values, axes=(0, 1))
-    texture = 1 + 0.05 * smooth_noise(rng, shape, cell_voxels=(4, 4))
-    texture += 0.06 * smooth_noise(rng, shape, cell_voxels=(40, 40))
-    grain = 3.0 * rng.standard_normal(shape, dtype=np.float32)
-    grey = 12 + 245 * (1 - np.exp(-soft * texture / 130)) + grain
-    pixels: npt.NDArray[np.uint8] = np.clip(np.round(grey), 0, 255).astype(np.uint8)
-    return pixels

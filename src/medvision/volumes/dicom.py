@@ -24,8 +24,11 @@ from medvision.volumes.volume import SpacingSource, VoxelArray
 SUFFIXES = (".dcm", ".dicom", ".ima")
 
 _PREAMBLE_BYTES = 128
+"""DICOM PS3.10, 7.1: 128 free bytes, then DICM."""
+
 _TOMOGRAPHIC = frozenset({"CT", "MR", "PT", "NM"})
 
+# Tags as SimpleITK's metadata dictionary spells them; names as in DICOM PS3.6.
 _MODALITY = "0008|0060"
 _SLICE_THICKNESS = "0018|0050"
 _SPACING_BETWEEN_SLICES = "0018|0088"
@@ -57,6 +60,7 @@ class _Slice:
     @property
     def is_placed(self) -> bool:
         """Whether this is a slice of a patient, not a projection or a picture."""
+        # The modality too: some secondary captures keep the position of the slice they picture.
         return (
             self.modality in _TOMOGRAPHIC
             and len(self.position_lps) == 3
@@ -113,7 +117,21 @@ def open_dicom_series(path: Path, options: ReadOptions) -> StoredImage:
 
 
 def _stack(path: Path, slices: list[_Slice]) -> StoredImage:
-    placements = [_placement(found) for found in slices]
+    """Slices of a patient as one volume, in the order of their positions, not of their names."""
+    placements = []
+    for found in slices:
+        if len(found.pixel_spacing_mm) != 2:
+            msg = f"{found.path}: the slice states no PixelSpacing; repair the file"
+            raise MissingSpacingError(msg)
+        spacing_y_mm, spacing_x_mm = found.pixel_spacing_mm  # rows first: PS3.3, 10.7.1.3
+        placement = SlicePlacement(
+            position_lps=found.position_lps,
+            orientation_lps=found.orientation_lps,
+            spacing_yx_mm=(spacing_y_mm, spacing_x_mm),
+            size_xy_px=(found.width_px, found.height_px),
+            slice_spacing_mm=found.slice_spacing_mm[0] if found.slice_spacing_mm else None,
+        )
+        placements.append(placement)
     order = stacking_order(placements)
     ordered = [slices[n] for n in order]
     affine = stack_affine([placements[n] for n in order], item=str(path))
@@ -126,19 +144,6 @@ def _stack(path: Path, slices: list[_Slice]) -> StoredImage:
     )
 
 
-def _placement(found: _Slice) -> SlicePlacement:
-    if len(found.pixel_spacing_mm) != 2:
-        msg = f"{found.path}: the slice states no PixelSpacing; repair the file"
-        raise MissingSpacingError(msg)
-    return SlicePlacement(
-        position_lps=found.position_lps,
-        orientation_lps=found.orientation_lps,
-        spacing_yx_mm=(found.pixel_spacing_mm[0], found.pixel_spacing_mm[1]),
-        size_xy_px=(found.width_px, found.height_px),
-        slice_spacing_mm=found.slice_spacing_mm[0] if found.slice_spacing_mm else None,
-    )
-
-
 def _open_2d(found: _Slice, options: ReadOptions) -> StoredImage:
     """A projection or picture: PixelSpacing, else the pitch at the detector, which is larger."""
     stated = found.pixel_spacing_mm or found.detector_spacing_mm
@@ -147,6 +152,7 @@ def _open_2d(found: _Slice, options: ReadOptions) -> StoredImage:
     if len(stated) == 2:
         size = NativeSpacing(spacing_y_mm=stated[0], spacing_x_mm=stated[1], source=source)
     spacing = native_spacing(found.path, options, size)
+    # MONOCHROME1 shows its least value as white (PS3.3, C.7.6.3.1.2): stored values are kept.
     inverted = ("monochrome1",) if found.photometric == "MONOCHROME1" else ()
     return StoredImage(
         path=found.path,
@@ -170,8 +176,10 @@ def _check_pixels(found: _Slice, options: ReadOptions) -> None:
 
 def _reader(path: Path) -> Any:
     sitk = require("SimpleITK", "formats", item=str(path))
+    # ITK writes its warnings past Python's logging, straight to standard error.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # noqa: FBT003 - a foreign signature
     reader = sitk.ImageFileReader()
+    # Named, since ITK chooses by the file's name otherwise and DICOM files often have no suffix.
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
     return reader
@@ -185,6 +193,7 @@ def _read_slice(path: Path) -> _Slice:
         msg = f"{path}: not a DICOM image that GDCM can read"
         raise NotAnImageError(msg) from error
     width_px, height_px, *_ = reader.GetSize()
+    # The thickness may be less or more than the distance, so it comes second.
     between = _numbers(reader, _SPACING_BETWEEN_SLICES)
     return _Slice(
         path=path,
@@ -208,13 +217,14 @@ def _text(reader: Any, tag: str) -> str:
 
 def _numbers(reader: Any, tag: str) -> tuple[float, ...]:
     try:
+        # Decimal strings hold several values between backslashes (PS3.5, 6.2).
         return tuple(float(word) for word in _text(reader, tag).split("\\") if word.strip())
     except ValueError:
         return ()
 
 
 def _pixels(found: _Slice) -> VoxelArray:
-    """Pixels [y, x], rescaled as the file says; colour as luminance."""
+    """Pixels [y, x], rescaled by GDCM as the file says; colour as luminance."""
     sitk = require("SimpleITK", "formats", item=str(found.path))
     try:
         array: VoxelArray = sitk.GetArrayFromImage(_reader(found.path).Execute())

@@ -7,7 +7,6 @@ own, and its segments may overlap.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,10 @@ _STORAGE_CLASSES = tuple(
 """Segmentation and label map segmentation, as a file's meta information names them."""
 
 _META_BYTES = 1024
+
+# What highdicom, and pydicom below it, raise on files that break the standard: there is no class of
+# errors for it, they fail where an attribute is missing or of another kind.
+_FOREIGN_ERRORS = (ValueError, TypeError, AttributeError, KeyError, RuntimeError, EOFError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,34 +87,29 @@ def read_segments(path: Path, image: Volume) -> Iterator[Segment]:
     if image.is_native or ORIENTATION_UNKNOWN in image.flags:
         msg = f"{path}: a DICOM segmentation needs a volume of known orientation beside it"
         raise DimensionsError(msg)
-    found = _opened(highdicom, path)
+    try:
+        found = highdicom.seg.segread(path)
+    except _FOREIGN_ERRORS as error:
+        msg = f"{path}: highdicom cannot read this segmentation ({error})"
+        raise CorruptFileError(msg) from error
     if found.segmentation_type is highdicom.seg.SegmentationTypeValues.FRACTIONAL:
         msg = f"{path}: expected binary segments, found fractions; threshold them first"
         raise LabelValuesError(msg)
     for number in found.segment_numbers:
-        block = _segment_volume(found, int(number), path)
+        try:
+            frames = found.get_volume(segment_numbers=[int(number)])
+        except _FOREIGN_ERRORS as error:
+            msg = f"{path}: the frames of segment {number} form no volume ({error})"
+            raise CorruptFileError(msg) from error
         yield Segment(
             number=int(number),
             label=str(found.get_segment_description(number).segment_label),
-            mask=_placed(block, image, path),
+            mask=_mask_on_image(frames, image, path),
         )
 
 
-def _opened(highdicom: ModuleType, path: Path) -> Any:
-    try:
-        return highdicom.seg.segread(path)
-    except (ValueError, TypeError, AttributeError, KeyError, RuntimeError, EOFError) as error:
-        msg = f"{path}: highdicom cannot read this segmentation ({error})"
-        raise CorruptFileError(msg) from error
-
-
-def _segment_volume(found: Any, number: int, path: Path) -> Volume:
-    """One segment as a canonical volume, of the frames the file has."""
-    try:
-        volume = found.get_volume(segment_numbers=[number])
-    except (ValueError, TypeError, AttributeError, KeyError, RuntimeError, EOFError) as error:
-        msg = f"{path}: the frames of segment {number} form no volume ({error})"
-        raise CorruptFileError(msg) from error
+def _mask_on_image(volume: Any, image: Volume, path: Path) -> npt.NDArray[np.bool_]:
+    """The voxels of a segment's frames at their place in an empty mask of the image's shape."""
     array = np.asarray(volume.array)[..., 0] != 0
     stored = StoredImage(
         path=path,
@@ -120,16 +118,12 @@ def _segment_volume(found: Any, number: int, path: Path) -> Volume:
         spacing_source=SpacingSource.HEADER,
         load=lambda: array,
     )
-    return canonical_volume(stored)
-
-
-def _placed(block: Volume, image: Volume, path: Path) -> npt.NDArray[np.bool_]:
-    """The block's voxels at their place in an empty mask of the image's shape."""
-    corner = ijk_from_ras(block.affine[:3, 3], image.affine)
-    low = np.rint(corner).astype(int)
+    block = canonical_volume(stored)
+    low = np.rint(ijk_from_ras(block.affine[:3, 3], image.affine)).astype(int)
     high = low + np.array(block.shape)
     on_grid = image.affine.copy()
     on_grid[:3, 3] += image.affine[:3, :3] @ low
+    # Compared at all corners: frames that start on a voxel may still run off at an angle.
     offset = corner_offset_voxels(on_grid, block.affine, block.shape)
     if not offset <= CORNER_TOLERANCE_VOXELS or (low < 0).any() or (high > image.shape).any():
         msg = (

@@ -1,4 +1,9 @@
-"""DICOM slices stacked into a volume, or the reason why they must not be."""
+"""DICOM slices stacked into a volume, or the reason why they must not be.
+
+A slice says where it lies by ImagePositionPatient and ImageOrientationPatient (PS3.3, C.7.6.2.1.1).
+InstanceNumber and SliceLocation are not looked at: the standard gives the one no geometric meaning
+and the other no reference point.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +60,20 @@ class SlicePlacement:
 
 
 def stacking_order(slices: Sequence[SlicePlacement]) -> list[int]:
-    """Indices of the slices along the first one's normal."""
+    """Indices of the slices along the first one's normal.
+
+    Example:
+        >>> def at(z_mm):
+        ...     return SlicePlacement(
+        ...         position_lps=(0, 0, z_mm),
+        ...         orientation_lps=(1, 0, 0, 0, 1, 0),
+        ...         spacing_yx_mm=(0.5, 0.5),
+        ...         size_xy_px=(512, 512),
+        ...         slice_spacing_mm=None,
+        ...     )
+        >>> stacking_order([at(10), at(0), at(5)])
+        [1, 2, 0]
+    """
     along_mm = [float(np.dot(s.position_lps, slices[0].normal_lps)) for s in slices]
     return [int(n) for n in np.argsort(along_mm, kind="stable")]
 
@@ -72,21 +90,21 @@ def stack_affine(slices: Sequence[SlicePlacement], *, item: str) -> FloatArray:
         MissingSlicesError: Gaps of two or more slice distances.
         GantryTiltError: Slices shifted sideways against each other.
         MissingSpacingError: A single slice without a stated thickness.
+
+    Example:
+        >>> slices = [
+        ...     SlicePlacement(
+        ...         position_lps=(-100, -90, z_mm),
+        ...         orientation_lps=(1, 0, 0, 0, 1, 0),
+        ...         spacing_yx_mm=(0.5, 0.75),
+        ...         size_xy_px=(512, 512),
+        ...         slice_spacing_mm=None,
+        ...     )
+        ...     for z_mm in (40, 45, 50)
+        ... ]
+        >>> stack_affine(slices, item="series")[:3].tolist()
+        [[0.75, 0.0, 0.0, -100.0], [0.0, 0.5, 0.0, -90.0], [0.0, 0.0, 5.0, 40.0]]
     """
-    _check_alike(slices, item)
-    first = slices[0]
-    across = _single_step(first, item) if len(slices) == 1 else _checked_step(slices, item)
-    spacing_y_mm, spacing_x_mm = first.spacing_yx_mm
-    affine = np.eye(4)
-    along_row, along_column = first.directions_lps
-    affine[:3, 0] = along_row * spacing_x_mm
-    affine[:3, 1] = along_column * spacing_y_mm
-    affine[:3, 2] = across
-    affine[:3, 3] = first.position_lps
-    return affine
-
-
-def _check_alike(slices: Sequence[SlicePlacement], item: str) -> None:
     first = slices[0]
     for other in slices[1:]:
         turned = np.subtract(other.orientation_lps, first.orientation_lps)
@@ -102,19 +120,28 @@ def _check_alike(slices: Sequence[SlicePlacement], item: str) -> None:
                 "take localizers out"
             )
             raise NonUniformSlicesError(msg)
-
-
-def _single_step(only: SlicePlacement, item: str) -> FloatArray:
-    if only.slice_spacing_mm is None:
+    if len(slices) > 1:
+        across = _checked_step(slices, item)
+    elif first.slice_spacing_mm is None:
         msg = f"{item}: a single slice without SliceThickness has no third spacing; add it"
         raise MissingSpacingError(msg)
-    return only.normal_lps * only.slice_spacing_mm
+    else:
+        across = first.normal_lps * first.slice_spacing_mm
+    spacing_y_mm, spacing_x_mm = first.spacing_yx_mm
+    affine = np.eye(4)
+    along_row, along_column = first.directions_lps
+    affine[:3, 0] = along_row * spacing_x_mm
+    affine[:3, 1] = along_column * spacing_y_mm
+    affine[:3, 2] = across
+    affine[:3, 3] = first.position_lps
+    return affine
 
 
 def _checked_step(slices: Sequence[SlicePlacement], item: str) -> FloatArray:
     """Displacement from slice to slice in LPS mm, after all gaps were found equal."""
     positions = np.array([s.position_lps for s in slices])
     _check_gaps(np.diff(positions @ slices[0].normal_lps), item)
+    # Over the whole stack: rounding of the two end positions is shared by all steps.
     step = (positions[-1] - positions[0]) / (len(slices) - 1)
     sine = np.linalg.norm(np.cross(step, slices[0].normal_lps)) / np.linalg.norm(step)
     if sine > TILT_TOLERANCE:
@@ -123,6 +150,7 @@ def _checked_step(slices: Sequence[SlicePlacement], item: str) -> FloatArray:
             "(gantry tilt); resample the series to right angles first"
         )
         raise GantryTiltError(msg)
+    # Equal gaps and a straight step leave zigzags, as of two interleaved stacks.
     drift_mm = np.abs(positions - positions[0] - np.outer(np.arange(len(slices)), step)).max()
     allowed_mm = max(GAP_TOLERANCE_MM, 0.1 * min(slices[0].spacing_yx_mm))
     if drift_mm > max(allowed_mm, 0.1 * np.linalg.norm(step)):
@@ -134,6 +162,7 @@ def _checked_step(slices: Sequence[SlicePlacement], item: str) -> FloatArray:
 def _check_gaps(gaps_mm: FloatArray, item: str) -> None:
     median_mm = float(np.median(gaps_mm))
     allowed_mm = max(GAP_TOLERANCE_MM, GAP_TOLERANCE_FRAC * median_mm)
+    # Positions are stated to a micrometre at best: closer ones are the same place.
     if gaps_mm.min() <= 1e-3:
         msg = f"{item}: two slices at one place; several phases or repetitions? one folder for each"
         raise NonUniformSlicesError(msg)
@@ -141,6 +170,7 @@ def _check_gaps(gaps_mm: FloatArray, item: str) -> None:
     if not off.any():
         return
     whole = np.rint(gaps_mm[off] / median_mm)
+    # Only gaps of whole slice distances are missing files; any other is another series' distance.
     if ((whole >= 2) & (np.abs(gaps_mm[off] - whole * median_mm) <= allowed_mm * whole)).all():
         n_missing = int((whole - 1).sum())
         msg = f"{item}: {n_missing} slices missing between {gaps_mm.size + 1} found; fetch them"

@@ -38,6 +38,11 @@ def volume_fingerprint(array: VoxelArray) -> str:
 
     Raises:
         UnsupportedPixelsError: Values that are not real numbers.
+
+    Example:
+        >>> scan = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+        >>> volume_fingerprint(scan) == volume_fingerprint(np.asfortranarray(scan / 1.0))
+        True
     """
     if array.dtype.kind not in "buif":
         msg = f"a fingerprint needs integers or floats, found {array.dtype}"
@@ -45,50 +50,48 @@ def volume_fingerprint(array: VoxelArray) -> str:
     dtype = np.dtype(narrowest_dtype(array)).newbyteorder("<")
     digest = hashlib.sha256(f"{array.shape} {dtype.str}".encode())
     for _, block in blocks(array):
-        values = _with_first_axis_fastest(block, dtype)
+        # A copy in Fortran order, that of NIfTI. Where the source has another one, it is written in
+        # strips of rows that stay in cache, else every element would cost a cache line.
+        values: VoxelArray = np.empty(block.shape, dtype, order="F")
+        step = block.shape[0] if abs(block.strides[0]) == block.itemsize else _STRIP_ROWS
+        for start in range(0, block.shape[0], step):
+            values[start : start + step] = block[start : start + step]
         if dtype.kind == "f":
-            values += 0.0  # one zero
-            values[np.isnan(values)] = np.nan  # one NaN
+            values += 0.0  # one zero: −0.0 + 0.0 is 0.0
+            values[np.isnan(values)] = np.nan  # one NaN: their payloads and signs differ
         digest.update(values.T.data)
     return digest.hexdigest()
 
 
 def narrowest_dtype(array: npt.NDArray[Any]) -> type[np.generic]:
-    """The narrowest of a fixed list of types that holds every value exactly."""
+    """The narrowest of a fixed list of types that holds every value exactly.
+
+    Example:
+        >>> narrowest_dtype(np.array([-3.0, 200.0])).__name__
+        'int16'
+        >>> narrowest_dtype(np.array([0.5, 1e300])).__name__
+        'float64'
+    """
     if array.dtype.kind == "b" or array.size == 0:
         return np.uint8
-    if array.dtype.kind == "f" and not _holds_integers(array):
-        return np.float32 if _same_in_float32(array) else np.float64
+    if array.dtype.kind == "f":
+        whole = all(
+            # Below 2^63 every whole float has a place in int64.
+            bool(((block == np.rint(block)) & (np.abs(block) < 2.0**63)).all())
+            for _, block in blocks(array)
+        )
+        if not whole and array.dtype.itemsize <= 4:
+            return np.float32
+        if not whole:
+            with np.errstate(over="ignore", invalid="ignore"):
+                same = all(
+                    bool(((block.astype(np.float32) == block) | np.isnan(block)).all())
+                    for _, block in blocks(array)
+                )
+            return np.float32 if same else np.float64
     least, largest = int(array.min()), int(array.max())
     for integer in _INTEGERS:
         limits = np.iinfo(integer)
         if limits.min <= least and largest <= limits.max:
             return integer
     return np.float64
-
-
-def _with_first_axis_fastest(block: VoxelArray, dtype: np.dtype[Any]) -> VoxelArray:
-    """A copy in Fortran order, written in strips that stay in cache whatever the source's order."""
-    values: VoxelArray = np.empty(block.shape, dtype, order="F")
-    step = block.shape[0] if abs(block.strides[0]) == block.itemsize else _STRIP_ROWS
-    for start in range(0, block.shape[0], step):
-        values[start : start + step] = block[start : start + step]
-    return values
-
-
-def _holds_integers(array: npt.NDArray[Any]) -> bool:
-    limit = 2.0**63
-    return all(
-        bool(((block == np.rint(block)) & (np.abs(block) < limit)).all())
-        for _, block in blocks(array)
-    )
-
-
-def _same_in_float32(array: npt.NDArray[Any]) -> bool:
-    if array.dtype.itemsize <= 4:
-        return True
-    with np.errstate(over="ignore", invalid="ignore"):
-        return all(
-            bool(((block.astype(np.float32) == block) | np.isnan(block)).all())
-            for _, block in blocks(array)
-        )

@@ -9,6 +9,7 @@ from medvision.volumes.errors import AffineMismatchError, ShapeMismatchError
 from medvision.volumes.volume import ORIENTATION_UNKNOWN, Volume, VolumeGeometry
 
 CORNER_TOLERANCE_VOXELS = 0.1
+"""Files keep affines as float32 or rounded decimals; a tenth of a voxel moves no voxel's label."""
 
 _Placed = Volume | VolumeGeometry
 
@@ -38,11 +39,20 @@ def check_same_grid(image: _Placed, mask: _Placed, *, item: str) -> None:
         raise ShapeMismatchError(msg)
     unknown = [ORIENTATION_UNKNOWN in placed.flags for placed in (image, mask)]
     if any(unknown):
-        _check_known_stored_ras(image, mask, unknown, item)
+        known, mute, other = (
+            (mask, "image", "label map") if unknown[0] else (image, "label map", "image")
+        )
+        if not all(unknown) and known.orientation_as_stored != "RAS":
+            msg = (
+                f"{item}: the {mute} does not state its orientation and the {other} is stored "
+                f"{known.orientation_as_stored}, so nothing shows that they are aligned; give the "
+                f"{mute} the {other}'s affine"
+            )
+            raise AffineMismatchError(msg)
         offset = corner_offset_voxels(_lengths(image), _lengths(mask), image.shape)
     else:
         offset = corner_offset_voxels(image.affine, mask.affine, image.shape)
-    if not offset <= CORNER_TOLERANCE_VOXELS:
+    if not offset <= CORNER_TOLERANCE_VOXELS:  # also for NaN
         msg = (
             f"{item}: a corner of the label map lies {offset:.3g} voxels off the image's "
             f"(at most {CORNER_TOLERANCE_VOXELS}); image spacing {image.spacing_mm} mm, label map "
@@ -60,26 +70,18 @@ def corner_offset_voxels(
         affine: (4, 4), voxel to mm.
         other_affine: (4, 4), voxel to mm.
         shape: (I, J, K), or (Y, X) of a 2D image.
+
+    Example:
+        Two voxels of 2 mm along k, read as 2.5 mm: the far corner lies a quarter voxel off.
+
+        >>> corner_offset_voxels(np.diag([1, 1, 2, 1]), np.diag([1, 1, 2.5, 1]), (3, 3, 2))
+        0.25
     """
     ends = [(0, n - 1) for n in shape] if len(shape) == 3 else [(0, n - 1) for n in shape[::-1]]
     corners = np.array(list(itertools.product(*ends)), dtype=np.float64)
     corners = np.pad(corners, ((0, 0), (0, 3 - len(shape))))
     elsewhere = ijk_from_ras(ras_from_ijk(corners, other_affine), affine)
     return float(np.linalg.norm(elsewhere - corners, axis=1).max())
-
-
-def _check_known_stored_ras(image: _Placed, mask: _Placed, unknown: list[bool], item: str) -> None:
-    if all(unknown):
-        return
-    known = mask if unknown[0] else image
-    names = ("image", "label map") if unknown[0] else ("label map", "image")
-    if known.orientation_as_stored != "RAS":
-        msg = (
-            f"{item}: the {names[0]} does not state its orientation and the {names[1]} is stored "
-            f"{known.orientation_as_stored}, so nothing shows that they are aligned; give the "
-            f"{names[0]} the {names[1]}'s affine"
-        )
-        raise AffineMismatchError(msg)
 
 
 def _lengths(placed: _Placed) -> FloatArray:

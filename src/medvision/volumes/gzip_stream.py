@@ -11,12 +11,17 @@ from isal import igzip_lib, isal_zlib
 from medvision.volumes.errors import CorruptFileError, TruncatedFileError
 
 GZIP_MAGIC = b"\x1f\x8b"
+"""RFC 1952, 2.3.1: ID1, ID2."""
+
 _GZIP_WBITS = 31
+"""As zlib has it: the largest window, 15 bits, and 16 for a gzip header."""
+
 _DAMAGED: Any = igzip_lib.IsalError
 _PACKED_CHUNK = 1 << 18
 _UNPACKED_CHUNK = 1 << 20
 _MAX_RATIO = 1100
-"""Deflate cannot pack more than 1032 bytes into one."""
+"""Deflate cannot pack more than 1032 bytes into one (zlib's technical details): a header that
+announces more is refused before memory is taken for it."""
 
 ByteArray = npt.NDArray[np.uint8]
 
@@ -60,13 +65,9 @@ def voxel_bytes(path: Path, *, start: int, count: int) -> ByteArray:
         raise _too_short(path, start + count, f"{size} bytes{' of gzip' if packed else ''}")
     if not packed:
         return np.fromfile(path, dtype=np.uint8, count=count, offset=start)
-    return _unpacked(path, start, count)
-
-
-def _unpacked(path: Path, start: int, count: int) -> ByteArray:
     found = np.empty(count, dtype=np.uint8)
     position = -start
-    for chunk in _gzip_chunks(path):
+    for chunk in _gzip_chunks(path):  # to the last one, so that the checksum is tested
         begin, end = max(position, 0), min(position + len(chunk), count)
         if begin < end:
             found[begin:end] = np.frombuffer(
@@ -84,7 +85,7 @@ def _too_short(path: Path, expected: int, found: str) -> TruncatedFileError:
 
 
 def _gzip_chunks(path: Path) -> Iterator[bytes]:
-    """Unpacked chunks of all members of a gzip file; what follows the last one is ignored."""
+    """Unpacked chunks of all members of a gzip file (RFC 1952, 2.2); what follows is ignored."""
     with path.open("rb") as file:
         packed = file.read(_PACKED_CHUNK)
         first = True
@@ -101,7 +102,7 @@ def _gzip_chunks(path: Path) -> Iterator[bytes]:
                             msg = f"{path}: the gzip stream ends too early; fetch the file again"
                             raise TruncatedFileError(msg)
             except _DAMAGED as error:
-                if not first:
+                if not first:  # bytes that look like another member are no damage either
                     return
                 msg = f"{path}: the gzip stream is damaged ({error}); fetch the file again"
                 raise CorruptFileError(msg) from error

@@ -25,15 +25,19 @@ from medvision.volumes.volume import SpacingSource, VoxelArray
 SUFFIXES = (".mha", ".mhd")
 
 LPS_TO_RAS: FloatArray = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""ITK's and DICOM's world to ours; its own inverse."""
 
 _HEADER_BYTES = 1 << 16
+"""The header has no stated length and is followed by voxels: this much is searched for its end."""
+
 _ENTRY = re.compile(r"^\s*([^=]+?)\s*=\s*(.*?)\s*$")
 
 
 def open_metaimage(path: Path, options: ReadOptions) -> StoredImage:
     """A MetaImage, 2D or 3D.
 
-    ITK reads an absent or zero spacing as 1 mm, so the text header is judged first.
+    ITK reads an absent or zero spacing as 1 mm, so the text header is judged first. Axes are LPS
+    whatever `AnatomicalOrientation` says: ITK does not apply it.
 
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
@@ -50,35 +54,33 @@ def open_metaimage(path: Path, options: ReadOptions) -> StoredImage:
         msg = f"{path}: expected one number a voxel, found {n_channels} channels"
         raise UnsupportedPixelsError(msg)
     if len(shape) == 2:
-        return _open_2d(path, shape, options, spacing)
+        found = None
+        if spacing is not None:
+            x_mm, y_mm = spacing
+            found = NativeSpacing(spacing_y_mm=y_mm, spacing_x_mm=x_mm, source=SpacingSource.HEADER)
+        native = native_spacing(path, options, found)
+        return StoredImage(
+            path=path,
+            shape=shape[::-1],
+            affine=native.affine,
+            spacing_source=native.source,
+            flags=native.flags,
+            load=lambda: _voxels(path).T,
+        )
     if spacing is None:
         msg = f"{path}: the MetaImage header has no ElementSpacing; add it"
         raise MissingSpacingError(msg)
+    n_axes = len(shape)
+    direction = np.array(reader.GetDirection()).reshape(n_axes, n_axes)[:3, :3]
+    affine = np.eye(4)
+    affine[:3, :3] = direction * np.array(reader.GetSpacing())[:3]
+    affine[:3, 3] = reader.GetOrigin()[:3]
     return StoredImage(
         path=path,
         shape=shape[:3],
-        affine=_affine(reader),
+        affine=LPS_TO_RAS @ affine,
         spacing_source=SpacingSource.HEADER,
         load=lambda: _voxels(path).reshape(shape[:3], order="F"),
-    )
-
-
-def _open_2d(
-    path: Path, shape: tuple[int, ...], options: ReadOptions, spacing: list[float] | None
-) -> StoredImage:
-    found = None
-    if spacing is not None:
-        found = NativeSpacing(
-            spacing_y_mm=spacing[1], spacing_x_mm=spacing[0], source=SpacingSource.HEADER
-        )
-    native = native_spacing(path, options, found)
-    return StoredImage(
-        path=path,
-        shape=shape[::-1],
-        affine=native.affine,
-        spacing_source=native.source,
-        flags=native.flags,
-        load=lambda: _voxels(path).T,
     )
 
 
@@ -94,6 +96,7 @@ def _text_header(path: Path) -> dict[str, str]:
     if not {"NDims", "DimSize", "ElementDataFile"} <= set(entries):
         msg = f"{path}: not a MetaImage: NDims, DimSize and ElementDataFile do not lead the file"
         raise NotAnImageError(msg)
+    # LOCAL: the voxels follow; LIST: file names follow; with a %: a pattern of file names.
     data = entries["ElementDataFile"].split()[0] if entries["ElementDataFile"] else ""
     detached = data.upper() not in ("LOCAL", "LIST") and "%" not in data
     if detached and not path.with_name(entries["ElementDataFile"]).is_file():
@@ -103,6 +106,7 @@ def _text_header(path: Path) -> dict[str, str]:
 
 
 def _stated_spacing(path: Path, entries: dict[str, str]) -> list[float] | None:
+    # ElementSize is the extent of a voxel. ITK takes it where ElementSpacing is absent.
     stated = entries.get("ElementSpacing", entries.get("ElementSize"))
     if stated is None:
         return None
@@ -119,6 +123,7 @@ def _stated_spacing(path: Path, entries: dict[str, str]) -> list[float] | None:
 
 def _reader(path: Path) -> Any:
     sitk = require("SimpleITK", "formats", item=str(path))
+    # ITK writes its warnings past Python's logging, straight to standard error.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # noqa: FBT003 - a foreign signature
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -128,15 +133,6 @@ def _reader(path: Path) -> Any:
         msg = f"{path}: the MetaImage header cannot be understood; repair it"
         raise CorruptFileError(msg) from error
     return reader
-
-
-def _affine(reader: Any) -> FloatArray:
-    n_axes = reader.GetDimension()
-    direction = np.array(reader.GetDirection()).reshape(n_axes, n_axes)[:3, :3]
-    affine = np.eye(4)
-    affine[:3, :3] = direction * np.array(reader.GetSpacing())[:3]
-    affine[:3, 3] = reader.GetOrigin()[:3]
-    return np.asarray(LPS_TO_RAS @ affine)
 
 
 def _voxels(path: Path) -> VoxelArray:

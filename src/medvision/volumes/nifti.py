@@ -1,4 +1,7 @@
-"""NIfTI-1 and NIfTI-2: single files, gzipped files, and .hdr/.img pairs."""
+"""NIfTI-1 and NIfTI-2: single files, gzipped files, and .hdr/.img pairs.
+
+Fields, codes and magic words are those of `nifti1.h` and `nifti2.h` (nifti.nimh.nih.gov).
+"""
 
 import math
 from collections.abc import Callable
@@ -42,9 +45,10 @@ _DTYPES = {
     1280: "u8",
 }
 """NumPy type by datatype code; colour, complex, 1-bit and 128-bit voxels are not read."""
+_SINGLE_MAGIC, _PAIR_MAGIC = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 _LONGEST_HEADER = 540
 _EXTENSION_FLAG = 4
-_UNIT_MASK = 0x07
+_UNIT_MASK = 0x07  # the bits above are the unit of time
 _UNIT_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres per spatial unit of `xyzt_units`: metre, millimetre, micron; any other is mm."""
 
@@ -76,7 +80,16 @@ def open_nifti(path: Path, options: ReadOptions) -> StoredImage:
     flags = () if unit_mm == 1.0 else ("units_converted",)
     scaled = header.slope_and_inter is not None
     if len(header.shape) == 2:
-        return _open_2d(header, options, unit_mm, flags)
+        spacing = native_spacing(path, options, _stated_spacing(header, options, unit_mm))
+        return StoredImage(
+            path=path,
+            shape=header.shape[::-1],  # the file's first axis is x, its second y
+            affine=spacing.affine,
+            spacing_source=spacing.source,
+            flags=(*flags, *spacing.flags),
+            scaled=scaled,
+            load=lambda: _voxels(header).T,
+        )
     choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
     affine = choice.affine.copy()
     affine[:3] *= unit_mm
@@ -92,51 +105,47 @@ def open_nifti(path: Path, options: ReadOptions) -> StoredImage:
     )
 
 
-def _open_2d(
-    header: _Header, options: ReadOptions, unit_mm: float, flags: tuple[str, ...]
-) -> StoredImage:
-    """A 2D image: the file's first axis is x, its second y; transposed to [y, x]."""
-    spacing = native_spacing(header.path, options, _stated_spacing(header, options, unit_mm))
-    return StoredImage(
-        path=header.path,
-        shape=header.shape[::-1],
-        affine=spacing.affine,
-        spacing_source=spacing.source,
-        flags=(*flags, *spacing.flags),
-        scaled=header.slope_and_inter is not None,
-        load=lambda: _voxels(header).T,
-    )
-
-
-def _stated_spacing(header: _Header, options: ReadOptions, unit_mm: float) -> NativeSpacing | None:
-    """Pixel size by the header; None where it is unusable and the caller states one."""
-    try:
-        choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
-    except ItemError:
-        if options.spacing_mm is None:
-            raise
-        return None
-    x_mm, y_mm = np.linalg.norm(choice.affine[:3, :2], axis=0) * unit_mm
-    return NativeSpacing(spacing_y_mm=float(y_mm), spacing_x_mm=float(x_mm), source=choice.source)
-
-
 def _read_header(path: Path) -> _Header:
+    """The raw header of a file or of a pair, its form judged field by field."""
     header_path, data_path = _pair_paths(path)
     block = first_bytes(header_path, _LONGEST_HEADER)
-    fields = _raw_fields(header_path, block)
-    pair = _is_pair(header_path, fields)
+    sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")} & set(_HEADERS)
+    if len(block) < 4 or not sizes:
+        msg = f"{header_path}: not a NIfTI file: its first four bytes give no NIfTI header size"
+        raise NotAnImageError(msg)
+    size = sizes.pop()
+    if len(block) < size:
+        msg = (
+            f"{header_path}: expected a header of {size} bytes, found {len(block)}; fetch it again"
+        )
+        raise TruncatedFileError(msg)
+    fields = _HEADERS[size](block[:size], check=False).structarr
+    magic = bytes(fields["magic"])[:3]
+    if magic not in (*_SINGLE_MAGIC, *_PAIR_MAGIC):
+        msg = (
+            f"{header_path}: no NIfTI magic (found {magic!r}); convert ANALYZE 7.5 files to NIfTI "
+            "first"
+        )
+        raise UnsupportedFormatError(msg)
+    pair = magic in _PAIR_MAGIC
     if pair and data_path == header_path:
         msg = f"{path}: a .nii file with the magic of a .hdr/.img pair; rename it to .hdr"
         raise NotAnImageError(msg)
-    shape = _shape(header_path, fields)
+    shape, dtype, slope_and_inter = _voxel_form(header_path, fields)
+    # In a single file four bytes, the extension flag, lie between header and voxels: 352. Files
+    # without the flag (348) are let pass, and a vox_offset that was never set (0) is taken as 352.
+    offset, least = float(fields["vox_offset"]), 0 if pair else size + _EXTENSION_FLAG
+    if offset != 0 and (not math.isfinite(offset) or offset < min(least, size)):
+        msg = f"{header_path}: expected voxels from byte {least} on, found vox_offset {offset}"
+        raise BadHeaderError(msg)
     return _Header(
         path=path,
         fields=fields,
         shape=shape,
-        dtype=_dtype(header_path, fields),
-        slope_and_inter=_slope_and_inter(header_path, fields),
+        dtype=dtype,
+        slope_and_inter=slope_and_inter,
         data_path=data_path if pair else header_path,
-        data_offset=_data_offset(header_path, fields, pair=pair),
+        data_offset=int(offset) or least,
     )
 
 
@@ -159,30 +168,10 @@ def _pair_paths(path: Path) -> tuple[Path, Path]:
     return found[0], found[1]
 
 
-def _raw_fields(path: Path, block: bytes) -> Any:
-    sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")} & set(_HEADERS)
-    if len(block) < 4 or not sizes:
-        msg = f"{path}: not a NIfTI file: its first four bytes give no NIfTI header size"
-        raise NotAnImageError(msg)
-    size = sizes.pop()
-    if len(block) < size:
-        msg = f"{path}: expected a header of {size} bytes, found {len(block)}; fetch it again"
-        raise TruncatedFileError(msg)
-    return _HEADERS[size](block[:size], check=False).structarr
-
-
-def _is_pair(path: Path, fields: Any) -> bool:
-    magic = bytes(fields["magic"])[:3]
-    if magic in (b"n+1", b"n+2"):
-        return False
-    if magic in (b"ni1", b"ni2"):
-        return True
-    msg = f"{path}: no NIfTI magic (found {magic!r}); convert ANALYZE 7.5 files to NIfTI first"
-    raise UnsupportedFormatError(msg)
-
-
-def _shape(path: Path, fields: Any) -> tuple[int, ...]:
-    """Sizes as stored, without singleton axes beyond the third."""
+def _voxel_form(
+    path: Path, fields: Any
+) -> tuple[tuple[int, ...], np.dtype[Any], tuple[float, float] | None]:
+    """Sizes without singleton axes beyond the third, stored type, slope and intercept or None."""
     n_axes = int(fields["dim"][0])
     if not 1 <= n_axes <= 7:
         msg = f"{path}: expected 1 to 7 axes, found dim[0] = {n_axes}"
@@ -194,10 +183,6 @@ def _shape(path: Path, fields: Any) -> tuple[int, ...]:
     if n_axes < 2 or any(n != 1 for n in sizes[3:]):
         msg = f"{path}: expected a 2D image or a 3D volume, found shape {sizes}; split it first"
         raise DimensionsError(msg)
-    return sizes[:3]
-
-
-def _dtype(path: Path, fields: Any) -> np.dtype[Any]:
     code = int(fields["datatype"])
     if code not in _DTYPES:
         msg = (
@@ -206,29 +191,27 @@ def _dtype(path: Path, fields: Any) -> np.dtype[Any]:
         )
         raise UnsupportedPixelsError(msg)
     byte_order: Literal["<", ">", "=", "|"] = fields.dtype["dim"].base.byteorder
-    return np.dtype(_DTYPES[code]).newbyteorder(byte_order)
-
-
-def _slope_and_inter(path: Path, fields: Any) -> tuple[float, float] | None:
-    """Scaling of the stored values; None if there is none (slope 0 or not finite, or identity)."""
+    dtype = np.dtype(_DTYPES[code]).newbyteorder(byte_order)
     slope, inter = float(fields["scl_slope"]), float(fields["scl_inter"])
+    # nifti1.h: a slope of 0 means unscaled. Writers that know no slope leave NaN.
     if slope == 0 or not math.isfinite(slope) or (slope, inter) == (1.0, 0.0):
-        return None
+        return sizes[:3], dtype, None
     if not math.isfinite(inter):
         msg = f"{path}: scl_slope is {slope}, but scl_inter is {inter}; repair the header"
         raise BadHeaderError(msg)
-    return slope, inter
+    return sizes[:3], dtype, (slope, inter)
 
 
-def _data_offset(path: Path, fields: Any, *, pair: bool) -> int:
-    offset = float(fields["vox_offset"])
-    least = 0 if pair else int(fields["sizeof_hdr"]) + _EXTENSION_FLAG
-    if offset == 0:
-        return least
-    if not math.isfinite(offset) or offset < min(least, int(fields["sizeof_hdr"])):
-        msg = f"{path}: expected voxels from byte {least} on, found vox_offset {offset}"
-        raise BadHeaderError(msg)
-    return int(offset)
+def _stated_spacing(header: _Header, options: ReadOptions, unit_mm: float) -> NativeSpacing | None:
+    """Pixel size of a 2D image; None where the header's is unusable and the caller states one."""
+    try:
+        choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
+    except ItemError:
+        if options.spacing_mm is None:
+            raise
+        return None
+    x_mm, y_mm = np.linalg.norm(choice.affine[:3, :2], axis=0) * unit_mm
+    return NativeSpacing(spacing_y_mm=float(y_mm), spacing_x_mm=float(x_mm), source=choice.source)
 
 
 def _affine_fields(header: _Header) -> AffineFields:
@@ -241,7 +224,7 @@ def _affine_fields(header: _Header) -> AffineFields:
         item=str(header.path),
         n_axes=n_axes,
         pixdim=pixdim,
-        qfac=-1.0 if fields["pixdim"][0] < 0 else 1.0,
+        qfac=-1.0 if fields["pixdim"][0] < 0 else 1.0,  # 0 means 1, by nifti1.h
         sform_code=int(fields["sform_code"]),
         sform=sform,
         qform_code=int(fields["qform_code"]),
@@ -253,6 +236,7 @@ def _affine_fields(header: _Header) -> AffineFields:
 def _voxels(header: _Header) -> VoxelArray:
     """Voxels in stored order and native byte order; scaled if the header says so."""
     count = math.prod(header.shape) * header.dtype.itemsize
+    # Unpacked straight into the array that becomes the voxels: no copy of a CT in between.
     raw = voxel_bytes(header.data_path, start=header.data_offset, count=count)
     stored: VoxelArray = raw.view(header.dtype).reshape(header.shape, order="F")
     stored = stored.astype(header.dtype.newbyteorder("="), copy=False)
@@ -262,7 +246,14 @@ def _voxels(header: _Header) -> VoxelArray:
 
 
 def scaled_values(stored: VoxelArray, slope: float, inter: float) -> VoxelArray:
-    """Stored × slope + inter: float32 for up to 16-bit integers and float32, else float64."""
+    """Stored × slope + inter: float32 for up to 16-bit integers and float32, else float64.
+
+    float32 holds all 16-bit integers and halves the memory of a CT; a 32-bit integer may need more.
+
+    Example:
+        >>> scaled_values(np.array([0, 100], dtype=np.int16), 2.0, -1024.0)
+        array([-1024.,  -824.], dtype=float32)
+    """
     small = stored.dtype.itemsize <= 2 or stored.dtype == np.float32
     values: VoxelArray = stored.astype(np.float32 if small else np.float64)
     values *= slope

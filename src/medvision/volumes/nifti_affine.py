@@ -16,10 +16,9 @@ _QUATERNIONS: Any = nib.quaternions  # untyped
 LENGTH_TOLERANCE = 1e-3
 """Largest relative difference between an sform column's length and its pixdim."""
 
-
 QUATERNION_TOLERANCE = 3.6e-7
 """How far the sum of squares of three float32 quaternion terms may exceed 1, or fall short of it
-and still mean a half turn."""
+and still mean a half turn: three roundings, 3 × 2⁻²³, as nibabel has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,12 +86,35 @@ def chosen_affine(fields: AffineFields, *, spacing_from: SpacingFrom | None = No
         InvalidSpacingError: A pixdim is zero, negative or not finite.
         AmbiguousSpacingError: The header contradicts itself and no rule decides.
         BadHeaderError: The statement asked for is absent, or the quaternion is impossible.
+
+    Example:
+        The case of ACDC: a unit sform beside a qform and pixdim that hold the spacing.
+
+        >>> fields = AffineFields(
+        ...     item="patient001_frame01.nii",
+        ...     n_axes=3,
+        ...     pixdim=np.array([1.5, 1.5, 10.0]),
+        ...     qfac=1.0,
+        ...     sform_code=1,
+        ...     sform=np.eye(4),
+        ...     qform_code=1,
+        ...     quaternion_bcd=np.zeros(3),
+        ...     qoffset=np.zeros(3),
+        ... )
+        >>> choice = chosen_affine(fields)
+        >>> choice.source.value, choice.affine.diagonal().tolist()
+        ('qform', [1.5, 1.5, 10.0, 1.0])
     """
-    _check_pixdim(fields)
+    pixdim = fields.pixdim[: fields.n_axes]
+    if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
+        cure = "repair the header" + (" or pass --spacing-mm Y,X" if fields.n_axes == 2 else "")
+        msg = f"{fields.item}: expected positive finite voxel sizes, found pixdim {pixdim}; {cure}"
+        raise InvalidSpacingError(msg)
     if spacing_from is not None:
         return _requested(fields, spacing_from)
     if fields.sform_agrees:
         return ChosenAffine(affine=fields.sform, source=SpacingSource.SFORM)
+    # The qform takes its lengths from pixdim, so against the sform it is two statements to one.
     if fields.qform_code > 0:
         return ChosenAffine(affine=qform_affine(fields), source=SpacingSource.QFORM)
     if fields.sform_code <= 0:
@@ -102,18 +124,34 @@ def chosen_affine(fields: AffineFields, *, spacing_from: SpacingFrom | None = No
     if _equal(fields.sform_lengths, np.ones(fields.n_axes)):
         return _sform_axes(fields)
     msg = (
-        f"{fields.item}: sform spacing {fields.sform_lengths} contradicts pixdim "
-        f"{fields.pixdim[: fields.n_axes]} and there is no qform; say which is right with "
-        "--spacing-from sform or --spacing-from pixdim"
+        f"{fields.item}: sform spacing {fields.sform_lengths} contradicts pixdim {pixdim} and "
+        "there is no qform; say which is right with --spacing-from sform or --spacing-from pixdim"
     )
     raise AmbiguousSpacingError(msg)
 
 
 def qform_affine(fields: AffineFields) -> FloatArray:
-    """The affine of the quaternion, pixdim and offset.
+    """The affine of the quaternion, pixdim and offset: method 2 of `nifti1.h`.
 
     Raises:
         BadHeaderError: The quaternion is longer than 1 or not finite.
+
+    Example:
+        Half a turn about z, (a, b, c, d) = (0, 0, 0, 1): stored as LPS.
+
+        >>> fields = AffineFields(
+        ...     item="scan.nii",
+        ...     n_axes=3,
+        ...     pixdim=np.array([0.5, 0.5, 2.0]),
+        ...     qfac=1.0,
+        ...     sform_code=0,
+        ...     sform=np.eye(4),
+        ...     qform_code=1,
+        ...     quaternion_bcd=np.array([0.0, 0.0, 1.0]),
+        ...     qoffset=np.zeros(3),
+        ... )
+        >>> qform_affine(fields).diagonal().tolist()
+        [-0.5, -0.5, 2.0, 1.0]
     """
     quaternion = fields.quaternion_bcd
     if not float(quaternion @ quaternion) <= 1 + QUATERNION_TOLERANCE:
@@ -127,14 +165,6 @@ def qform_affine(fields: AffineFields) -> FloatArray:
     affine[:3, :3] = rotation * (fields.pixdim * (1, 1, fields.qfac))
     affine[:3, 3] = fields.qoffset
     return affine
-
-
-def _check_pixdim(fields: AffineFields) -> None:
-    pixdim = fields.pixdim[: fields.n_axes]
-    if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
-        cure = "repair the header" + (" or pass --spacing-mm Y,X" if fields.n_axes == 2 else "")
-        msg = f"{fields.item}: expected positive finite voxel sizes, found pixdim {pixdim}; {cure}"
-        raise InvalidSpacingError(msg)
 
 
 def _requested(fields: AffineFields, spacing_from: SpacingFrom) -> ChosenAffine:

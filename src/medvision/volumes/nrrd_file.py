@@ -1,4 +1,7 @@
-"""NRRD: attached .nrrd and detached .nhdr, through pynrrd."""
+"""NRRD: attached .nrrd and detached .nhdr, through pynrrd.
+
+What fields mean is read from Teem's definition of the format (teem.sourceforge.net/nrrd/format).
+"""
 
 import zlib
 from dataclasses import dataclass
@@ -78,11 +81,24 @@ def open_nrrd(path: Path, options: ReadOptions) -> StoredImage:
     axes = _spatial_axes(path, header)
     shape = tuple(int(header["sizes"][axis]) for axis in axes.index)
     if len(shape) == 2:
-        return _open_2d(path, header, axes, options)
+        found = None
+        x_mm, y_mm = np.linalg.norm(axes.columns_mm, axis=0)
+        if np.isfinite([x_mm, y_mm]).all():
+            found = NativeSpacing(spacing_y_mm=y_mm, spacing_x_mm=x_mm, source=SpacingSource.HEADER)
+        spacing = native_spacing(path, options, found)
+        return StoredImage(
+            path=path,
+            shape=shape[::-1],
+            affine=spacing.affine,
+            spacing_source=spacing.source,
+            flags=spacing.flags,
+            load=lambda: _voxels(path, header, shape).T,
+        )
     affine = np.eye(4)
     affine[:3, :3] = axes.columns_mm
     affine[:3, 3] = axes.origin_mm
     check_axes(affine, item=str(path))
+    # Directions in a space of no name ("scanner-xyz", or none) say lengths and nothing else.
     if not axes.oriented:
         affine = np.diag([*np.linalg.norm(axes.columns_mm, axis=0), 1.0])
     return StoredImage(
@@ -92,23 +108,6 @@ def open_nrrd(path: Path, options: ReadOptions) -> StoredImage:
         spacing_source=SpacingSource.HEADER,
         orientation_known=axes.oriented,
         load=lambda: _voxels(path, header, shape),
-    )
-
-
-def _open_2d(path: Path, header: dict[str, Any], axes: _Axes, options: ReadOptions) -> StoredImage:
-    x_size, y_size = (int(header["sizes"][axis]) for axis in axes.index)
-    x_mm, y_mm = np.linalg.norm(axes.columns_mm, axis=0)
-    found = None
-    if np.isfinite([x_mm, y_mm]).all():
-        found = NativeSpacing(spacing_y_mm=y_mm, spacing_x_mm=x_mm, source=SpacingSource.HEADER)
-    spacing = native_spacing(path, options, found)
-    return StoredImage(
-        path=path,
-        shape=(y_size, x_size),
-        affine=spacing.affine,
-        spacing_source=spacing.source,
-        flags=spacing.flags,
-        load=lambda: _voxels(path, header, (x_size, y_size)).T,
     )
 
 
@@ -135,10 +134,14 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 
 def _spatial_axes(path: Path, header: dict[str, Any]) -> _Axes:
+    """Which stored axes are spatial, and their steps in RAS+ mm.
+
+    A colour or time axis has the direction "none" and must be of size 1.
+    """
     directions = _directions(path, header)
     sizes = header["sizes"]
     spatial = [a for a in range(len(sizes)) if np.isfinite(directions[a]).all()]
-    if not spatial:
+    if not spatial:  # nothing says: all of them, and the spacing is found missing below
         spatial = list(range(len(sizes)))
     index = [a for n, a in enumerate(spatial) if n < 3 or sizes[a] != 1]
     dropped = set(range(len(sizes))) - set(index)
@@ -156,7 +159,12 @@ def _spatial_axes(path: Path, header: dict[str, Any]) -> _Axes:
     origin = np.asarray(header.get("space origin", np.zeros(3)), dtype=np.float64)
     if origin.shape != (3,) or not np.isfinite(origin).all():
         origin = np.zeros(3)
-    unit_mm = _unit_mm(path, header)
+    stated = header.get("space units" if "space directions" in header else "units", [])
+    units = {str(unit).strip().lower() for unit in stated} - {"", "???", "none"}
+    if len(units) > 1 or not units <= set(_UNIT_MM):
+        msg = f"{path}: expected one length unit of {sorted(_UNIT_MM)[1:]}, found {sorted(units)}"
+        raise BadHeaderError(msg)
+    unit_mm = _UNIT_MM[units.pop()] if units else 1.0
     turn = np.array(signs or (1, 1, 1))
     return _Axes(
         index=tuple(index),
@@ -176,6 +184,7 @@ def _directions(path: Path, header: dict[str, Any]) -> FloatArray:
             msg = f"{path}: {n_axes} axes, but space directions of shape {stated.shape}"
             raise BadHeaderError(msg)
         found[:, : stated.shape[1]] = stated
+        # A 2D space has no third coordinate; a "none" axis, NaN in pynrrd, stays one.
         found[np.isfinite(stated).all(axis=1), stated.shape[1] :] = 0.0
     elif "spacings" in header:
         spacings = np.asarray(header["spacings"], dtype=np.float64)
@@ -190,18 +199,10 @@ def _directions(path: Path, header: dict[str, Any]) -> FloatArray:
     return found
 
 
-def _unit_mm(path: Path, header: dict[str, Any]) -> float:
-    stated = header.get("space units" if "space directions" in header else "units", [])
-    units = {str(unit).strip().lower() for unit in stated} - {"", "???", "none"}
-    if len(units) > 1 or not units <= set(_UNIT_MM):
-        msg = f"{path}: expected one length unit of {sorted(_UNIT_MM)[1:]}, found {sorted(units)}"
-        raise BadHeaderError(msg)
-    return _UNIT_MM[units.pop()] if units else 1.0
-
-
 def _voxels(path: Path, header: dict[str, Any], shape: tuple[int, ...]) -> VoxelArray:
     expected = f"{path}: expected {tuple(int(n) for n in header['sizes'])} of {header['type']}"
     try:
+        # "F": first axis fastest, as the file counts them; pynrrd would turn them round by "C".
         array, _ = nrrd.read(str(path), index_order="F")
     except FileNotFoundError as error:
         msg = f"{path}: its data file {error.filename} is missing; keep header and data together"

@@ -24,6 +24,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
+# What Pillow's decoders raise on damaged files, beside OSError: there is no one class for it.
 _DECODER_ERRORS = (SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 _EXIF_ORIENTATION = 0x0112
 _TIFF_DESCRIPTION = 270
@@ -43,13 +44,26 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
     """
     with _opened(path) as picture:
         width_px, height_px = picture.size
-        n_frames = getattr(picture, "n_frames", 1)
+        n_frames, mode = getattr(picture, "n_frames", 1), picture.mode
         if n_frames != 1:
             msg = f"{path}: expected one picture, found {n_frames} frames; split it first"
             raise DimensionsError(msg)
-        _check_mode(path, picture, options)
+        if mode not in _GREY_MODES | _COLOUR_MODES:
+            msg = f"{path}: expected grey or colour pixels, found Pillow mode {mode}"
+            raise UnsupportedPixelsError(msg)
+        if options.purpose == "label_map" and mode in _COLOUR_MODES - {"P"}:
+            msg = (
+                f"{path}: expected one label number a pixel, found a colour picture ({mode}); save "
+                "the label map as a single-channel PNG"
+            )
+            raise UnsupportedPixelsError(msg)
         spacing = native_spacing(path, options, _imagej_spacing(picture))
-        turned = _is_turned(path, picture)
+        tags = getattr(picture, "tag_v2", None)
+        # Pillow turns some TIFFs that ask for it as it decodes them, and no JPEG.
+        if tags is not None and tags.get(_EXIF_ORIENTATION, 1) != 1:
+            msg = f"{path}: TIFF with orientation tag {tags[_EXIF_ORIENTATION]}; save it unturned"
+            raise UnsupportedFormatError(msg)
+        turned = picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
     return StoredImage(
         path=path,
         shape=(height_px, width_px),
@@ -61,7 +75,14 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
 
 
 def luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Grey values of 8-bit colour, by Pillow's rule (ITU-R 601-2): (y, x, 3) to (y, x)."""
+    """Grey values of 8-bit colour, by Pillow's rule (ITU-R 601-2): (y, x, 3) to (y, x).
+
+    Example:
+        0.299 of red, 0.587 of green, 0.114 of blue:
+
+        >>> luminance(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], dtype=np.uint8)).tolist()
+        [[76, 150, 29]]
+    """
     return np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L"))
 
 
@@ -87,28 +108,6 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise CorruptFileError(msg) from error
 
 
-def _is_turned(path: Path, picture: Image.Image) -> bool:
-    """Whether a JPEG asks viewers to turn it. A TIFF that does is refused: Pillow turns some."""
-    tags = getattr(picture, "tag_v2", None)
-    if tags is not None and tags.get(_EXIF_ORIENTATION, 1) != 1:
-        msg = f"{path}: TIFF with orientation tag {tags[_EXIF_ORIENTATION]}; save it unturned"
-        raise UnsupportedFormatError(msg)
-    return picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
-
-
-def _check_mode(path: Path, picture: Image.Image, options: ReadOptions) -> None:
-    mode = picture.mode
-    if mode not in _GREY_MODES | _COLOUR_MODES:
-        msg = f"{path}: expected grey or colour pixels, found Pillow mode {mode}"
-        raise UnsupportedPixelsError(msg)
-    if options.purpose == "label_map" and mode in _COLOUR_MODES - {"P"}:
-        msg = (
-            f"{path}: expected one label number a pixel, found a colour picture ({mode}); save "
-            "the label map as a single-channel PNG"
-        )
-        raise UnsupportedPixelsError(msg)
-
-
 def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
     """Pixels [y, x]: grey as stored, a palette's indices for label maps, colour as luminance."""
     with _opened(path) as picture:
@@ -121,6 +120,7 @@ def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
         if picture.mode in _COLOUR_MODES and not keep_indices:
             return luminance(np.asarray(picture.convert("RGB")))
         pixels = np.array(picture)
+    # "I;16B" comes as big-endian; compiled code takes the machine's order only.
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 

@@ -55,6 +55,18 @@ def read_volume(
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
         UsageError: `spacing_mm` is not two positive numbers.
+
+    Example:
+        A scan stored from right to left, from anterior to posterior, and up:
+
+        >>> import nibabel, numpy
+        >>> voxels = numpy.arange(24, dtype=numpy.int16).reshape(2, 3, 4)
+        >>> nibabel.save(nibabel.Nifti1Image(voxels, numpy.diag([-1, -1, 2, 1])), "scan.nii.gz")
+        >>> volume = read_volume("scan.nii.gz")
+        >>> volume.orientation_as_stored, volume.spacing_mm
+        ('LPS', (1.0, 1.0, 2.0))
+        >>> volume.array[0, 0].tolist() == voxels[-1, -1].tolist()
+        True
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
     return _guarded(Path(path), lambda: canonical_volume(_opened(Path(path), options)))
@@ -116,7 +128,7 @@ def _guarded(path: Path, read: Callable[[], _Result]) -> _Result:
     """Runs a reader; what the system refuses becomes an error that names the file."""
     try:
         return read()
-    except FileNotFoundError as error:
+    except FileNotFoundError as error:  # deleted meanwhile, or the other half of a pair
         msg = f"{error.filename or path}: no such file; check the path"
         raise MissingFileError(msg) from error
     except OSError as error:
@@ -131,9 +143,20 @@ def _opened(path: Path, options: ReadOptions) -> StoredImage:
     if not path.exists():
         msg = f"{path}: no such file; check the path"
         raise MissingFileError(msg)
-    stored = (
-        dicom.open_dicom_series(path, options) if path.is_dir() else _opened_file(path, options)
-    )
+    if path.is_dir():
+        stored = dicom.open_dicom_series(path, options)
+    elif path.stat().st_size == 0:
+        msg = f"{path}: the file is empty; fetch it again"
+        raise EmptyFileError(msg)
+    else:
+        # No name ends in two of them: "scan.nii.gz" does not end in ".nii".
+        suffix = next((s for s in OPENERS if path.name.lower().endswith(s)), None)
+        if suffix is None and not dicom.has_preamble(path):
+            known = ", ".join(OPENERS)
+            msg = f"{path}: not a kind of file read here; expected DICOM or one of {known}"
+            raise UnsupportedFormatError(msg)
+        opener = dicom.open_dicom_file if suffix is None else OPENERS[suffix]
+        stored = opener(path, options)
     if options.spacing_mm is not None and len(stored.shape) == 3:
         msg = (
             f"{path}: --spacing-mm is for 2D images, this is a volume of shape {stored.shape} "
@@ -141,17 +164,3 @@ def _opened(path: Path, options: ReadOptions) -> StoredImage:
         )
         raise InvalidSpacingError(msg)
     return stored
-
-
-def _opened_file(path: Path, options: ReadOptions) -> StoredImage:
-    if path.stat().st_size == 0:
-        msg = f"{path}: the file is empty; fetch it again"
-        raise EmptyFileError(msg)
-    name = path.name.lower()
-    suffix = max((s for s in OPENERS if name.endswith(s)), key=len, default=None)
-    if suffix is not None:
-        return OPENERS[suffix](path, options)
-    if dicom.has_preamble(path):
-        return dicom.open_dicom_file(path, options)
-    msg = f"{path}: not a kind of file read here; expected DICOM or one of {', '.join(OPENERS)}"
-    raise UnsupportedFormatError(msg)

@@ -95,6 +95,7 @@ def native_spacing(
     """
     if options.spacing_mm is not None:
         spacing_y_mm, spacing_x_mm = (float(s) for s in options.spacing_mm)
+        # Files and people round spacing to three or four digits: that is no contradiction.
         differs = found is not None and not np.allclose(
             options.spacing_mm, (found.spacing_y_mm, found.spacing_x_mm), rtol=1e-3
         )

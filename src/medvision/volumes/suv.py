@@ -19,13 +19,13 @@ from typing import Any
 
 from medvision.errors import ItemError
 from medvision.extras import require
+from medvision.volumes import IMAGE_SUFFIXES
+from medvision.volumes.dicom import SUFFIXES as DICOM_SUFFIXES
 
 SUV_WINDOW = (0.0, 10.0)
 """SUV shown as black and as white."""
 
 _DICOM_UNITS, _DICOM_SUV_TYPE = "0054|1001", "0054|1006"
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-_IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img")
 
 _SUV_UNITS = frozenset({"suv", "suvbw", "g/ml", "gml"})
 _CONCENTRATION_BQ_ML = {"bq/ml": 1.0, "bqml": 1.0, "kbq/ml": 1e3}
@@ -64,29 +64,27 @@ def suv_per_unit(header: PetHeader) -> float | None:
 
     Example:
         370 MBq in 74 kg, image corrected to the injection: 1 Bq/mL is 74,000 g / 370e6 Bq, so
-        5,000 Bq/mL is SUV 1.
+        5,000 Bq/mL is SUV 1. One half-life later half of the activity is left.
+
+        >>> known = {"units": "bq/ml", "weight_kg": 74, "injected_bq": 370e6, "half_life_s": 6586}
+        >>> suv_per_unit(PetHeader(**known, since_injection_s=0)) * 5000
+        1.0
+        >>> suv_per_unit(PetHeader(**known, since_injection_s=6586)) * 5000
+        2.0
     """
     if header.units in _SUV_UNITS:
         return 1.0
-    unit_bq_ml = _CONCENTRATION_BQ_ML.get(header.units)
-    left_frac = _left_frac(header)
-    if unit_bq_ml is None or left_frac is None:
+    unit_bq_ml, since_s = _CONCENTRATION_BQ_ML.get(header.units), header.since_injection_s
+    if unit_bq_ml is None or header.weight_kg is None or header.injected_bq is None:
         return None
-    if header.weight_kg is None or header.injected_bq is None:
+    if since_s == 0:
+        left_frac = 1.0
+    elif since_s is None or header.half_life_s is None:
         return None
+    else:
+        left_frac = 2.0 ** (-since_s / header.half_life_s)
     factor = unit_bq_ml * header.weight_kg * 1000 / (header.injected_bq * left_frac)
     return float(f"{factor:.9g}")
-
-
-def _left_frac(header: PetHeader) -> float | None:
-    """Share of the injected activity that is left at the image's time."""
-    if header.since_injection_s is None:
-        return None
-    if header.since_injection_s == 0:
-        return 1.0
-    if header.half_life_s is None:
-        return None
-    return float(2.0 ** (-header.since_injection_s / header.half_life_s))
 
 
 def image_suv_per_unit(image: Path) -> float | None:
@@ -99,7 +97,7 @@ def image_suv_per_unit(image: Path) -> float | None:
         PetHeaderError: The sidecar file is no JSON object.
         MissingExtraError: DICOM, and its reader is not installed.
     """
-    is_dicom = image.is_dir() or image.name.lower().endswith(_DICOM_SUFFIXES)
+    is_dicom = image.is_dir() or image.name.lower().endswith(DICOM_SUFFIXES)
     return suv_per_unit(dicom_header(image) if is_dicom else sidecar_header(image))
 
 
@@ -110,15 +108,28 @@ def sidecar_header(image: Path) -> PetHeader:
         PetHeaderError: One of them is no JSON object.
     """
     name = image.name
-    suffix = next((s for s in _IMAGE_SUFFIXES if name.lower().endswith(s)), image.suffix)
+    suffix = next((s for s in IMAGE_SUFFIXES if name.lower().endswith(s)), image.suffix)
     own = image.with_name(name[: len(name) - len(suffix)] + ".json")
     return header_from_fields({**_fields(image.with_name("pet.json")), **_fields(own)})
 
 
 def header_from_fields(fields: Mapping[str, Any]) -> PetHeader:
-    """A header of the fields that BIDS and DICOM converters write."""
-    half_life_s = _positive(fields.get("RadionuclideHalfLife"))
+    """A header of the fields that BIDS and DICOM converters write.
+
+    Example:
+        >>> header = header_from_fields(
+        ...     {
+        ...         "Units": "Bq/mL",
+        ...         "InjectedRadioactivity": 370,
+        ...         "InjectedRadioactivityUnits": "MBq",
+        ...         "DecayCorrection": "ADMIN",
+        ...     }
+        ... )
+        >>> header.units, header.injected_bq, header.since_injection_s, header.weight_kg
+        ('bq/ml', 370000000.0, 0.0, None)
+    """
     since_s: float | None = None
+    # DICOM PS3.3, C.8.9.1: ADMIN is corrected to the injection; BIDS states two times instead.
     if str(fields.get("DecayCorrection", "")).upper() == "ADMIN":
         since_s = 0.0
     elif fields.get("ImageDecayCorrected") is True:
@@ -126,12 +137,17 @@ def header_from_fields(fields: Mapping[str, Any]) -> PetHeader:
         injected_s = _number(fields.get("InjectionStart"))
         if corrected_s is not None and injected_s is not None:
             since_s = corrected_s - injected_s
+    injected_bq = _positive(fields.get("InjectedRadioactivity"))
+    unit_bq = _ACTIVITY_BQ.get(str(fields.get("InjectedRadioactivityUnits", "")).strip().lower())
+    if injected_bq is None or unit_bq is None:
+        # DICOM's RadionuclideTotalDose is in Bq for PET.
+        injected_bq, unit_bq = _positive(fields.get("RadionuclideTotalDose")), 1.0
     return PetHeader(
         units=_units(fields.get("Units"), fields.get("SUVType")),
         weight_kg=_positive(fields.get("PatientWeight")),
-        injected_bq=_injected_bq(fields),
+        injected_bq=None if injected_bq is None else injected_bq * unit_bq,
         since_injection_s=since_s,
-        half_life_s=half_life_s,
+        half_life_s=_positive(fields.get("RadionuclideHalfLife")),
     )
 
 
@@ -158,14 +174,6 @@ def _units(units: object, suv_type: object) -> str:
     found = str(units or "").strip().lower()
     by_weight = str(suv_type or "BW").strip().upper() == "BW"
     return found if by_weight or found not in _SUV_UNITS else ""
-
-
-def _injected_bq(fields: Mapping[str, Any]) -> float | None:
-    activity = _positive(fields.get("InjectedRadioactivity"))
-    unit_bq = _ACTIVITY_BQ.get(str(fields.get("InjectedRadioactivityUnits", "")).strip().lower())
-    if activity is not None and unit_bq is not None:
-        return activity * unit_bq
-    return _positive(fields.get("RadionuclideTotalDose"))
 
 
 def _fields(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ VoxelArray = npt.NDArray[Any]
 """Voxels of any real dtype."""
 
 SUSPECT_MIN_SIDE_PX = 256
+"""Of both sides of a slice: smaller ones may be crops that were resampled to 1 mm on purpose."""
 
 
 class SpacingSource(StrEnum):
@@ -129,31 +130,39 @@ def slice_pixels(volume: Volume, plane: Plane, slice_index: int) -> Slice2D:
 
     Raises:
         SliceIndexError: No such plane, or no such slice.
+
+    Example:
+        The voxel at the lower end of all axes is shown at the lower right.
+
+        >>> volume = Volume(
+        ...     array=np.arange(8).reshape(2, 2, 2), affine=np.eye(4), spacing_mm=(1, 1, 3)
+        ... )
+        >>> slice_pixels(volume, Plane.AXIAL, 0).pixels
+        array([[6, 2],
+               [4, 0]])
+        >>> slice_pixels(volume, Plane.CORONAL, 0).spacing_y_mm
+        3.0
     """
-    _check_slice(volume.shape, plane, slice_index)
-    if volume.is_native:
-        spacing_y_mm, spacing_x_mm = volume.spacing_mm
-        return Slice2D(pixels=volume.array, spacing_y_mm=spacing_y_mm, spacing_x_mm=spacing_x_mm)
-    geometry = slice_geometry(volume.shape, volume.spacing_mm, plane)
-    return Slice2D(
-        pixels=display_view(volume.array, plane)[slice_index],
-        spacing_y_mm=geometry.spacing_y_mm,
-        spacing_x_mm=geometry.spacing_x_mm,
-    )
-
-
-def _check_slice(shape: tuple[int, ...], plane: Plane, slice_index: int) -> None:
-    native = len(shape) == 2
-    if not native and plane is Plane.NATIVE:
+    shape = volume.shape
+    if not volume.is_native and plane is Plane.NATIVE:
         msg = f"a volume of shape {shape} has sagittal, coronal and axial slices, asked for native"
         raise SliceIndexError(msg)
-    n_slices = 1 if native else shape[SLICE_AXIS[plane]]
+    n_slices = 1 if volume.is_native else shape[SLICE_AXIS[plane]]
     if not 0 <= slice_index < n_slices:
         msg = (
             f"slice {slice_index} is not on the {plane} plane: shape {shape} has slices "
             f"0 to {n_slices - 1} there"
         )
         raise SliceIndexError(msg)
+    if volume.is_native:
+        spacing_y_mm, spacing_x_mm = volume.spacing_mm
+        return Slice2D(pixels=volume.array, spacing_y_mm=spacing_y_mm, spacing_x_mm=spacing_x_mm)
+    geometry = slice_geometry(shape, volume.spacing_mm, plane)
+    return Slice2D(
+        pixels=display_view(volume.array, plane)[slice_index],
+        spacing_y_mm=geometry.spacing_y_mm,
+        spacing_x_mm=geometry.spacing_x_mm,
+    )
 
 
 def spacing_suspect(volume: Volume | VolumeGeometry, modality: str) -> bool:
@@ -162,6 +171,11 @@ def spacing_suspect(volume: Volume | VolumeGeometry, modality: str) -> bool:
     Args:
         volume: With spacing to judge.
         modality: As the catalogue writes it; only "CT" can be suspect.
+
+    Example:
+        >>> placed = VolumeGeometry(shape=(512, 512, 90), affine=np.eye(4), spacing_mm=(1, 1, 1))
+        >>> spacing_suspect(placed, "CT"), spacing_suspect(placed, "MRI")
+        (True, False)
     """
     sides_px = sorted(volume.shape)[-2:]
     return (

@@ -101,12 +101,12 @@ FAMILIES: dict[str, Family] = {
         perceive=rules.mllama_padded,
         limits={"max_tiles": 4, "tile_px": 560},
         preparation=Preparation.RESIZE_THEN_PAD,
-        smooth=False,
+        smooth=False,  # mllama is the one family here whose processor is bilinear
     ),
     "clip336_pad": Family(
         perceive=rules.square_padded,
         preparation=Preparation.PAD_THEN_RESIZE,
-        pad_rgb=(122, 116, 104),
+        pad_rgb=(122, 116, 104),  # 255 times the mean of CLIP, floored, as LLaVA pads
     ),
     "stretch448": Family(perceive=partial(rules.stretched, to_hw=(448, 448))),
     "glm4v": Family(
@@ -135,6 +135,10 @@ def family_named(name: str) -> Family:
 
     Raises:
         UnknownFamilyError: Neither; the message lists the known names.
+
+    Example:
+        >>> family_named("448x448").perceive(160, 384).canvas_hw
+        (448, 448)
     """
     if name in FAMILIES:
         return FAMILIES[name]
@@ -158,6 +162,10 @@ def resolved_limits(name: str, limits: LimitsLike | None = None) -> dict[str, in
     Raises:
         UnknownFamilyError: No such family.
         LimitsError: A limit is missing, is not one of this family's, or is impossible.
+
+    Example:
+        >>> resolved_limits("internvl3", {"max_tiles": 6})
+        {'max_tiles': 6, 'tile_px': 448}
     """
     taken = family_named(name).limits
     given = _given(limits)
@@ -224,7 +232,11 @@ def perceived_size(
         AspectRatioError: The family rejects pictures as slender as this one.
 
     Example:
-        perceived_size("qwen2_5_vl", 160, 384) has canvas and content 168×392.
+        >>> perceived_size("qwen2_5_vl", 160, 384).canvas_hw
+        (168, 392)
+        >>> padded = perceived_size("llava_onevision", 160, 384)
+        >>> padded.canvas_hw, padded.content_hw
+        ((384, 384), (160, 384))
     """
     rule, values = family_named(family), resolved_limits(family, limits)
     height_px, width_px = operator.index(height_px), operator.index(width_px)

@@ -3,6 +3,10 @@
 The rules are those of the published image processors, their rounding included: where a processor
 computes in floating point, the order of operations here is the same, so that no size on the
 border between two grids comes out differently. Caps that differ per model are arguments.
+
+A comment names what each rule follows: a function of Hugging Face's transformers, or the page on
+which a provider says how its API resizes pictures. `benchmarks/bench_perceived.py` compares them
+with the processors on random sizes.
 """
 
 import math
@@ -33,7 +37,16 @@ def smart_resized(
 
     Raises:
         AspectRatioError: One side is more than 200 times the other.
+
+    Example:
+        160 / 28 = 5.7 and 384 / 28 = 13.7, to the nearest: 6 and 14 times 28.
+
+        >>> limits = {"min_pixels": 56**2, "max_pixels": 28**2 * 16384}
+        >>> smart_resized(160, 384, factor=28, **limits).canvas_hw
+        (168, 392)
     """
+    # transformers: qwen2_vl `smart_resize`. `round` takes halves to the even neighbour, and the
+    # area that is compared with the limits is the rounded one, but what is scaled is the picture.
     aspect = max(height_px, width_px) / min(height_px, width_px)
     if aspect > MAX_SMART_RESIZE_ASPECT:
         msg = (
@@ -59,7 +72,12 @@ def glm_resized(
 
     Raises:
         AspectRatioError: One side is more than 200 times the other.
+
+    Example:
+        >>> glm_resized(978, 522, min_pixels=112**2, max_pixels=28**2 * 12288).canvas_hw
+        (980, 532)
     """
+    # transformers: glm4v `smart_resize`, which takes a still picture for two frames of a film.
     factor = 28
     if min(height_px, width_px) < factor:
         enlarge = max(factor / height_px, factor / width_px)
@@ -70,12 +88,22 @@ def glm_resized(
 
 
 def stretched(_height_px: int, _width_px: int, *, to_hw: tuple[int, int]) -> PerceivedSize:
-    """Whatever the input, the same canvas (Gemma 3, MedDr, a declared canvas)."""
+    """Whatever the input, the same canvas (Gemma 3, MedDr, a declared canvas).
+
+    Example:
+        >>> stretched(160, 384, to_hw=(896, 896)).canvas_hw
+        (896, 896)
+    """
     return unpadded(*to_hw)
 
 
 def as_sent(height_px: int, width_px: int) -> PerceivedSize:
-    """The picture as it is."""
+    """The picture as it is.
+
+    Example:
+        >>> as_sent(160, 384).canvas_hw
+        (160, 384)
+    """
     return unpadded(height_px, width_px)
 
 
@@ -83,7 +111,14 @@ def gemma4_resized(height_px: int, width_px: int, *, max_soft_tokens: int) -> Pe
     """Scaled, up or down, to the patch budget, each side floored to whole pooled patches.
 
     Beside a side that would vanish and becomes one cell, the other takes the whole budget.
+
+    Example:
+        280 cells of 48 px, an aspect of 1: √280 = 16.7, so 16 cells a side.
+
+        >>> gemma4_resized(512, 512, max_soft_tokens=280).canvas_hw
+        (768, 768)
     """
+    # transformers: gemma4 `get_aspect_ratio_preserving_size`.
     cell_px = GEMMA4_PATCH_PX * GEMMA4_POOL
     budget_px = max_soft_tokens * GEMMA4_POOL**2 * GEMMA4_PATCH_PX**2
     scale = math.sqrt(budget_px / (height_px * width_px))
@@ -101,7 +136,15 @@ def tiled(height_px: int, width_px: int, *, max_tiles: int, tile_px: int) -> Per
 
     Among grids equally near, a larger one is taken while the picture has more than half as many
     pixels as it.
+
+    Example:
+        Of the square grids, 1, 4 or 9 tiles, the one that 768² pixels still fill by half:
+
+        >>> tiled(768, 768, max_tiles=12, tile_px=448).canvas_hw
+        (896, 896)
     """
+    # transformers: got_ocr2 `get_optimal_tiled_canvas`. Grids are visited by area and, for one
+    # area, in the order of the processor: with equal differences the order decides.
     grids = [
         (rows, columns)
         for columns in range(1, max_tiles + 1)
@@ -121,7 +164,13 @@ def onevision_padded(height_px: int, width_px: int) -> PerceivedSize:
     """Aspect kept, then padded all around to the best grid of 384 px tiles (LLaVA-OneVision).
 
     Best: keeps most pixels of the slice, then wastes fewest of the canvas.
+
+    Example:
+        >>> size = onevision_padded(160, 384)
+        >>> size.canvas_hw, size.content_hw, size.content_origin_yx
+        ((384, 384), (160, 384), (112, 0))
     """
+    # transformers: `select_best_resolution`; the first of equals wins in both.
     steps = [ONEVISION_TILE_PX * n for n in range(1, ONEVISION_TILES_PER_SIDE + 1)]
 
     def fitness(canvas_hw: tuple[int, int]) -> tuple[int, int]:
@@ -144,7 +193,15 @@ def mllama_padded(height_px: int, width_px: int, *, max_tiles: int, tile_px: int
 
     The canvas enlarges least, else shrinks least, then has fewest tiles. The slice itself is
     enlarged only until its longer side fills a tile.
+
+    Example:
+        560 / 384 = 1.46 times as large: 160 rows become 233.
+
+        >>> size = mllama_padded(160, 384, max_tiles=4, tile_px=560)
+        >>> size.canvas_hw, size.content_hw, size.content_origin_yx
+        ((560, 560), (233, 560), (0, 0))
     """
+    # transformers: mllama `get_optimal_tiled_canvas`, then `get_image_size_fit_to_canvas`.
     canvases = [
         (rows * tile_px, columns * tile_px)
         for rows in range(1, max_tiles + 1)
@@ -169,7 +226,16 @@ def square_padded(height_px: int, width_px: int) -> PerceivedSize:
 
     The edges of the slice fall between pixels: `exact_box_px` has them, `content_hw` and
     `content_origin_yx` are rounded for display.
+
+    Example:
+        384 columns fill 336 px; 160 rows lie between 112 rows of padding: 98 to 238 px.
+
+        >>> size = square_padded(160, 384)
+        >>> size.canvas_hw, size.content_hw, size.content_box_px
+        ((336, 336), (140, 336), (0.0, 98.0, 336.0, 238.0))
     """
+    # LLaVA's `expand2square`, then the CLIP processor. A pixel size from the rounded content would
+    # be 1 to 3 % off on slender slices.
     side_px = max(height_px, width_px)
     scale = CLIP_SIDE_PX / side_px
     y0, x0 = (side_px - height_px) // 2, (side_px - width_px) // 2
@@ -191,6 +257,7 @@ def _grid_floored(
     Integer arithmetic, so a side that the cap makes an exact multiple is not lost to rounding. A
     side shorter than one cell becomes one cell.
     """
+    # ⌊side × √(largest area / area) / cell⌋ is the whole root of its own square, floored.
     sides, long_px = (height_px, width_px), max(height_px, width_px)
     area_px = height_px * width_px
     rows, columns = (
@@ -204,6 +271,7 @@ def _grid_floored(
         )
         for side in sides
     )
+    # A side raised to one cell may leave the other one too long for the area.
     cells = max_area_px // (cell_px * cell_px)
     rows, columns = min(rows, cells // columns), min(columns, cells // rows)
     return unpadded(rows * cell_px, columns * cell_px)
@@ -212,7 +280,15 @@ def _grid_floored(
 def claude_resized(
     height_px: int, width_px: int, *, long_edge_px: int, max_tokens: int
 ) -> PerceivedSize:
-    """The largest picture on the 28 px grid that the Claude API neither shrinks nor pads."""
+    """The largest picture on the 28 px grid that the Claude API neither shrinks nor pads.
+
+    Example:
+        √(1600 × 750) = 1095 px a side hold the tokens; 39 times 28 is 1092.
+
+        >>> claude_resized(2000, 2000, long_edge_px=1568, max_tokens=1600).canvas_hw
+        (1092, 1092)
+    """
+    # Anthropic's documentation, "Vision": tokens = width × height / 750, and a longest edge.
     return _grid_floored(
         height_px,
         width_px,
@@ -225,7 +301,15 @@ def claude_resized(
 def openai_patch_resized(
     height_px: int, width_px: int, *, long_edge_px: int, patch_budget: int
 ) -> PerceivedSize:
-    """The largest picture on the 32 px grid that an OpenAI patch model leaves as it is."""
+    """The largest picture on the 32 px grid that an OpenAI patch model leaves as it is.
+
+    Example:
+        Of 1536 patches, 39 rows and columns are the largest square:
+
+        >>> openai_patch_resized(2000, 2000, long_edge_px=2048, patch_budget=1536).canvas_hw
+        (1248, 1248)
+    """
+    # OpenAI's documentation, "Images and vision", calculating costs: patches of 32 px.
     return _grid_floored(
         height_px,
         width_px,
@@ -236,12 +320,19 @@ def openai_patch_resized(
 
 
 def _shrunk(height_px: int, width_px: int, scale: Fraction) -> PerceivedSize:
+    # Fractions, so that no side falls on the other side of a half by a float's last digit.
     scale = min(Fraction(1), scale)
     return unpadded(max(1, round(height_px * scale)), max(1, round(width_px * scale)))
 
 
 def openai_tile_resized(height_px: int, width_px: int) -> PerceivedSize:
-    """Shrunk, never enlarged, to a long edge of 2048 and a short edge of 768 px."""
+    """Shrunk, never enlarged, to a long edge of 2048 and a short edge of 768 px.
+
+    Example:
+        >>> openai_tile_resized(1000, 2000).canvas_hw
+        (768, 1536)
+    """
+    # OpenAI's documentation, "Images and vision", calculating costs: tiles of 512 px, detail high.
     scale = min(
         Fraction(OPENAI_TILE_LONG_EDGE_PX, max(height_px, width_px)),
         Fraction(OPENAI_TILE_SHORT_EDGE_PX, min(height_px, width_px)),
@@ -250,5 +341,11 @@ def openai_tile_resized(height_px: int, width_px: int) -> PerceivedSize:
 
 
 def gemini_resized(height_px: int, width_px: int) -> PerceivedSize:
-    """As it is, unless its long edge is above 3072 px."""
+    """As it is, unless its long edge is above 3072 px.
+
+    Example:
+        >>> gemini_resized(3000, 6144).canvas_hw
+        (1500, 3072)
+    """
+    # Google's documentation, "Image understanding": larger pictures are scaled down to 3072 px.
     return _shrunk(height_px, width_px, Fraction(GEMINI_LONG_EDGE_PX, max(height_px, width_px)))

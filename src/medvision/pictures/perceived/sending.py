@@ -66,6 +66,14 @@ def picture_to_send(pixels: Pixels, family: str, limits: LimitsLike | None = Non
         PictureFormatError: `pixels` are neither 8-bit grey nor 8-bit RGB.
         UnknownFamilyError, LimitsError, EmptyPictureError, AspectRatioError: As
             `perceived_size` does.
+
+    Example:
+        >>> slice_pixels = np.full((160, 384), 90, dtype=np.uint8)
+        >>> sent = picture_to_send(slice_pixels, "llava_onevision")
+        >>> sent.pixels.shape, sent.content_box_px
+        ((384, 384), (0.0, 112.0, 384.0, 272.0))
+        >>> sent.pixels[[111, 112], 0].tolist()
+        [0, 90]
     """
     if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3} or pixels.shape[2:] not in {(), (3,)}:
         msg = (
@@ -122,6 +130,7 @@ def _padded(
 ) -> Pixels:
     if pixels.shape[:2] == canvas_hw:
         return pixels
+    # A grey slice stays grey, a third of the bytes, where the padding is grey too.
     if pixels.ndim == 2 and len(set(pad_rgb)) > 1:
         pixels = np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
     canvas = np.empty((*canvas_hw, *pixels.shape[2:]), dtype=np.uint8)
@@ -142,6 +151,14 @@ def box_on_slice_from_sent(box_relative: npt.ArrayLike, perceived: PerceivedSize
 
     Both with a lower-left origin, as x0, y0, x1, y1. A box that reaches into the padding comes
     out beyond [0, 1]: it is not clipped.
+
+    Example:
+        160 rows in the middle of 384: a box of all the slice, and one of all that was sent.
+
+        >>> padded = PerceivedSize((384, 384), (160, 384), (112, 0))
+        >>> whole, sent = [0, 112 / 384, 1, 272 / 384], [0, 0, 1, 1]
+        >>> box_on_slice_from_sent([whole, sent], padded).round(6).tolist()
+        [[0.0, 0.0, 1.0, 1.0], [0.0, -0.7, 1.0, 1.7]]
     """
     corner, size = _content_relative(perceived)
     box = np.asarray(box_relative, dtype=np.float64)
@@ -152,6 +169,11 @@ def box_on_sent_from_slice(box_relative: npt.ArrayLike, perceived: PerceivedSize
     """Relative box on the sent picture of one on the slice: (..., 4) to (..., 4).
 
     The inverse of `box_on_slice_from_sent`.
+
+    Example:
+        >>> padded = PerceivedSize((400, 400), (200, 400), (100, 0))
+        >>> box_on_sent_from_slice([0, 0, 0.5, 1], padded).tolist()
+        [0.0, 0.25, 0.5, 0.75]
     """
     corner, size = _content_relative(perceived)
     box = np.asarray(box_relative, dtype=np.float64)
@@ -159,12 +181,24 @@ def box_on_sent_from_slice(box_relative: npt.ArrayLike, perceived: PerceivedSize
 
 
 def point_on_slice_from_sent(point_relative: npt.ArrayLike, perceived: PerceivedSize) -> FloatArray:
-    """Relative point on the slice of one read on the sent picture: (..., 2) to (..., 2)."""
+    """Relative point on the slice of one read on the sent picture: (..., 2) to (..., 2).
+
+    Example:
+        >>> padded = PerceivedSize((400, 400), (200, 400), (100, 0))
+        >>> point_on_slice_from_sent([0.5, 0.25], padded).tolist()
+        [0.5, 0.0]
+    """
     corner, size = _content_relative(perceived)
     return (np.asarray(point_relative, dtype=np.float64) - corner) / size
 
 
 def point_on_sent_from_slice(point_relative: npt.ArrayLike, perceived: PerceivedSize) -> FloatArray:
-    """Relative point on the sent picture of one on the slice: (..., 2) to (..., 2)."""
+    """Relative point on the sent picture of one on the slice: (..., 2) to (..., 2).
+
+    Example:
+        >>> padded = PerceivedSize((400, 400), (200, 400), (100, 0))
+        >>> point_on_sent_from_slice([0.5, 0.0], padded).tolist()
+        [0.5, 0.25]
+    """
     corner, size = _content_relative(perceived)
     return np.asarray(point_relative, dtype=np.float64) * size + corner

@@ -42,7 +42,12 @@ class PerceivedSize:
 
     @property
     def content_box_px(self) -> tuple[float, float, float, float]:
-        """Exact x0, y0, x1, y1 of the slice on the canvas: edges, top-left origin, px."""
+        """Exact x0, y0, x1, y1 of the slice on the canvas: edges, top-left origin, px.
+
+        Example:
+            >>> PerceivedSize((384, 384), (160, 384), (112, 0)).content_box_px
+            (0.0, 112.0, 384.0, 272.0)
+        """
         if self.exact_box_px is not None:
             return self.exact_box_px
         (height, width), (y0, x0) = self.content_hw, self.content_origin_yx
@@ -50,7 +55,12 @@ class PerceivedSize:
 
 
 def unpadded(height_px: int, width_px: int) -> PerceivedSize:
-    """A canvas that the slice fills."""
+    """A canvas that the slice fills.
+
+    Example:
+        >>> unpadded(160, 384).content_box_px
+        (0.0, 0.0, 384.0, 160.0)
+    """
     return PerceivedSize((height_px, width_px), (height_px, width_px), (0, 0))
 
 
@@ -86,7 +96,13 @@ def stated_frame(
     Example:
         A slice of 160×384 px at 1 mm, padded to 384×384 with the slice unscaled: 384×384 px of
         1 mm each, not of 160/384 mm.
+
+        >>> padded = PerceivedSize((384, 384), (160, 384), (112, 0))
+        >>> frame = stated_frame(padded, 160, 384, 1.0, 1.0)
+        >>> frame.height_px, frame.width_px, frame.pixel_y_mm, frame.pixel_x_mm
+        (384, 384, 1.0, 1.0)
     """
+    # The whole canvas × pixel size is the padded extent; content × pixel size is the slice's.
     x0, y0, x1, y1 = perceived.content_box_px
     canvas_height_px, canvas_width_px = perceived.canvas_hw
     return StatedFrame(
