@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from medvision.annotate import EllipseStatus, native_region_table, region_table
-from medvision.annotate.ellipse import ends_in_order
+from medvision.annotate.ellipse import STATUSES, ends_in_order, measured_fits
 
 LENGTHS = ["ellipse_major_mm", "ellipse_minor_mm"]
 MAJOR = ["major_x0_px", "major_y0_px", "major_x1_px", "major_y1_px"]
@@ -312,3 +312,43 @@ def test_ends_are_not_clipped_to_the_slice():
 
     assert row["ellipse_status"] == "ok"
     assert row["minor_x0_px"] < -0.5
+
+
+@pytest.mark.parametrize(
+    ("fit", "status"),
+    [
+        ((4.0, 4.0, 8.0, 6.0, 30.0), EllipseStatus.OK),
+        ((4.0, np.nan, 8.0, 6.0, 30.0), EllipseStatus.NON_FINITE),
+        ((4.0, 4.0, np.inf, 0.1, 30.0), EllipseStatus.NON_FINITE),
+        ((4.0, 4.0, 8.0, 6.0, np.inf), EllipseStatus.NON_FINITE),
+        ((4.0, 4.0, 80.0, 0.1, 30.0), EllipseStatus.COLLAPSED),
+        ((4.0, 4.0, 80.0, 6.0, 30.0), EllipseStatus.RUNAWAY),
+        ((4.0, 4.0, 1.9, 1.8, 30.0), EllipseStatus.BELOW_FLOOR),
+    ],
+)
+def test_a_fit_alone_has_the_first_status_that_applies(fit, status):
+    scale = np.array([0.5, 0.75])
+    codes, axes = measured_fits(np.array([fit]), np.array([[0, 0, 9, 9]]), scale)
+    assert STATUSES[codes[0]] is status
+    assert np.isfinite(axes).all() == (status is EllipseStatus.OK)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    major_mm=st.floats(6, 9),
+    minor_mm=st.floats(2, 5.9),
+    angle_deg=st.floats(0, 180),
+    swap=st.booleans(),
+)
+def test_ends_of_a_fit_lie_on_its_axes(major_mm, minor_mm, angle_deg, swap):
+    stated = (minor_mm, major_mm, angle_deg - 90) if swap else (major_mm, minor_mm, angle_deg)
+    scale, corner = np.array([0.5, 0.75]), np.array([10, 20])
+    raw = np.array([(3.0, 4.0, *stated)])
+    _, axes = measured_fits(raw, np.array([[*corner, *(corner + 12)]]), scale)
+    ends_mm = ((axes[0, 2:].reshape(2, 2, 2) - corner) * scale).reshape(2, 2, 2)
+    np.testing.assert_allclose(ends_mm.mean(axis=1), [[3, 4], [3, 4]], atol=1e-9)
+    along, across = ends_mm[:, 1] - ends_mm[:, 0]
+    np.testing.assert_allclose([np.hypot(*along), np.hypot(*across)], [major_mm, minor_mm])
+    direction = np.array([np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))])
+    assert abs(along @ direction) == pytest.approx(major_mm)
+    assert along @ across == pytest.approx(0, abs=1e-9)

@@ -66,8 +66,9 @@ def test_a_header_that_lacks_something_gives_no_scale(changed):
     assert scale(**{**INJECTED, **TO_INJECTION, **changed}) is None
 
 
-def test_sidecar_of_the_image_wins_over_the_folders(tmp_path):
-    image = tmp_path / "case.nii.gz"
+@pytest.mark.parametrize("name", ["case.nii.gz", "case.nrrd", "case.hdr.gz", "case.img.gz"])
+def test_sidecar_of_the_image_wins_over_the_folders(tmp_path, name):
+    image = tmp_path / name
     assert image_suv_per_unit(image) is None
     (tmp_path / "pet.json").write_text(json.dumps({"Units": "SUV"}))
     assert image_suv_per_unit(image) == 1.0

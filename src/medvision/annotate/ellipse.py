@@ -112,7 +112,7 @@ def fit_ellipses(
             center, axes_mm, angle = (math.nan,) * 2, (math.nan,) * 2, math.nan
         fitted.append(index)
         raw += [*center, *axes_mm, angle]
-    codes, found = _measured(np.reshape(raw, (-1, 5)), box_xyxy_px[fitted], scale)
+    codes, found = measured_fits(np.reshape(raw, (-1, 5)), box_xyxy_px[fitted], scale)
     axes = np.full((len(box_xyxy_px), 10), np.nan)
     status_code[fitted], axes[fitted] = codes, found
     return EllipseFits(
@@ -124,12 +124,28 @@ def fit_ellipses(
     )
 
 
-def _measured(
+def measured_fits(
     raw: FloatArray, box_xyxy_px: IntArray, scale: FloatArray
 ) -> tuple[npt.NDArray[np.int8], FloatArray]:
-    """Statuses of m fits, and (m, 10) major, minor, ends of both axes in slice pixels or NaN.
+    """Statuses of fits, the first that applies, and axes of those that can be used.
 
-    Fits are rows of centre x, centre y, axis, other axis in mm, angle of the first axis in degrees.
+    Args:
+        raw: (m, 5) as OpenCV gives them: centre x and y from the box's first pixel, axis, other
+            axis in mm, angle of the first axis in degrees.
+        box_xyxy_px: (m, 4) half-open boxes.
+        scale: (2,) pixel spacing along x and y, mm.
+
+    Returns:
+        (m,) indices into `STATUSES`; (m, 10) major and minor in mm, ends of the major and of the
+        minor axis in slice pixels, NaN unless the status is `ok`.
+
+    Example:
+        4 mm along x, 8 mm along y at 0.5 and 1 mm, in a box that starts at (10, 20):
+
+        >>> raw, box_xyxy_px = np.array([[2.0, 4, 4, 8, 0]]), np.array([[10, 20, 19, 29]])
+        >>> codes, axes = measured_fits(raw, box_xyxy_px, np.array([0.5, 1.0]))
+        >>> STATUSES[codes[0]].value, axes.round(9).tolist()
+        ('ok', [[8.0, 4.0, 14.0, 20.0, 14.0, 28.0, 10.0, 24.0, 18.0, 24.0]])
     """
     x0, y0, x1, y1 = box_xyxy_px.T
     diagonal_mm = np.hypot((x1 - x0) * scale[0], (y1 - y0) * scale[1])
@@ -143,6 +159,9 @@ def _measured(
     codes = np.full(len(raw), _CODE[EllipseStatus.OK], dtype=np.int8)
     for status, applies in reversed(checks.items()):  # the first that applies is written last
         codes[applies] = _CODE[status]
+    usable = codes == _CODE[EllipseStatus.OK]
+    raw, corner_px = raw[usable], box_xyxy_px[usable, :2]
+    major_mm, minor_mm = major_mm[usable], minor_mm[usable]
     # OpenCV's angle turns its first axis from x towards y; which axis is longer is not promised.
     swapped = raw[:, 2] < raw[:, 3]
     angle_rad = np.radians(raw[:, 4] + np.where(swapped, 90.0, 0.0))
@@ -151,10 +170,10 @@ def _measured(
     axes = [major_mm[:, None], minor_mm[:, None]]
     for direction, length_mm in ((along, major_mm), (across, minor_mm)):
         half_mm = direction * length_mm[:, None] / 2
-        ends = [(raw[:, :2] + sign * half_mm) / scale + box_xyxy_px[:, :2] for sign in (-1, 1)]
+        ends = [(raw[:, :2] + sign * half_mm) / scale + corner_px for sign in (-1, 1)]
         axes.append(ends_in_order(np.concatenate(ends, axis=1), float(scale[0])))
-    found = np.concatenate(axes, axis=1)
-    found[codes != _CODE[EllipseStatus.OK]] = np.nan
+    found = np.full((len(codes), 10), np.nan)
+    found[usable] = np.concatenate(axes, axis=1)
     return codes, found
 
 
