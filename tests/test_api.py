@@ -121,7 +121,10 @@ def test_doing_it_again_with_the_same_arrays_writes_nothing(tmp_path):
         ({}, "arrays have no header: expected spacing_mm"),
         ({"spacing_mm": (1, 1)}, "expected spacing_mm of three numbers"),
         ({"masks": "masks"}, "both as folders or both as arrays"),
-        ({"images": {"../x": np.ones((4, 4, 4))}, "spacing_mm": (1, 1, 1)}, "can be file names"),
+        (
+            {"images": {"../x": np.ones((4, 4, 4))}, "spacing_mm": (1, 1, 1)},
+            "can be part of a path",
+        ),
     ],
 )
 def test_arrays_that_cannot_be_placed_are_refused(tmp_path, changes, message):

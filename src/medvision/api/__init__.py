@@ -4,16 +4,13 @@ Everything here is a thin call of a stage; `medvision` re-exports it, and the co
 same with options. What comes back are values that a notebook shows as pictures and tables.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from medvision.api.arrays import build_tables
+from medvision.api.values import Aggregate, PathLike, Report, Run, Scores, Shown, Tables
 from medvision.errors import UsageError
 from medvision.models import evaluate as evaluation
 from medvision.models.base import LocalModel, ServedModel
@@ -21,195 +18,33 @@ from medvision.models.baselines import make_baseline
 from medvision.models.generation import Generation
 from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.profiles import declared_family, profile_for
-from medvision.models.runner import RunSettings, RunSummary
+from medvision.models.runner import RunSettings
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style, known_style
 from medvision.samples import Sample, sample_table
 from medvision.samples.select import Selection, Split, table_folders
 from medvision.samples.select import select_samples as selected
 from medvision.samples.suite import Suite, TaskConfig, load_suite
-from medvision.table import build, read
-from medvision.table.annotate_case import AnnotateOptions, Problem
-from medvision.table.cases import DESCRIPTIONS
-from medvision.table.folders import Folders, find_cases
-from medvision.table.labels import structures_from_labels, target_ids
+from medvision.table import read
 from medvision.tasks import Task
 
-PathLike = str | Path
-Arrays = Mapping[str, npt.ArrayLike]
-"""Case id to array [i, j, k] in RAS+, or [y, x] of a picture."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
-    """A table folder: what was measured of each case.
-
-    Attributes:
-        path: The folder.
-        problems: Cases and measurements that could not be used, with reasons.
-    """
-
-    path: Path
-    problems: tuple[Problem, ...] = ()
-
-    @property
-    def cases(self) -> pa.Table:
-        """One row per case."""
-        return read.read_cases(self.path)
-
-    @property
-    def regions(self) -> pa.Table:
-        """One row per connected component of a label on a slice."""
-        return read.read_regions(self.path)
-
-    @property
-    def biometrics(self) -> pa.Table:
-        """One row per measurement from landmarks."""
-        return read.read_biometrics(self.path)
-
-    @property
-    def structures(self) -> pa.Table:
-        """One row per case and label, in three dimensions."""
-        return read.read_structures(self.path)
-
-    def _repr_html_(self) -> str:
-        from medvision.analysis.notebook import tables_html
-
-        return tables_html(self.path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A run folder: the questions, every reply, the scores.
-
-    Attributes:
-        path: The folder.
-        summary: What the last evaluation did.
-    """
-
-    path: Path
-    summary: RunSummary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """One row per question and repeat, as in `scores.parquet`.
-
-    Attributes:
-        table: Columns as in `medvision.scoring.SCORE_SCHEMA`.
-        model: Who answered.
-    """
-
-    table: pa.Table
-    model: str = ""
-
-    def _repr_html_(self) -> str:
-        return aggregate(self)._repr_html_()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A written report: one HTML file that needs no network."""
-
-    path: Path
-
-    def _repr_html_(self) -> str:
-        from medvision.analysis.notebook import page_html
-
-        return page_html(self.path)
-
-
-def build_tables(
-    images: PathLike | Arrays,
-    masks: PathLike | Arrays,
-    labels: Mapping[str, Any],
-    *,
-    name: str,
-    modality: str,
-    out: PathLike,
-    target_labels: Sequence[int | str] = (),
-    spacing_mm: Sequence[float] | None = None,
-    affine: npt.ArrayLike | None = None,
-) -> Tables:
-    """Tables of regions from images and label maps, in folders or in memory.
-
-    Arrays are written to `out/images` and `out/masks` first, so that pictures can be drawn from
-    them later; doing it again with the same arrays does nothing.
-
-    Args:
-        images: A folder with one image per case, or case id to array: (I, J, K) in RAS+, in HU
-            for CT.
-        masks: The same for label maps, whole numbers.
-        labels: Id to name, `{"1": "liver"}`.
-        name: Of the dataset.
-        modality: CT, MRI, PET, US or XR.
-        out: Table folder.
-        target_labels: Ids or names of tumours and lesions, which get axis lengths and counts.
-        spacing_mm: Voxel spacing of the arrays along i, j, k.
-        affine: (4, 4), world RAS in mm from voxel indices, instead of a spacing.
-
-    Raises:
-        UsageError: Arrays without spacing, folders with it, or labels that cannot be used.
-    """
-    out = Path(out)
-    if isinstance(images, Mapping) and isinstance(masks, Mapping):
-        matrix = _array_affine(spacing_mm, affine)
-        images = _written(images, matrix, out / "images", dtype=None)
-        masks = _written(masks, matrix, out / "masks", dtype=np.int32)
-    elif isinstance(images, Mapping) or isinstance(masks, Mapping):
-        msg = "expected images and masks both as folders or both as arrays, found one of each"
-        raise UsageError(msg)
-    elif spacing_mm is not None or affine is not None:
-        msg = "spacing_mm and affine go with arrays; files state their own spacing"
-        raise UsageError(msg)
-    structures = structures_from_labels({str(key): text for key, text in labels.items()}, "labels")
-    cases, unpaired = find_cases(
-        Folders(images=Path(images), masks=Path(masks)),
-        modality=modality,
-        structures=structures,
-        target_labels=target_ids(",".join(map(str, target_labels)), structures),
-    )
-    request = build.BuildRequest(
-        cases=cases,
-        unpaired=unpaired,
-        options=AnnotateOptions(dataset=name),
-        description=DESCRIPTIONS.get(modality, "scan"),
-    )
-    summary = build.build_tables(request, out)
-    return Tables(path=out, problems=summary.problems)
-
-
-def _array_affine(
-    spacing_mm: Sequence[float] | None, affine: npt.ArrayLike | None
-) -> npt.NDArray[np.float64]:
-    if affine is not None and spacing_mm is None:
-        return np.asarray(affine, dtype=np.float64)
-    if spacing_mm is not None and affine is None and len(spacing_mm) == 3:
-        return np.diag([*map(float, spacing_mm), 1.0])
-    msg = (
-        "arrays have no header: expected spacing_mm of three numbers, or a (4, 4) affine, found "
-        f"spacing_mm={spacing_mm!r}, affine={affine!r}"
-    )
-    raise UsageError(msg)
-
-
-def _written(
-    arrays: Arrays, affine: npt.NDArray[np.float64], folder: Path, *, dtype: type | None
-) -> Path:
-    """Arrays as NIfTI files; a file that holds the same array already is left alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for case_id, values in arrays.items():
-        if not case_id or Path(case_id).name != case_id:
-            msg = f"expected case ids that can be file names, found {case_id!r}"
-            raise UsageError(msg)
-        array = np.asarray(values, dtype=dtype)
-        if array.dtype in (np.bool_, np.int64, np.uint64):
-            array = array.astype(np.int32)  # NIfTI has no booleans, and few readers take 64 bits
-        content = nib.nifti1.Nifti1Image(array, affine).to_bytes()  # type: ignore[no-untyped-call]
-        path = folder / f"{case_id}.nii"
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
-    return folder
+__all__ = [
+    "Aggregate",
+    "Report",
+    "Run",
+    "Scores",
+    "Shown",
+    "Tables",
+    "aggregate",
+    "build_tables",
+    "evaluate",
+    "fine_tune",
+    "read_tables",
+    "report",
+    "score_run",
+    "select_samples",
+    "show",
+]
 
 
 def read_tables(path: PathLike) -> Tables:
@@ -355,55 +190,6 @@ def _known_family(name: str, family: str | None, samples: pa.Table) -> PictureFa
         )
         raise UsageError(msg)
     return declared_family(family, profile)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
-    """Metrics of groups, one row each, with counts and intervals.
-
-    Attributes:
-        table: As `medvision.scoring.aggregate` makes it.
-        by: What was grouped by, beside task and unit.
-    """
-
-    table: pa.Table
-    by: tuple[str, ...] = ()
-
-    def _repr_html_(self) -> str:
-        from medvision.analysis.notebook import aggregate_html
-
-        return aggregate_html(self.table, self.by)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A sample as a notebook shows it, with an answer drawn over it.
-
-    Attributes:
-        sample: The question.
-        values: An answer as read; empty for none.
-    """
-
-    sample: Sample
-    values: tuple[float, ...] = ()
-
-    def save(self, path: PathLike) -> Path:
-        """Write the drawing as PNG.
-
-        Raises:
-            ItemError: The slice's picture cannot be made.
-        """
-        from medvision.analysis import overlay_png
-        from medvision.pictures.render import SlicePictures, png_bytes
-
-        picture = png_bytes(SlicePictures().picture(self.sample))
-        Path(path).write_bytes(overlay_png(self.sample, self.values, picture_png=picture))
-        return Path(path)
-
-    def _repr_html_(self) -> str:
-        from medvision.analysis.notebook import sample_html
-
-        return sample_html(self.sample, self.values)
 
 
 def show(sample: Sample, values: Sequence[float] = ()) -> Shown:
