@@ -90,30 +90,23 @@ class AnswerFormat:
             msg = f"{self.task}: expected {len(self.names)} values to write, found {len(values)}"
             raise UnwritableAnswerError(msg)
         if self.task is Task.DETECTION:
-            texts = _box_texts(values)
+            x0, y0, x1, y1 = map(float, values)
+            columns, rows = _written_interval(x0, x1), _written_interval(y0, y1)
+            steps = (columns[0], rows[0], columns[1], rows[1])
+            texts = [f"{step // _BOX_STEPS}.{step % _BOX_STEPS:04d}" for step in steps]
         else:
-            texts = [_size_text(value, self.decimals) for value in values]
+            texts = [f"{value:.{self.decimals}f}" for value in values]
+            for value, text in zip(values, texts, strict=True):
+                if not math.isfinite(value) or (text.startswith("-") and float(text) != 0):
+                    msg = f"expected a finite size of at least 0 to write, found {value}"
+                    raise UnwritableAnswerError(msg)
+            texts = [text.removeprefix("-") for text in texts]
         text = ", ".join(texts)
         return f"<answer>{text}</answer>" if style is Style.COT else text
 
     def read(self, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
         """The strict reading of a reply; see `medvision.replies.reading.read_reply`."""
         return read_reply(self.task, text, style, frame_hw)
-
-
-def _size_text(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    if not math.isfinite(value) or (text.startswith("-") and float(text) != 0):
-        msg = f"expected a finite size of at least 0 to write, found {value}"
-        raise UnwritableAnswerError(msg)
-    return text.removeprefix("-")
-
-
-def _box_texts(box: Sequence[float]) -> list[str]:
-    x0, y0, x1, y1 = map(float, box)
-    columns, rows = _written_interval(x0, x1), _written_interval(y0, y1)
-    steps = (columns[0], rows[0], columns[1], rows[1])
-    return [f"{step // _BOX_STEPS}.{step % _BOX_STEPS:04d}" for step in steps]
 
 
 def _written_interval(low: float, high: float) -> tuple[int, int]:

@@ -31,7 +31,10 @@ def prompt_text(sample: Sample, style: Style, frame: StatedFrame) -> str:
         frame: Image size and pixel size as the model sees them.
     """
     wording = WORDINGS[sample.task]
-    parts = [_picture_words(sample), wording.question(sample)]
+    what = f"Kind of image: {sample.description or f'{sample.modality} scan'}."
+    if sample.plane in _PLANE_WORDS and sample.modality not in PROJECTED_MODALITIES:
+        what = f"The image is {_PLANE_WORDS[Plane(sample.plane)]} slice. {what}"
+    parts = [what, wording.question(sample)]
     if sample.task is not Task.DETECTION:
         parts.append(
             f"The image is {frame.width_px} pixels wide and {frame.height_px} pixels high; each "
@@ -44,10 +47,3 @@ def prompt_text(sample: Sample, style: Style, frame: StatedFrame) -> str:
         parts.append(f"Work in steps. {wording.steps}")
     parts.append(ANSWER_FORMATS[sample.task].ask(style, sample.unit))
     return "\n".join(parts)
-
-
-def _picture_words(sample: Sample) -> str:
-    what = sample.description or f"{sample.modality} scan"
-    if sample.plane in _PLANE_WORDS and sample.modality not in PROJECTED_MODALITIES:
-        return f"The image is {_PLANE_WORDS[Plane(sample.plane)]} slice. Kind of image: {what}."
-    return f"Kind of image: {what}."

@@ -5,9 +5,10 @@ One `Wording` a task; `WORDINGS` is the table. The wording is part of every key:
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import ClassVar
 
 from medvision.pictures.perceived import box_on_sent_from_slice
 from medvision.prompts.answers import ANSWER_FORMATS
@@ -25,106 +26,194 @@ from medvision.samples import Point, Sample
 from medvision.tasks import MetricKind, Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
-    """One task in words.
+class Wording(ABC):
+    """One task in words."""
 
-    Attributes:
-        question: What is asked of a sample.
-        steps: How to reason, for the chain of thought.
-        written: That reasoning about a sample, done perfectly.
-    """
+    steps: ClassVar[str]
+    """How to reason, for the chain of thought."""
 
-    question: Callable[[Sample], str]
-    steps: str
-    written: Callable[[Asked], Steps]
+    @abstractmethod
+    def question(self, sample: Sample) -> str:
+        """What is asked of a sample."""
 
-
-# --- detection
+    @abstractmethod
+    def written(self, asked: Asked) -> Steps:
+        """The reasoning that `steps` asks for, done perfectly."""
 
 
-def _detection_question(sample: Sample) -> str:
-    return (
-        f"Find the {sample.name} and give the smallest axis-aligned bounding box around it, by "
-        "its lower left corner (x0, y0) and its upper right corner (x1, y1), in relative "
-        "coordinates."
+class DetectionWording(Wording):
+    """One box."""
+
+    steps = (
+        "First describe where the structure lies. Then give the relative x of its leftmost "
+        "and rightmost points and the relative y of its lowest and highest points."
     )
 
+    def question(self, sample: Sample) -> str:
+        """The box, by two corners."""
+        return (
+            f"Find the {sample.name} and give the smallest axis-aligned bounding box around it, by "
+            "its lower left corner (x0, y0) and its upper right corner (x1, y1), in relative "
+            "coordinates."
+        )
 
-def _detection_steps(asked: Asked) -> Steps:
-    box = box_on_sent_from_slice(asked.sample.truth, asked.view.perceived).tolist()
-    x0, y0, x1, y1 = ANSWER_FORMATS[Task.DETECTION].write(box).split(", ")
-    written = [Decimal(text) for text in (x0, y0, x1, y1)]
-    column = _third(written[0] + written[2], ("left", "middle", "right"))
-    row = _third(written[1] + written[3], ("lower", "middle", "upper"))
-    name = asked.sample.name
-    lines = [
-        f"The middle of the {name} lies in the {column} third of the image's width and in the "
-        f"{row} third of its height.",
-        f"Its leftmost point is at x = {x0} and its rightmost point at x = {x1}.",
-        f"Its lowest point is at y = {y0} and its highest point at y = {y1}.",
-    ]
-    return Steps(lines=lines, values=written)
+    def written(self, asked: Asked) -> Steps:
+        """The thirds in which the box lies, then its four edges."""
+        box = box_on_sent_from_slice(asked.sample.truth, asked.view.perceived).tolist()
+        x0, y0, x1, y1 = ANSWER_FORMATS[Task.DETECTION].write(box).split(", ")
+        written = [Decimal(text) for text in (x0, y0, x1, y1)]
+        column = _third(written[0] + written[2], ("left", "middle", "right"))
+        row = _third(written[1] + written[3], ("lower", "middle", "upper"))
+        name = asked.sample.name
+        lines = [
+            f"The middle of the {name} lies in the {column} third of the image's width and in the "
+            f"{row} third of its height.",
+            f"Its leftmost point is at x = {x0} and its rightmost point at x = {x1}.",
+            f"Its lowest point is at y = {y0} and its highest point at y = {y1}.",
+        ]
+        return Steps(lines=lines, values=written)
+
+
+class TumorLesionWording(Wording):
+    """Two axis lengths."""
+
+    steps = (
+        "First give the relative coordinates of the two end points of the major axis and "
+        "of the two end points of the minor axis. Then multiply each difference in x by "
+        "the image's width in pixels and the pixel width in mm, and each difference in y "
+        "by the image's height in pixels and the pixel height in mm. Then each length is "
+        "the square root of the sum of the two squares."
+    )
+
+    def question(self, sample: Sample) -> str:
+        """Both axes of the fitted ellipse."""
+        return (
+            f"Fit an ellipse to the outline of the {sample.name} and measure the full lengths of "
+            "its major (longest) axis and its minor axis in millimetres."
+        )
+
+    def written(self, asked: Asked) -> Steps:
+        """End points of both axes, then their lengths."""
+        spots = asked.spots()
+        axes = [asked.length(*ends) for ends in (spots[:2], spots[2:])]
+        # Rounding may turn the order of two nearly equal axes: the longer as written is the major.
+        axes.sort(key=lambda axis: axis.length_mm, reverse=True)
+        lines = []
+        for name, axis in zip(("major axis", "minor axis"), axes, strict=True):
+            lines.append(f"End points of the {name}: {axis.start} and {axis.end}.")
+        for name, axis in zip(("Major axis", "Minor axis"), axes, strict=True):
+            lines += axis.lines(name)
+        return Steps(lines=lines, values=[axis.length_mm for axis in axes])
+
+
+class AngleDistanceWording(Wording):
+    """One angle or one distance between landmarks."""
+
+    steps = (
+        "First give the relative coordinates of each landmark. Then turn the differences "
+        "between them into millimetres with the image size and the pixel size. Then "
+        "compute the distance, or the angle between the two directions."
+    )
+
+    def question(self, sample: Sample) -> str:
+        """What is measured, between landmarks named one by one."""
+        lines = list(zip(sample.points[::2], sample.points[1::2], strict=True))
+        if sample.metric_kind == MetricKind.DISTANCE:
+            return f"Measure the distance between {_ends(lines[0])} in millimetres ({sample.name})."
+        first, second = (f"the line through {_ends(line)}" for line in lines)
+        if sample.metric_kind == MetricKind.VERTEX_ANGLE:
+            return (
+                f"Measure the angle between {first} and {second}, at the landmark that they share, "
+                f"in degrees from 0 to 180 ({sample.name})."
+            )
+        return (
+            f"Measure the acute angle between {first} and {second}, in degrees from 0 to 90 "
+            f"({sample.name})."
+        )
+
+    def written(self, asked: Asked) -> Steps:
+        """The landmarks, then the distance or the angle between lines."""
+        spots = asked.spots()
+        named = list(dict.fromkeys(f"{spot.name}: {spot}." for spot in spots))
+        if asked.sample.metric_kind == MetricKind.DISTANCE:
+            found = asked.length(spots[0], spots[1])
+            return Steps(lines=[*named, *found.lines("Distance")], values=[found.length_mm])
+        angle = _angle_steps(asked, _directed(asked.sample, spots))
+        return Steps(lines=[*named, *angle.lines], values=angle.values)
+
+
+class AreaWording(Wording):
+    """One area."""
+
+    steps = (
+        "First give the smallest axis-aligned bounding box around all parts of the "
+        "structure, in relative coordinates. Then turn its sides into millimetres with the "
+        "image size and the pixel size. Then estimate the share of the box that the "
+        "structure fills, from 0 to 1. The area is the product of the two sides and that "
+        "share."
+    )
+
+    def question(self, sample: Sample) -> str:
+        """All parts of the structure together."""
+        return (
+            f"Measure the area that the {sample.name} covers in the image, all its parts together, "
+            "in square millimetres."
+        )
+
+    def written(self, asked: Asked) -> Steps:
+        """Box, its sides in mm, and the share of it that makes the truth, at most 1."""
+        sample = asked.sample
+        corners = asked.box_corners()
+        sides = asked.way(*corners)
+        box_mm2 = sides.dx_mm * sides.dy_mm
+        if not box_mm2:
+            msg = f"{sample.sample_id}: expected a box with an area, found sides of 0 mm; drop it"
+            raise UnwritableTargetError(msg)
+        share = min(rounded(Decimal(sample.truth[0]) / box_mm2, SHARE), Decimal("1.0000"))
+        value = rounded(box_mm2 * share, ANSWER)
+        lines = [
+            f"The box around the {sample.name} goes from {corners[0]} to {corners[1]}.",
+            f"Sides of the box: {sides.line}",
+            f"The {sample.name} fills a share of {share} of the box.",
+            f"Area: {sides.dx_mm} * {sides.dy_mm} * {share} = {value} mm^2.",
+        ]
+        return Steps(lines=lines, values=[value])
+
+
+class CountWording(Wording):
+    """One whole number."""
+
+    steps = (
+        "First give the smallest axis-aligned bounding box around all regions, in relative "
+        "coordinates. Then count the separate regions in it."
+    )
+
+    def question(self, sample: Sample) -> str:
+        """Regions of at least a stated size."""
+        on = sample.geometry
+        least_mm2 = (sample.min_px or 0) * on.spacing_y_mm * on.spacing_x_mm
+        return (
+            f"Count the separate regions of the {sample.name} in the image: regions that touch are "
+            f"one, and a region smaller than {least_mm2:.6g} mm² does not count."
+        )
+
+    def written(self, asked: Asked) -> Steps:
+        """The box around all regions, then their number."""
+        corners, number = asked.box_corners(), Decimal(int(asked.sample.truth[0]))
+        lines = [
+            f"All regions of the {asked.sample.name} lie in the box from {corners[0]} to "
+            f"{corners[1]}.",
+            f"Separate regions in it: {number}.",
+        ]
+        return Steps(lines=lines, values=[number])
 
 
 def _third(twice_middle: Decimal, words: tuple[str, str, str]) -> str:
     return words[min(2, int(twice_middle * 3 / 2))]
 
 
-# --- tumour and lesion size
-
-
-def _tumor_lesion_question(sample: Sample) -> str:
-    return (
-        f"Fit an ellipse to the outline of the {sample.name} and measure the full lengths of its "
-        "major (longest) axis and its minor axis in millimetres."
-    )
-
-
-def _tumor_lesion_steps(asked: Asked) -> Steps:
-    spots = asked.spots()
-    axes = [asked.length(*ends) for ends in (spots[:2], spots[2:])]
-    # rounding may turn the order of two nearly equal axes: the major one is the longer as written
-    axes.sort(key=lambda axis: axis.length_mm, reverse=True)
-    lines = []
-    for name, axis in zip(("major axis", "minor axis"), axes, strict=True):
-        lines.append(f"End points of the {name}: {axis.start} and {axis.end}.")
-    for name, axis in zip(("Major axis", "Minor axis"), axes, strict=True):
-        lines += axis.lines(name)
-    return Steps(lines=lines, values=[axis.length_mm for axis in axes])
-
-
-# --- angles and distances
-
-
-def _angle_distance_question(sample: Sample) -> str:
-    lines = list(zip(sample.points[::2], sample.points[1::2], strict=True))
-    if sample.metric_kind == MetricKind.DISTANCE:
-        return f"Measure the distance between {_ends(lines[0])} in millimetres ({sample.name})."
-    first, second = (f"the line through {_ends(line)}" for line in lines)
-    if sample.metric_kind == MetricKind.VERTEX_ANGLE:
-        return (
-            f"Measure the angle between {first} and {second}, at the landmark that they share, "
-            f"in degrees from 0 to 180 ({sample.name})."
-        )
-    return (
-        f"Measure the acute angle between {first} and {second}, in degrees from 0 to 90 "
-        f"({sample.name})."
-    )
-
-
 def _ends(line: tuple[Point, Point]) -> str:
     return f"the {line[0].name} and the {line[1].name}"
-
-
-def _angle_distance_steps(asked: Asked) -> Steps:
-    spots = asked.spots()
-    named = list(dict.fromkeys(f"{spot.name}: {spot}." for spot in spots))
-    if asked.sample.metric_kind == MetricKind.DISTANCE:
-        found = asked.length(spots[0], spots[1])
-        return Steps(lines=[*named, *found.lines("Distance")], values=[found.length_mm])
-    angle = _angle_steps(asked, _directed(asked.sample, spots))
-    return Steps(lines=[*named, *angle.lines], values=angle.values)
 
 
 def _directed(sample: Sample, spots: list[Spot]) -> list[Spot]:
@@ -162,104 +251,11 @@ def _angle_steps(asked: Asked, spots: list[Spot]) -> Steps:
     return Steps(lines=lines, values=[value])
 
 
-# --- area
-
-
-def _area_question(sample: Sample) -> str:
-    return (
-        f"Measure the area that the {sample.name} covers in the image, all its parts together, in "
-        "square millimetres."
-    )
-
-
-def _area_steps(asked: Asked) -> Steps:
-    """Box, its sides in mm, and the share of it that makes the truth, at most 1."""
-    sample = asked.sample
-    corners = asked.box_corners()
-    sides = asked.way(*corners)
-    box_mm2 = sides.dx_mm * sides.dy_mm
-    if not box_mm2:
-        msg = f"{sample.sample_id}: expected a box with an area, found sides of 0 mm; leave it out"
-        raise UnwritableTargetError(msg)
-    share = min(rounded(Decimal(sample.truth[0]) / box_mm2, SHARE), Decimal("1.0000"))
-    value = rounded(box_mm2 * share, ANSWER)
-    lines = [
-        f"The box around the {sample.name} goes from {corners[0]} to {corners[1]}.",
-        f"Sides of the box: {sides.line}",
-        f"The {sample.name} fills a share of {share} of the box.",
-        f"Area: {sides.dx_mm} * {sides.dy_mm} * {share} = {value} mm^2.",
-    ]
-    return Steps(lines=lines, values=[value])
-
-
-# --- count
-
-
-def _count_question(sample: Sample) -> str:
-    on = sample.geometry
-    least_mm2 = (sample.min_px or 0) * on.spacing_y_mm * on.spacing_x_mm
-    return (
-        f"Count the separate regions of the {sample.name} in the image: regions that touch are "
-        f"one, and a region smaller than {least_mm2:.6g} mm² does not count."
-    )
-
-
-def _count_steps(asked: Asked) -> Steps:
-    corners, number = asked.box_corners(), Decimal(int(asked.sample.truth[0]))
-    lines = [
-        f"All regions of the {asked.sample.name} lie in the box from {corners[0]} to {corners[1]}.",
-        f"Separate regions in it: {number}.",
-    ]
-    return Steps(lines=lines, values=[number])
-
-
 WORDINGS: Mapping[Task, Wording] = {
-    Task.DETECTION: Wording(
-        question=_detection_question,
-        steps=(
-            "First describe where the structure lies. Then give the relative x of its leftmost "
-            "and rightmost points and the relative y of its lowest and highest points."
-        ),
-        written=_detection_steps,
-    ),
-    Task.TUMOR_LESION: Wording(
-        question=_tumor_lesion_question,
-        steps=(
-            "First give the relative coordinates of the two end points of the major axis and "
-            "of the two end points of the minor axis. Then multiply each difference in x by "
-            "the image's width in pixels and the pixel width in mm, and each difference in y "
-            "by the image's height in pixels and the pixel height in mm. Then each length is "
-            "the square root of the sum of the two squares."
-        ),
-        written=_tumor_lesion_steps,
-    ),
-    Task.ANGLE_DISTANCE: Wording(
-        question=_angle_distance_question,
-        steps=(
-            "First give the relative coordinates of each landmark. Then turn the differences "
-            "between them into millimetres with the image size and the pixel size. Then "
-            "compute the distance, or the angle between the two directions."
-        ),
-        written=_angle_distance_steps,
-    ),
-    Task.AREA: Wording(
-        question=_area_question,
-        steps=(
-            "First give the smallest axis-aligned bounding box around all parts of the "
-            "structure, in relative coordinates. Then turn its sides into millimetres with the "
-            "image size and the pixel size. Then estimate the share of the box that the "
-            "structure fills, from 0 to 1. The area is the product of the two sides and that "
-            "share."
-        ),
-        written=_area_steps,
-    ),
-    Task.COUNT: Wording(
-        question=_count_question,
-        steps=(
-            "First give the smallest axis-aligned bounding box around all regions, in relative "
-            "coordinates. Then count the separate regions in it."
-        ),
-        written=_count_steps,
-    ),
+    Task.DETECTION: DetectionWording(),
+    Task.TUMOR_LESION: TumorLesionWording(),
+    Task.ANGLE_DISTANCE: AngleDistanceWording(),
+    Task.AREA: AreaWording(),
+    Task.COUNT: CountWording(),
 }
 """The wording of every task."""

@@ -13,7 +13,7 @@ from medvision.frames import relative_from_box_px, relative_from_point_px
 from medvision.pictures.perceived import box_on_sent_from_slice, point_on_sent_from_slice
 from medvision.pictures.view import SliceView
 from medvision.prompts.answers import ANSWER_FORMATS
-from medvision.samples import Point, Sample
+from medvision.samples import Sample
 from medvision.tasks import Task
 
 COORDINATE = Decimal("0.0001")
@@ -105,13 +105,12 @@ class Asked:
 
     def spots(self) -> list[Spot]:
         """The sample's points as written."""
-        return [self._spot(point) for point in self.sample.points]
-
-    def _spot(self, point: Point) -> Spot:
-        on = self.sample.geometry
-        on_slice = relative_from_point_px((point.x_px, point.y_px), on.height_px, on.width_px)
-        x, y = point_on_sent_from_slice(on_slice, self.view.perceived).tolist()
-        return Spot(name=point.name, x=rounded(x, COORDINATE), y=rounded(y, COORDINATE))
+        on, found = self.sample.geometry, []
+        for point in self.sample.points:
+            on_slice = relative_from_point_px((point.x_px, point.y_px), on.height_px, on.width_px)
+            x, y = point_on_sent_from_slice(on_slice, self.view.perceived).tolist()
+            found.append(Spot(name=point.name, x=rounded(x, COORDINATE), y=rounded(y, COORDINATE)))
+        return found
 
     def box_corners(self) -> list[Spot]:
         """Lower left and upper right corner of the sample's box, as written."""
