@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,13 @@ class LoadedModel:
     Attributes:
         model: Of the `transformers` library, perhaps wrapped by PEFT or sharded; ready to generate.
         chat: How it is talked to.
+        autocast: Whether to compute in bf16 whatever the weights are held in. A trainer sees to
+            that itself.
     """
 
     model: Any
     chat: Chat
+    autocast: bool = False
 
     def replies(
         self, questions: Sequence[Question], pictures: Sequence[Image.Image], generation: Generation
@@ -78,7 +82,10 @@ class LoadedModel:
         if generation.seed is not None and generation.temperature != 0:
             torch.manual_seed(generation.seed + questions[0].repeat)
         # not `inference_mode`: what a model in training keeps of a call must stay fit for autograd
-        with torch.no_grad():
+        # not `enabled=False` else, which would switch a trainer's own off
+        kind = torch.device(self.model.device).type
+        autocast = torch.autocast(kind, torch.bfloat16) if self.autocast else nullcontext()
+        with torch.no_grad(), autocast:
             tokens = self.model.generate(**inputs, **arguments)
         n_prompt = inputs["input_ids"].shape[1]
         ends = arguments["eos_token_id"]  # perhaps another, from `extra_body`
