@@ -230,7 +230,7 @@ def as_trained(model: Any, adapter: Path) -> Any:
     """A model in bf16 ready to be asked, its adapter on top in fp32, to be computed with autocast.
 
     So `train sft` trains and validates it. Rounded to the model's eight bits, an embedding layer
-    trained whole loses much of what it learnt: of 40 replies of small models, up to 12 were others.
+    trained whole loses some of what it learnt: of 40 replies of small models, up to 9 were others.
     """
     peft = require("peft", EXTRA, item=str(adapter))
     torch = require("torch", EXTRA, item=str(adapter))
