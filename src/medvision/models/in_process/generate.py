@@ -81,10 +81,10 @@ class LoadedModel:
         inputs = self.chat.tokens(prompts, pictures).to(self.model.device, self.model.dtype)
         if generation.seed is not None and generation.temperature != 0:
             torch.manual_seed(generation.seed + questions[0].repeat)
-        # not `inference_mode`: what a model in training keeps of a call must stay fit for autograd
-        # not `enabled=False` else, which would switch a trainer's own off
         kind = torch.device(self.model.device).type
+        # No `torch.autocast(…, enabled=False)` otherwise: it would switch a trainer's own off.
         autocast = torch.autocast(kind, torch.bfloat16) if self.autocast else nullcontext()
+        # Not `inference_mode`: what a model in training keeps of a call must stay fit for autograd.
         with torch.no_grad(), autocast:
             tokens = self.model.generate(**inputs, **arguments)
         n_prompt = inputs["input_ids"].shape[1]
