@@ -103,3 +103,17 @@ def test_modules_of_all_stages_are_imported_without_any_extra():
     code += f"for name in {sorted(modules)}: importlib.import_module(name)\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_training_without_its_extra_is_refused_before_tables_are_read(tmp_path, monkeypatch):
+    from medvision.api import fine_tune
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    config = tmp_path / "sft.toml"
+    config.write_text(
+        f'output = "{tmp_path / "out"}"\nmodel = {{ base = "b", family = "56x56" }}\n'
+        '[data]\ntables = ["none"]\ntasks = [{ task = "tl" }]\n'
+    )
+    with pytest.raises(MissingExtraError, match=r"training: needs torch, .*medvision\[train\]"):
+        fine_tune(config)
+    assert not (tmp_path / "out").exists()

@@ -254,8 +254,12 @@ def fine_tune(config: PathLike, *, root: PathLike | None = None) -> Path:
         UsageError: The configuration, the data or the base model cannot be used.
         MissingExtraError: The extra `train` is not installed.
     """
+    from medvision.train import require_libraries
     from medvision.train.config import load_sft_config
+
+    resolved = load_sft_config(Path(config))
+    require_libraries()
+    # Imports torch, and must come after the check for it.
     from medvision.train.sft import train_sft
 
-    where = None if root is None else Path(root)
-    return train_sft(load_sft_config(Path(config)), root=where).model
+    return train_sft(resolved, root=None if root is None else Path(root)).model

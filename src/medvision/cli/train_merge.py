@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from medvision.cli.options import Argument, Option
-from medvision.cli.train_extra import require_train_extra
+from medvision.train import require_libraries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class MergeOptions:
 
 def run(options: MergeOptions) -> int:
     """Merge, and print how close the result is."""
-    require_train_extra()
+    require_libraries()
     import torch
 
     from medvision.train.merge import merge_adapter

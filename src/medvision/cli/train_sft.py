@@ -14,7 +14,7 @@ from medvision.cli.lines import print_rows
 from medvision.cli.options import Argument
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import Root
-from medvision.cli.train_extra import require_train_extra
+from medvision.train import require_libraries
 from medvision.train.config import load_sft_config
 
 
@@ -29,7 +29,7 @@ class SftOptions:
 def run(options: SftOptions) -> int:
     """Train, and print what was trained on and the scores before and after."""
     config = load_sft_config(options.config)
-    require_train_extra()
+    require_libraries()
     # Imports torch, and must come after the check for it.
     from medvision.train.sft import train_sft
 

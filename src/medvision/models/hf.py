@@ -21,7 +21,9 @@ from medvision.models.in_process.generate import LoadedModel, picture_of
 from medvision.models.in_process.processor import load_processor
 from medvision.models.in_process.weights import (
     EXTRA,
+    Precision,
     WeightSettings,
+    as_trained,
     load_weights,
     located,
     resolved_precision,
@@ -87,8 +89,10 @@ class HfModel:
     def revision(self) -> str:
         """The hub's commit or a digest of the files, of model and adapter, and the precision."""
         weights = self._settings.weights
-        quantised = " 4bit-double" if weights.in_4bit else ""
-        return f"{self._located.version()} {resolved_precision(weights.precision)}{quantised}"
+        words = [self._located.version(), resolved_precision(weights.precision)]
+        words += ["4bit-double"] if weights.in_4bit else []
+        words += ["autocast"] if self._is_asked_as_trained else []
+        return " ".join(words)
 
     @property
     def settings(self) -> Json:
@@ -131,8 +135,16 @@ class HfModel:
             and require("torch", EXTRA, item="hf/ models").cuda.is_available()
         ):
             weights = replace(weights, device_map="auto")
-        model = with_adapter(load_weights(weights, self._located), self._located)
-        return LoadedModel(model=model, chat=self._chat)
+        model, adapter = load_weights(weights, self._located), self._located.adapter
+        if adapter is not None and self._is_asked_as_trained:
+            return LoadedModel(model=as_trained(model, adapter), chat=self._chat, autocast=True)
+        return LoadedModel(model=with_adapter(model, self._located), chat=self._chat)
+
+    @property
+    def _is_asked_as_trained(self) -> bool:
+        """Whether it is held and computed as `train sft` does in bf16: see `as_trained`."""
+        precision = resolved_precision(self._settings.weights.precision)
+        return self._located.adapter is not None and precision is Precision.BFLOAT16
 
     def replies(self, questions: Sequence[Question]) -> list[Reply]:
         """Replies in the order of the questions; a picture that cannot be made is one error."""

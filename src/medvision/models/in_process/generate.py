@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,13 @@ class LoadedModel:
     Attributes:
         model: Of the `transformers` library, perhaps wrapped by PEFT or sharded; ready to generate.
         chat: How it is talked to.
+        autocast: Whether to compute in bf16 whatever the weights are held in. A trainer sees to
+            that itself.
     """
 
     model: Any
     chat: Chat
+    autocast: bool = False
 
     def replies(
         self, questions: Sequence[Question], pictures: Sequence[Image.Image], generation: Generation
@@ -77,8 +81,11 @@ class LoadedModel:
         inputs = self.chat.tokens(prompts, pictures).to(self.model.device, self.model.dtype)
         if generation.seed is not None and generation.temperature != 0:
             torch.manual_seed(generation.seed + questions[0].repeat)
-        # not `inference_mode`: what a model in training keeps of a call must stay fit for autograd
-        with torch.no_grad():
+        kind = torch.device(self.model.device).type
+        # No `torch.autocast(…, enabled=False)` otherwise: it would switch a trainer's own off.
+        autocast = torch.autocast(kind, torch.bfloat16) if self.autocast else nullcontext()
+        # Not `inference_mode`: what a model in training keeps of a call must stay fit for autograd.
+        with torch.no_grad(), autocast:
             tokens = self.model.generate(**inputs, **arguments)
         n_prompt = inputs["input_ids"].shape[1]
         ends = arguments["eos_token_id"]  # perhaps another, from `extra_body`
