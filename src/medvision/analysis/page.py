@@ -15,6 +15,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from medvision import __version__
+from medvision.analysis.confusion import ANSWERED_BINS
 from medvision.analysis.html import asset, content_policy, filled, island_json
 from medvision.analysis.outcomes import OUTCOME_MEANING
 from medvision.analysis.run_scores import RunScores
@@ -111,6 +112,7 @@ def page_html(
         # A column's name may break after its underscores.
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),
         outcome_meaning=OUTCOME_MEANING,
+        answered_bins=ANSWERED_BINS,
         cases_note=cases_note,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from medvision import __version__
 from medvision.analysis.case_picks import CasePick, picked_cases
 from medvision.analysis.cases import rows_of_picks, viewer_cases
+from medvision.analysis.confusion import ANSWERED_BINS, TRUE_BINS
 from medvision.analysis.order import turn_by_turn
 from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
@@ -118,7 +119,8 @@ def report_json(
         options: Title and time.
 
     Returns:
-        `format`, `created`, `runs`, `tables` (task, unit, by, rows) and `outcomes`.
+        `format`, `created`, `runs`, `tables` (task, unit, by, rows), `confusions` of whole numbers
+        (`rows` by `true` and `answered`) and `outcomes`.
 
     Raises:
         RunNamesError: There is no run, or two have one name.
@@ -142,6 +144,17 @@ def report_json(
                 "rows": [dict(record) for record in table.records],
             }
             for table in tables.all_tables()
+        ],
+        "confusions": [
+            {
+                "task": section.task.value,
+                "model": confusion.model,
+                "true": list(TRUE_BINS),
+                "answered": list(ANSWERED_BINS),
+                "rows": [list(row) for row in confusion.rows],
+            }
+            for section in tables.sections
+            for confusion in section.confusions
         ],
         "outcomes": [
             {

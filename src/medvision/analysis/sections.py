@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from medvision.analysis.confusion import Confusion, confusions
 from medvision.analysis.metric_columns import SUCCESS_RATE, MetricColumn
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
 from medvision.analysis.run_scores import RunScores
@@ -57,6 +58,7 @@ class Section:
     size: MetricTable | None
     outcomes: OutcomeTable
     breakdowns: tuple[Breakdown, ...]
+    confusions: tuple[Confusion, ...] = ()
 
     @property
     def title(self) -> str:
@@ -170,6 +172,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                     Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
                     for by in names
                 ),
+                confusions=confusions(runs, task),
             )
         )
     ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}
