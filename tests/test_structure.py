@@ -220,3 +220,7 @@ def test_a_folder_without_modules_is_refused(tmp_path):
     refused = run(tmp_path)
     assert refused.returncode == 2
     assert "no Python module in" in refused.stderr
+
+
+def test_our_tree_keeps_the_bounds():
+    assert broken_bounds(measure(read_modules(ROOT / "src" / "medvision"))) == []
