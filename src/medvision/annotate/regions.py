@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from medvision.annotate.columns import REGION_COLUMNS
 from medvision.annotate.components import SliceComponents, label_components
 from medvision.annotate.ellipse import STATUSES, EllipseStatus, fit_ellipses
 from medvision.annotate.label_memory import (
@@ -22,54 +23,6 @@ from medvision.annotate.label_memory import (
 from medvision.annotate.shape import measure_shapes
 from medvision.errors import ItemError, UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, display_view, slice_geometry
-
-_INT, _REAL, _TEXT = pa.int32(), pa.float64(), pa.string()
-
-SLICE_COLUMNS = [
-    ("slice_index", _INT),
-    ("height_px", _INT),
-    ("width_px", _INT),
-    ("spacing_y_mm", _REAL),
-    ("spacing_x_mm", _REAL),
-]
-"""Columns that say which slice a row is about."""
-
-COMPONENT_COLUMNS = [
-    ("component", _INT),
-    ("n_components", _INT),
-    ("label_pixel_count", _INT),
-    ("touches_border", pa.bool_()),
-    ("x0_px", _INT),
-    ("y0_px", _INT),
-    ("x1_px", _INT),
-    ("y1_px", _INT),
-    ("pixel_count", _INT),
-    ("area_mm2", _REAL),
-    ("ellipse_status", _TEXT),
-    ("ellipse_major_mm", _REAL),
-    ("ellipse_minor_mm", _REAL),
-    ("major_x0_px", _REAL),
-    ("major_y0_px", _REAL),
-    ("major_x1_px", _REAL),
-    ("major_y1_px", _REAL),
-    ("minor_x0_px", _REAL),
-    ("minor_y0_px", _REAL),
-    ("minor_x1_px", _REAL),
-    ("minor_y1_px", _REAL),
-    ("ellipse_area_ratio", _REAL),
-    ("moment_major_mm", _REAL),
-    ("moment_minor_mm", _REAL),
-    ("feret_max_mm", _REAL),
-    ("feret_perp_mm", _REAL),
-    ("feret_x0_px", _REAL),
-    ("feret_y0_px", _REAL),
-    ("feret_x1_px", _REAL),
-    ("feret_y1_px", _REAL),
-]
-"""Columns that measure one component."""
-
-REGION_COLUMNS = [("plane", _TEXT), *SLICE_COLUMNS, ("label_id", _INT), *COMPONENT_COLUMNS]
-"""Columns of the region tables made here: all that need no case."""
 
 _SCHEMA = pa.schema(REGION_COLUMNS)
 _MAX_LABEL, _MIN_LABEL = np.iinfo(np.int32).max, np.iinfo(np.int32).min
@@ -218,10 +171,10 @@ def _region_batch(
     status = pa.DictionaryArray.from_arrays(pa.array(fits.status_code), words).dictionary_decode()
     n_rows, fitted = len(components.label_id), fits.status_code == STATUSES.index(EllipseStatus.OK)
     same_for_all = [
-        (geometry.height_px, _INT),
-        (geometry.width_px, _INT),
-        (geometry.spacing_y_mm, _REAL),
-        (geometry.spacing_x_mm, _REAL),
+        (geometry.height_px, pa.int32()),
+        (geometry.width_px, pa.int32()),
+        (geometry.spacing_y_mm, pa.float64()),
+        (geometry.spacing_x_mm, pa.float64()),
     ]
     of_fits = [
         fits.major_mm,

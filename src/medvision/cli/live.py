@@ -11,6 +11,7 @@ from medvision.models.runner import OnProgress, Progress
 from medvision.scoring.running_score import RunningScore
 
 LOG_EVERY_S = 30.0
+BAR_EVERY_S = 0.1
 
 
 @contextmanager
@@ -25,15 +26,16 @@ def live_progress(what: str, running: RunningScore) -> Iterator[OnProgress]:
         def on_progress(progress: Progress) -> None:
             nonlocal last_s
             running.add(progress.question, progress.reply)
+            now_s = time.monotonic()
+            # The last line always: it holds the counts of the whole run.
+            every_s = BAR_EVERY_S if move is not None else LOG_EVERY_S
+            if now_s - last_s < every_s and progress.n_done < progress.n_total:
+                return
+            last_s = now_s
             words = progress_words(progress, running)
             if move is not None:
                 move(progress.n_done, progress.n_total, words)
                 return
-            now_s = time.monotonic()
-            # The last line always: it holds the counts of the whole run.
-            if now_s - last_s < LOG_EVERY_S and progress.n_done < progress.n_total:
-                return
-            last_s = now_s
             left = ""
             if progress.left_s is not None:
                 left = f", {timedelta(seconds=round(progress.left_s))} left"
@@ -45,10 +47,11 @@ def live_progress(what: str, running: RunningScore) -> Iterator[OnProgress]:
 
 def progress_words(progress: Progress, running: RunningScore) -> str:
     """Parsed, errors, rate and mean score, of this run so far."""
+    means = running.words()  # counts what was parsed, too
     words = [
         f"parsed {running.n_parsed}",
         f"errors {progress.n_errors}",
         f"{progress.per_s:.1f}/s",
-        running.words(),
+        means,
     ]
     return ", ".join(word for word in words if word)

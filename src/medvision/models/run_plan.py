@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from medvision.models.base import (
     Drawn,
@@ -20,6 +21,10 @@ from medvision.models.run_words import OnProgress, Progress, StopReason
 from medvision.models.store import DrawnSlice, RequestRow, ResponseStore
 
 logger = logging.getLogger(__name__)
+
+N_KEPT = 10_000
+"""Questions kept from the walk that makes their keys: a few MB. A longer run makes the rest again,
+so that its memory does not grow with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +50,22 @@ class Plan:
     unanswered: set[str]
     n_not_applicable: int
     n_reused: int
+    kept: list[Question] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
 
     def open_questions(self) -> Iterator[Asked]:
         """Each unanswered request once, made only when it is its turn."""
-        for key, question in zip(self.keys, self.questions, strict=True):
+        for key, question in zip(self.keys, self._walk(), strict=True):
             if key in self.unanswered:
                 self.unanswered.discard(key)
                 self.claimed.add(key)
                 yield Asked(key=key, question=question)
+
+    def _walk(self) -> Iterator[Question]:
+        """All questions; those made for their keys are not made again, as far as they were kept."""
+        yield from self.kept
+        if len(self.kept) < len(self.keys):
+            yield from islice(self.questions, len(self.kept), None)
 
     def with_picture(self, asked: Asked, picture: Drawn, tally: "Tally") -> Asked | None:
         """The question with its picture; None where its pixels are answered or asked already."""
@@ -127,9 +139,13 @@ def planned_run(
     applicable = Applicable(questions, model)
     keys: list[str] = []
 
+    kept: list[Question] = []
+
     def rows() -> Iterator[RequestRow]:
         for question in applicable:
             keys.append(request_key(question, model))
+            if len(kept) < N_KEPT:
+                kept.append(question)
             yield RequestRow(
                 sample_id=question.sample.sample_id,
                 repeat=question.repeat,
@@ -143,6 +159,7 @@ def planned_run(
         model=model,
         store=store,
         questions=applicable,
+        kept=kept,
         keys=keys,
         unanswered=unanswered,
         n_not_applicable=applicable.n_left_out,

@@ -116,6 +116,9 @@ GEOMETRY_COLUMNS = tuple(entry.name for entry in fields(SliceGeometry))
 """The columns that make a sample's `geometry`."""
 
 
+_FIELDS = tuple(entry.name for entry in fields(Sample))
+
+
 def sample_table(samples: Iterable[Sample]) -> pa.Table:
     """Samples as a table with columns as in `SAMPLE_SCHEMA`."""
     rows = [asdict(sample) for sample in samples]
@@ -136,7 +139,7 @@ def each_sample(table: pa.Table) -> Iterator[Sample]:
 
 def sample_from_row(row: Mapping[str, Any]) -> Sample:
     """The sample of one row of such a table; what else the row holds is left out."""
-    values: dict[str, Any] = {entry.name: row.get(entry.name) for entry in fields(Sample)}
+    values: dict[str, Any] = {name: row.get(name) for name in _FIELDS}
     values["task"] = Task(row["task"])
     values["geometry"] = SliceGeometry(**{name: row[name] for name in GEOMETRY_COLUMNS})
     values["truth"] = tuple(row["truth"])

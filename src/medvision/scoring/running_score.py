@@ -2,54 +2,61 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from medvision.models.base import Question, Reply
 from medvision.replies import AnswerStatus
-from medvision.scoring.score import score
+from medvision.samples import Sample
+from medvision.scoring.metrics import measures
 from medvision.scoring.score_run import ReplyReader
+from medvision.tasks import Task
 
-
-@dataclass(slots=True, kw_only=True)
-class _Mean:
-    total: float = 0.0
-    n: int = 0
-
-    def add(self, value: float | None) -> None:
-        if value is not None:
-            self.total += value
-            self.n += 1
+SHOWN = {"iou": "mean IoU", "relative_error": "mean relative error"}
+"""Metrics whose means are shown, and how they are called."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RunningScore:
-    """Counts and means over parsed replies, read and scored one at a time as they come.
+    """Counts and means over parsed replies.
 
     Attributes:
         reader: Reads replies as they will be scored.
-        n_parsed: Replies that state a complete answer.
+        n_parsed: Replies that state a complete answer, of those looked at.
     """
 
     reader: ReplyReader
     n_parsed: int = 0
-    _iou: _Mean = field(default_factory=_Mean)
-    _relative_error: _Mean = field(default_factory=_Mean)
+    _sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SHOWN, 0.0))
+    _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOWN, 0))
+    _waiting: list[tuple[Sample, str]] = field(default_factory=list)
 
     def add(self, question: Question, reply: Reply) -> None:
         """Take in one reply; an error is none."""
-        if not reply.is_answer:
-            return
-        sample = question.sample
-        seen = self.reader.family.view(sample.geometry).perceived
-        answer, _ = self.reader.readings(sample.task, reply.text, seen)
-        if answer.status is not AnswerStatus.OK:
-            return
-        row = score(sample.task, sample.truth, answer)
-        self.n_parsed += 1
-        self._iou.add(row.iou)
-        self._relative_error.add(row.relative_error)
+        if reply.is_answer:
+            self._waiting.append((question.sample, reply.text))
 
     def words(self) -> str:
         """The means in words, "" before the first parsed reply."""
-        means = {"mean IoU": self._iou, "mean relative error": self._relative_error}
+        # Read and scored together, and only when someone looks: a line every half minute, or ten a
+        # second, needs no more, and a baseline answers thousands in between.
+        truths: dict[Task, list[tuple[float, ...]]] = {}
+        answers: dict[Task, list[tuple[float, ...]]] = {}
+        for sample, text in self._waiting:
+            seen = self.reader.family.view(sample.geometry).perceived
+            answer, _ = self.reader.readings(sample.task, text, seen)
+            if answer.status is AnswerStatus.OK:
+                self.n_parsed += 1
+                truths.setdefault(sample.task, []).append(sample.truth)
+                answers.setdefault(sample.task, []).append(answer.values)
+        self._waiting.clear()
+        for task, truth in truths.items():
+            found = measures(task, np.array(truth), np.array(answers[task]))
+            for name in SHOWN:
+                column = getattr(found, name)
+                self._sums[name] += float(np.nansum(column))
+                self._counts[name] += int(np.count_nonzero(~np.isnan(column)))
         return ", ".join(
-            f"{name} {mean.total / mean.n:.3f}" for name, mean in means.items() if mean.n
+            f"{words} {self._sums[name] / self._counts[name]:.3f}"
+            for name, words in SHOWN.items()
+            if self._counts[name]
         )

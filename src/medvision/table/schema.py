@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from medvision.annotate.regions import COMPONENT_COLUMNS, SLICE_COLUMNS
+from medvision.annotate.columns import COMPONENT_COLUMNS, SLICE_COLUMNS
 
 INT, REAL, TEXT = pa.int32(), pa.float64(), pa.string()
 
