@@ -23,9 +23,10 @@ from medvision.samples.suite import load_suite
 from medvision.scoring.score_run import score_run
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, build_tables
-from medvision.table.catalogue import catalogue_request, tables_folder
+from medvision.table.catalogue import catalogue_request
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import read_labels
+from medvision.table.read import tables_folder
 
 SEED = 1024
 N_CASES = 10

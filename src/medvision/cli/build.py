@@ -17,10 +17,11 @@ from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, build_tables
 from medvision.table.cases import DESCRIPTIONS, MODALITIES
-from medvision.table.catalogue import catalogue_request, tables_folder
+from medvision.table.catalogue import catalogue_request
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import read_labels, target_ids
 from medvision.table.nnunet import find_nnunet_cases
+from medvision.table.read import tables_folder
 from medvision.volumes.stored import SpacingFrom
 
 

@@ -28,7 +28,7 @@ from medvision.samples.select import Split, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
-from medvision.table.catalogue import tables_folder
+from medvision.table.read import tables_folder
 from medvision.tasks import Task
 
 

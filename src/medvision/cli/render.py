@@ -31,7 +31,7 @@ from medvision.samples import samples_from_table
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.storage import write_text
-from medvision.table.catalogue import tables_folder
+from medvision.table.read import tables_folder
 from medvision.tasks import Task
 
 KINDS = (".png", ".svg")

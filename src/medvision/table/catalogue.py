@@ -12,11 +12,6 @@ from medvision.table.build import BuildRequest
 from medvision.table.cases import CaseSource, ImageSource, Structure, Unpaired
 
 
-def tables_folder(root: Path, dataset: str) -> Path:
-    """Where a dataset's tables lie below the data root."""
-    return root / "tables" / dataset
-
-
 def catalogue_request(name: str, root: Path) -> BuildRequest:
     """The build request of a catalogued dataset, fetched first if need be.
 

@@ -19,6 +19,11 @@ from medvision.table.schema import (
 )
 
 
+def tables_folder(root: Path, dataset: str) -> Path:
+    """Where a dataset's tables lie below the data root."""
+    return root / "tables" / dataset
+
+
 def tables_manifest(tables: Path) -> dict[str, Any]:
     """Manifest of a complete table folder.
 
