@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medvision.analysis.run_scores import RunScores
-from medvision.models.run_folder import read_samples, run_manifest, scores_path, store_path
+from medvision.models.run_folder import read_samples, run_manifest, store_path
 from medvision.models.store import ResponseStore
 from medvision.pictures.render import SlicePictures
 from medvision.samples import sample_from_row
-from medvision.scoring.score_run import score_run
+from medvision.scoring.judged_scores import current_scores
 
 _REPLY_SCHEMA = pa.schema(
     [
@@ -37,8 +36,7 @@ def read_run(run: Path, name: str = "") -> RunScores:
         UsageError: The folder holds no evaluated run.
     """
     manifest = run_manifest(run)
-    path = scores_path(run)
-    scores = pq.read_table(path, partitioning=None) if path.exists() else score_run(run)
+    scores = current_scores(run)
     model = manifest["model"]
     with ResponseStore(store_path(run), must_exist=True) as store:
         replies = [

@@ -25,6 +25,7 @@ from medvision.pictures.view import SENDER, PictureFamily
 from medvision.prompts.messages import PROMPT_VERSION, prompt_text
 from medvision.replies import Style
 from medvision.samples import Sample, each_sample
+from medvision.storage import only_process
 from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
 
 ENGINE_PACKAGES = (
@@ -78,10 +79,25 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
         on_progress: Called after every reply.
 
     Raises:
-        UsageError: The run holds another sample list.
+        UsageError: The run holds another sample list or another model's replies, or another
+            process is evaluating into it.
     """
+    with only_process(run, "evaluating"):
+        return _evaluated(request, run, on_progress)
+
+
+def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) -> RunSummary:
     started_at = _now()
     digests = freeze_samples(run, request.samples)
+    if store_path(run).exists():
+        with ResponseStore(store_path(run)) as store:
+            others = store.other_models(request.model.model_id)
+        if others:
+            msg = (
+                f"{run} holds the replies of {', '.join(others)}, and one run is one model; ask "
+                f"{request.model.model_id} in another --run folder"
+            )
+            raise UsageError(msg)
     (run / MANIFEST).unlink(missing_ok=True)
     tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
     asked = request.samples.filter(pc.is_in(request.samples["task"], tasks))

@@ -6,6 +6,7 @@ is never replaced by an error. Each `put` is one commit to the write-ahead log: 
 process at any moment loses at most the replies still under way.
 """
 
+import hashlib
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -294,6 +295,23 @@ class ResponseStore:
     def current_texts(self) -> Iterator[tuple[str, int, str, str]]:
         """(sample_id, repeat, status, reply text) of every current request, in no order."""
         return iter(self._db.execute(_CURRENT_TEXTS))
+
+    def state(self) -> str:
+        """Digest of the current requests and of what came of each."""
+        digest = hashlib.sha256()
+        query = (
+            "SELECT requests.sample_id, requests.repeat, requests.key, responses.status, "
+            "responses.created_utc FROM requests LEFT JOIN responses "
+            "ON responses.key = requests.key ORDER BY requests.sample_id, requests.repeat"
+        )
+        for row in self._db.execute(query):
+            digest.update(repr(row).encode())
+        return digest.hexdigest()
+
+    def other_models(self, model: str) -> list[str]:
+        """Names of models whose answers are stored, beside this one's."""
+        query = "SELECT DISTINCT model FROM responses WHERE status <> 'error' AND model <> ?"
+        return sorted(name for (name,) in self._db.execute(query, (model,)))
 
     def status_counts(self) -> list[StatusCount]:
         """How the current requests stand."""

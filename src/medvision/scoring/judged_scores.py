@@ -1,5 +1,6 @@
 """What a judge read, as further columns of `scores.parquet`."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +8,22 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.models.run_folder import read_samples, run_manifest, scores_path, write_parquet
+from medvision.models.run_folder import (
+    read_samples,
+    run_manifest,
+    scores_path,
+    store_path,
+    write_parquet,
+)
 from medvision.models.store import ResponseStore, StoredReply
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import samples_from_table
 from medvision.scoring.judge import judge_questions, judge_store_path, read_scores
-from medvision.scoring.score_run import ReplyReader
+from medvision.scoring.score_run import ReplyReader, are_current, score_run
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+
+logger = logging.getLogger(__name__)
 
 JUDGED_SCHEMA = pa.schema(
     [
@@ -78,8 +87,31 @@ def add_judged(run: Path) -> pa.Table:
     for field, source in zip(JUDGED_SCHEMA, _SOURCES, strict=True):
         column = pa.array([row.get(source) for row in rows], field.type)
         plain = plain.append_column(field, column)
+    plain = plain.replace_schema_metadata(scores.schema.metadata)
     write_parquet(scores_path(run), plain)
     return plain
+
+
+def current_scores(run: Path) -> pa.Table:
+    """The scores of a run; made again where they are of other replies, or of another version.
+
+    A run whose replies are gone keeps the scores it has.
+
+    Raises:
+        UsageError: The folder holds no evaluated run.
+    """
+    run_manifest(run)
+    path = scores_path(run)
+    if path.exists():
+        scores = read_scores(run)
+        if not store_path(run).exists():
+            logger.warning("%s: no replies to check the scores against; taken as they are", run)
+            return scores
+        if are_current(run, scores):
+            return scores
+        logger.warning("%s: the scores are not those of its present replies; scoring again", run)
+    score_run(run)
+    return add_judged(run)
 
 
 def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:

@@ -30,7 +30,14 @@ from medvision.replies import Answer, AnswerStatus, Style
 from medvision.replies.recovered import read_recovered
 from medvision.samples import GEOMETRY_COLUMNS
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+from medvision.table.manifest import content_key
 from medvision.tasks import Task
+
+SCORER = "1"
+"""Version of reading and scoring: scores of another one are made again. Change it with numbers."""
+
+SCORES_KEY = b"medvision_scores_key"
+"""Metadata of `scores.parquet`: what the scores were made from."""
 
 _BATCH = 20_000
 
@@ -51,14 +58,43 @@ def score_run(run: Path) -> pa.Table:
         UsageError: The folder holds no evaluated run.
     """
     manifest = run_manifest(run)
+    key = scores_key(run)
     samples = read_samples(run)
     reader = ReplyReader(style=Style(manifest["style"]), family=PictureFamily(**manifest["family"]))
     with ResponseStore(store_path(run), must_exist=True) as store:
         answers = read_replies(store.current_texts(), samples, reader)
     asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
     scores = score_table(samples.filter(asked), answers)
+    scores = scores.replace_schema_metadata({SCORES_KEY: key})
     write_parquet(scores_path(run), scores)
     return scores
+
+
+def scores_key(run: Path) -> str:
+    """Digest of all that a run's scores depend on: questions, replies, how they are read, by what.
+
+    Raises:
+        UsageError: The folder holds no evaluated run.
+    """
+    manifest = run_manifest(run)
+    with ResponseStore(store_path(run), must_exist=True) as store:
+        replies = store.state()
+    asked = {name: manifest[name] for name in ("model", "revision", "style", "family")}
+    samples = read_samples(run).select(["sample_id", "truth"])
+    return content_key(
+        {
+            "scorer": SCORER,
+            "samples": content_key(samples.to_pydict()),
+            "replies": replies,
+            **asked,
+        }
+    )
+
+
+def are_current(run: Path, scores: pa.Table) -> bool:
+    """Whether scores were made from a run's present questions and replies, by this version."""
+    found = (scores.schema.metadata or {}).get(SCORES_KEY, b"")
+    return bool(found == scores_key(run).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
