@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from medvision.models.base import ErrorKind, ResponseStatus
-from medvision.models.completion import MAX_REPLY_BYTES, reply_from_body
+from medvision.models.base import ErrorKind, Failure, ResponseStatus
+from medvision.models.completion import MAX_REPLY_BYTES, is_content_filter, reply_from_body
 
 JSON = "application/json; charset=utf-8"
 
@@ -36,7 +36,13 @@ def test_plain_reply():
             "ok",
             "25",
         ),
-        ({"content": "25"}, None, "ok", "25"),
+        ({"content": "25"}, "STOP", "ok", "25"),
+        ({"content": "25"}, "end_turn", "ok", "25"),
+        ({"content": "25"}, "MAX_TOKENS", "truncated", "25"),
+        ({"content": "25"}, "max_output_tokens", "truncated", "25"),
+        ({"content": ""}, "SAFETY", "refused", ""),
+        ({"content": "2"}, "PROHIBITED_CONTENT", "refused", "2"),
+        ({"content": "2"}, "content_filter: violence", "refused", "2"),
         ({"content": "25"}, "eos", "ok", "25"),
     ],
 )
@@ -69,11 +75,9 @@ def test_reasoning_is_kept_apart(name):
         (b'{"choices": [25]}', JSON, ErrorKind.MALFORMED_REPLY),
         (b'{"choices": [{"message": "25"}]}', JSON, ErrorKind.MALFORMED_REPLY),
         (b'{"choices": [{"message": {"content": 25}}]}', JSON, ErrorKind.MALFORMED_REPLY),
-        (b'{"error": {"message": "25 errors", "code": 502}}', JSON, ErrorKind.SERVER),
-        (body_of(finish_reason="error"), JSON, ErrorKind.SERVER),
         (body_of({"content": "1" * (MAX_REPLY_BYTES + 1)}), JSON, ErrorKind.OVERSIZED),
     ],
-    ids=range(18),
+    ids=range(16),
 )
 def test_what_is_no_completion_is_an_error_without_text(body, content_type, kind):
     reply = reply_from_body(body, content_type)
@@ -93,3 +97,56 @@ def test_impossible_token_counts_are_left_out(count):
     reply = reply_from_body(body_of(usage={"prompt_tokens": count}), JSON)
     assert reply.status is ResponseStatus.OK
     assert reply.prompt_tokens is None
+
+
+@pytest.mark.parametrize(
+    "stated", ["abort", "insufficient_system_resource", "error", "tool_calls", "no such", "", None]
+)
+def test_a_stop_that_is_not_known_to_end_an_answer_is_a_failure(stated):
+    failure = reply_from_body(body_of({"content": "25"}, stated), JSON)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.is_retried) == (ErrorKind.UNKNOWN_STOP, False)
+
+
+@pytest.mark.parametrize("where", ["body", "choice"])
+@pytest.mark.parametrize(
+    ("error", "kind", "is_retried"),
+    [
+        ({"message": "25 busy", "code": 502}, ErrorKind.SERVER, True),
+        ({"message": "slow down", "code": "429"}, ErrorKind.RATE_LIMITED, True),
+        ({"message": "bad picture", "code": 400}, ErrorKind.REJECTED, False),
+        ({"message": "who knows"}, ErrorKind.SERVER, False),
+        ("just words", ErrorKind.SERVER, False),
+    ],
+)
+def test_an_error_object_has_its_own_code(where, error, kind, is_retried):
+    document = json.loads(body_of({"content": ""}))
+    (document if where == "body" else document["choices"][0])["error"] = error
+    failure = reply_from_body(json.dumps(document).encode(), JSON)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.is_retried) == (kind, is_retried)
+    assert failure.server_text == (error["message"] if isinstance(error, dict) else error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "data_inspection_failed"},
+        {"type": "content_policy_violation"},
+        {"code": 403, "metadata": {"reasons": ["violence"], "flagged_input": "…"}},
+        {"error": {"code": "content_filter"}},
+    ],
+)
+def test_a_moderators_error_is_a_refusal(error):
+    assert is_content_filter(error)
+
+
+def test_thinking_parts_are_no_text():
+    parts = [{"type": "thinking", "thinking": "99?"}, {"type": "text", "text": "25"}]
+    reply = reply_from_body(body_of({"content": parts}), JSON)
+    assert (reply.text, reply.reasoning) == ("25", "99?")
+
+
+def test_json_that_calls_itself_text_is_read():
+    assert reply_from_body(body_of(), "text/plain; charset=utf-8").text == "25"
+    assert reply_from_body(b"25", "text/plain").error_kind is ErrorKind.WRONG_CONTENT_TYPE

@@ -16,6 +16,10 @@ from tests.model_server import Reset, Respond, say
 
 BOX = "0.1000, 0.1000, 0.6000, 0.7000"
 FIRST_FAILURE = "openai/m: first failure rejected, HTTP 400: Error code: 400 - too many cooks"
+KINDS = (
+    "4 rejected (HTTP 400): 'Error code: 400 - too many cooks'; change the setting that the server "
+    "names, or shrink the picture"
+)
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def test_first_failure_and_missing_answers(command, failing, tmp_path, capsys):
     assert main(command(failing)) == 1
     err = without_progress(capsys.readouterr().err)
     missing = "4 of 12 questions have no answer"
-    assert err == [FIRST_FAILURE, f"{missing}: run it again to ask them"]
+    assert err == [FIRST_FAILURE, KINDS, f"{missing}: run it again to ask them"]
     assert main(["score", str(tmp_path / "run")]) == 1
     assert capsys.readouterr().err == f"{missing}: run `medvision eval` again to ask them\n"
     assert main(["report", str(tmp_path / "run")]) == 0
@@ -73,7 +77,8 @@ def test_nothing_is_said_of_a_run_without_failures(command, serve, tmp_path, cap
 
 def test_a_server_that_is_not_there(command, serve, capsys):
     assert main(command(serve(lambda *_: Reset()))) == 1
-    failure, dead, missing = without_progress(capsys.readouterr().err)
+    failure, dead, kinds, missing = without_progress(capsys.readouterr().err)
+    assert kinds.startswith("12 breaker_open; check that the server runs") or "connection" in kinds
     assert failure == "openai/m: first failure connection"
     assert dead.startswith("openai/m: expected a server, found none in ")
     assert missing.startswith("12 of 12 questions have no answer: the server does not answer; ")
@@ -167,6 +172,7 @@ def test_a_bar_does_not_garble_what_is_said(command, failing):
     assert "━" in written, "no bar was drawn"
     assert on_screen(written.replace("\r\n", "\n\r")) == [
         FIRST_FAILURE,
+        KINDS,
         "4 of 12 questions have no answer: run it again to ask them",
     ]
 

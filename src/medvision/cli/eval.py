@@ -16,6 +16,7 @@ from medvision.cli.profiles import Profiles, model_profile, own_profiles
 from medvision.cli.root import Root, data_root
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
+from medvision.models.advice import failure_lines
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
@@ -121,6 +122,8 @@ def run(options: EvalOptions) -> int:
         print(f"{summary.prompt_tokens} + {summary.completion_tokens} tokens in and out{money}")
     print_scores(scores, max_error_rate=options.run.max_error_rate)
     missing = n_missing(scores)
+    for line in failure_lines(options.run.run):
+        print(line, file=sys.stderr)
     if missing or summary.stopped:
         words = f"{missing} of {scores.num_rows} questions have no answer"
         print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)

@@ -44,6 +44,8 @@ class ErrorKind(StrEnum):
     EMPTY_CHOICES = "empty_choices"
     MALFORMED_REPLY = "malformed_reply"
     """JSON, but not of a chat completion."""
+    UNKNOWN_STOP = "unknown_stop"
+    """The server stopped for a reason that is not known to be the end of an answer, or none."""
     OVERSIZED = "oversized"
     IMAGE = "image"
     """The picture could not be made: nothing was sent."""
@@ -121,6 +123,7 @@ class Reply:
         http_code: Of the last failure, where the server answered at all.
         attempts: Requests sent; 0 when none was.
         latency_s: Of the last attempt.
+        message: Of an error: what the server said, without secrets.
     """
 
     status: ResponseStatus
@@ -133,6 +136,7 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     latency_s: float = 0.0
+    message: str = ""
 
     def __post_init__(self) -> None:
         if (self.status is ResponseStatus.ERROR) != (self.error_kind is not None):
@@ -147,11 +151,35 @@ class Reply:
         return self.status is not ResponseStatus.ERROR
 
 
-def error_reply(kind: ErrorKind, *, http_code: int | None = None, attempts: int = 0) -> Reply:
+def error_reply(
+    kind: ErrorKind, *, http_code: int | None = None, attempts: int = 0, message: str = ""
+) -> Reply:
     """A reply that says only why there is none."""
     return Reply(
-        status=ResponseStatus.ERROR, error_kind=kind, http_code=http_code, attempts=attempts
+        status=ResponseStatus.ERROR,
+        error_kind=kind,
+        http_code=http_code,
+        attempts=attempts,
+        message=message,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failed attempt.
+
+    Attributes:
+        http_code: Where the server answered at all.
+        is_retried: Whether the same request may go better later.
+        retry_after_s: Wait that the server asked for.
+        server_text: The server's words.
+    """
+
+    kind: ErrorKind
+    http_code: int | None = None
+    is_retried: bool = True
+    retry_after_s: float | None = None
+    server_text: str = ""
 
 
 class InconsistentReplyError(MedVisionError):

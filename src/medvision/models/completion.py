@@ -1,9 +1,12 @@
-"""The body of a chat completion, read strictly: a reply, or the reason why it is none."""
+"""The body of a chat completion, read strictly: a reply, or the reason why it is none.
+
+Nothing is inferred from absence: only a stop reason that is known to end an answer makes one.
+"""
 
 import json
 from typing import Any
 
-from medvision.models.base import ErrorKind, Json, Reply, ResponseStatus, error_reply
+from medvision.models.base import ErrorKind, Failure, Json, Reply, ResponseStatus, error_reply
 
 MAX_REPLY_BYTES = 1_000_000
 """A reply whose text is longer than this is no answer to any question of ours."""
@@ -11,21 +14,59 @@ MAX_REPLY_BYTES = 1_000_000
 MAX_BODY_BYTES = 4 * MAX_REPLY_BYTES
 """No more of a response is read than this."""
 
+RETRIED_CODES = frozenset({408, 409, 429})
+"""HTTP codes of failures that may pass, besides 5xx."""
+
 REFUSAL_CODES = frozenset(
-    {"content_filter", "content_policy_violation", "responsibleaipolicyviolation"}
+    {
+        *("content_filter", "content_policy_violation", "responsibleaipolicyviolation"),
+        *("data_inspection_failed", "moderation_blocked", "content_blocked", "safety"),
+        *("prohibited_content", "sensitive_content", "content_moderation", "image_safety"),
+    }
 )
+"""Codes and types of error objects by which providers say that a filter of theirs declined."""
+
+_ENDED = frozenset(
+    {
+        *("stop", "end_turn", "stop_sequence", "eos", "eos_token", "end", "finish", "finished"),
+        *("complete", "completed", "done"),
+    }
+)
+_CUT = frozenset(
+    {
+        *("length", "max_tokens", "max_output_tokens", "max_new_tokens", "max_length"),
+        *("token_limit", "model_length", "model_context_window_exceeded"),
+    }
+)
+_DECLINED = frozenset(
+    {
+        *REFUSAL_CODES,
+        *("refusal", "refused", "blocked", "blocklist", "spii", "recitation", "sensitive"),
+        *("content_filtered", "guardrail_intervened", "moderation", "image_prohibited_content"),
+    }
+)
+"""Stop reasons in lower case, as OpenAI, Anthropic, Google, Mistral, Zhipu, AWS and servers of
+open weights spell them; what stands in none of the three is an error."""
+
+_REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "thought"})
+_TEXT_PARTS = frozenset({"text", "output_text"})
 
 _MAX_COUNT = 2**53
 
 
-def reply_from_body(body: bytes, content_type: str) -> Reply:
-    """The reply that a successful HTTP response holds; never raises on bad content.
+def reply_from_body(body: bytes, content_type: str) -> Reply | Failure:
+    """What a successful HTTP response holds; never raises on bad content.
 
     Args:
         body: The response's bytes, decompressed.
         content_type: Its Content-Type header.
+
+    Returns:
+        A reply, or a failure of the harness that may pass where another attempt is made.
     """
-    if "json" not in content_type.lower():
+    kind = content_type.lower()
+    # Some proxies send JSON as text; a web page is no completion, whatever it holds.
+    if "json" not in kind and not (kind.startswith("text/plain") and body.lstrip()[:1] == b"{"):
         return error_reply(ErrorKind.WRONG_CONTENT_TYPE)
     try:
         document = json.loads(body)
@@ -34,15 +75,15 @@ def reply_from_body(body: bytes, content_type: str) -> Reply:
     if not isinstance(document, dict):
         return error_reply(ErrorKind.MALFORMED_REPLY)
     if document.get("error"):
-        return _error_object(document["error"])
+        return outcome_of_error(document["error"])
     choices = document.get("choices")
     if not isinstance(choices, list) or not choices:
         return error_reply(ErrorKind.EMPTY_CHOICES)
     choice = choices[0]
+    if isinstance(choice, dict) and choice.get("error"):
+        return outcome_of_error(choice["error"])
     message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
-        return error_reply(ErrorKind.MALFORMED_REPLY)
-    if not isinstance(message.get("content"), str | list | None):
+    if not isinstance(message, dict) or not isinstance(message.get("content"), str | list | None):
         return error_reply(ErrorKind.MALFORMED_REPLY)
     return _reply(choice, document.get("usage"))
 
@@ -51,56 +92,124 @@ def is_content_filter(error: Any) -> bool:
     """Whether a provider's error object says that its content filter declined."""
     if not isinstance(error, dict):
         return False
+    if isinstance(error.get("error"), dict):
+        return is_content_filter(error["error"])
     inner = error.get("innererror")
     codes = [error.get("code"), error.get("type")]
     codes += [inner.get("code")] if isinstance(inner, dict) else []
+    # OpenRouter's moderation: code 403 like a missing right, told apart by what it holds.
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and {"flagged_input", "reasons"} & set(metadata):
+        return True
     return any(isinstance(code, str) and code.lower() in REFUSAL_CODES for code in codes)
 
 
-def _error_object(error: Any) -> Reply:
+def error_code(error: Any) -> int | None:
+    """The HTTP code that an error object states of itself, if it does."""
+    if not isinstance(error, dict):
+        return None
+    for name in ("code", "status", "status_code"):
+        value = error.get(name)
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
+            return value
+    return None
+
+
+def kind_of_code(code: int) -> ErrorKind:
+    """What an HTTP code that is no success says."""
+    if code == 429:
+        return ErrorKind.RATE_LIMITED
+    if code >= 500 or code in RETRIED_CODES:
+        return ErrorKind.SERVER
+    return ErrorKind.REJECTED if code >= 400 else ErrorKind.UNEXPECTED_HTTP
+
+
+def outcome_of_error(error: Any) -> Reply | Failure:
+    """What an error object inside a successful response says."""
     if is_content_filter(error):
         return Reply(status=ResponseStatus.REFUSED, finish_reason="content_filter")
-    return error_reply(ErrorKind.SERVER)
+    code = error_code(error)
+    words = error.get("message") if isinstance(error, dict) else error
+    return Failure(
+        kind=ErrorKind.SERVER if code is None else kind_of_code(code),
+        http_code=code,
+        is_retried=code is not None and (code in RETRIED_CODES or code >= 500),
+        server_text=words if isinstance(words, str) else "",
+    )
 
 
-def _reply(choice: Json, usage: Any) -> Reply:
+def _reply(choice: Json, usage: Any) -> Reply | Failure:
     message: Json = choice["message"]
-    finish_reason = choice.get("finish_reason")
-    finish_reason = finish_reason if isinstance(finish_reason, str) else ""
-    refusal = _text(message.get("refusal"))
-    text = _text(message.get("content")) or refusal
-    reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-    if finish_reason == "error":
-        return error_reply(ErrorKind.SERVER)
+    stated = choice.get("finish_reason")
+    stated = stated if isinstance(stated, str) else ""
+    refusal = text_of(message.get("refusal"))
+    text = text_of(message.get("content")) or refusal
+    reasoning = (
+        text_of(message.get("reasoning_content"))
+        or text_of(message.get("reasoning"))
+        or reasoning_of(message.get("content"))
+    )
     if len(text) + len(reasoning) > MAX_REPLY_BYTES:
         return error_reply(ErrorKind.OVERSIZED)
+    # Azure and others add a reason: "content_filter: violence".
+    word = stated.partition(":")[0].strip().lower()
+    if refusal or word in _DECLINED:
+        status = ResponseStatus.REFUSED
+    elif word in _CUT:
+        status = ResponseStatus.TRUNCATED
+    elif word in _ENDED:
+        status = ResponseStatus.OK
+    else:
+        found = f"finish_reason {stated!r}" if stated else "no finish_reason"
+        words = f"{found}: not known to end an answer"
+        # Not at once again: where a server never says how it stopped, eight tries a question would
+        # take hours to tell so.
+        return Failure(
+            kind=ErrorKind.UNKNOWN_STOP, http_code=200, is_retried=False, server_text=words
+        )
     counts = usage if isinstance(usage, dict) else {}
     return Reply(
-        status=_status(finish_reason, refused=bool(refusal)),
+        status=status,
         text=text,
         reasoning=reasoning,
-        finish_reason=finish_reason,
+        finish_reason=stated,
         prompt_tokens=_count(counts.get("prompt_tokens")),
         completion_tokens=_count(counts.get("completion_tokens")),
     )
 
 
-def _status(finish_reason: str, *, refused: bool) -> ResponseStatus:
-    if refused or finish_reason == "content_filter":
-        return ResponseStatus.REFUSED
-    if finish_reason == "length":
-        return ResponseStatus.TRUNCATED
-    return ResponseStatus.OK
+def text_of(content: Any) -> str:
+    """Text of a message's content: a string, or the text parts of a list, no others.
 
-
-def _text(content: Any) -> str:
-    """Text of a message's content: a string, or the text parts of a list."""
+    Example:
+        >>> text_of([{"type": "thinking", "thinking": "12?"}, {"type": "text", "text": "25"}])
+        '25'
+    """
     if isinstance(content, str):
         return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""
+    return _joined(content, _TEXT_PARTS)
+
+
+def reasoning_of(content: Any) -> str:
+    """Reasoning that stands among the parts of a message's content.
+
+    Example:
+        >>> reasoning_of([{"type": "thinking", "thinking": "12?"}, {"type": "text", "text": "25"}])
+        '12?'
+    """
+    return _joined(content, _REASONING_PARTS)
+
+
+def _joined(content: Any, kinds: frozenset[str]) -> str:
+    found: list[str] = []
+    for part in content if isinstance(content, list) else ():
+        # A part without a type is text, as older servers wrote it.
+        if isinstance(part, dict) and part.get("type", "text") in kinds:
+            words = (part.get(name) for name in ("text", *sorted(_REASONING_PARTS)))
+            found += [next((word for word in words if isinstance(word, str)), "")]
+    return "".join(found)
 
 
 def _count(value: Any) -> int | None:

@@ -3,15 +3,14 @@
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import openai
 
-from medvision.models.base import AccessRefusedError, ErrorKind, Reply, ResponseStatus
-from medvision.models.completion import is_content_filter
+from medvision.models.base import AccessRefusedError, ErrorKind, Failure, Reply, ResponseStatus
+from medvision.models.completion import RETRIED_CODES, is_content_filter, kind_of_code
 
 HTTP_LIBRARIES = ("httpx2", "httpx")
 """openai 3 speaks HTTP through the first, openai 2 through the second."""
@@ -25,28 +24,9 @@ def _transport_errors() -> tuple[type[Exception], ...]:
 TRANSPORT_ERRORS: tuple[type[Exception], ...] = (openai.APIConnectionError, *_transport_errors())
 """What a connection raises that fails before the reply's last byte."""
 
-RETRIED_CODES = frozenset({408, 409, 429})
-"""Besides 5xx."""
-
-UNPAID_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """One failed attempt.
-
-    Attributes:
-        http_code: Where the server answered at all.
-        is_retried: Whether the same request may go better later.
-        retry_after_s: Wait that the server asked for.
-        server_text: The server's words for a log, never for the store.
-    """
-
-    kind: ErrorKind
-    http_code: int | None = None
-    is_retried: bool = True
-    retry_after_s: float | None = None
-    server_text: str = ""
+UNPAID_CODES = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "insufficient_credits", "no_credits"}
+)
 
 
 def failure_of_transport(error: Exception) -> Failure:
@@ -71,10 +51,10 @@ def failure_of_status(error: openai.APIStatusError) -> Failure | Reply:
     code = error.status_code
     if is_content_filter(error.body):
         return Reply(status=ResponseStatus.REFUSED, finish_reason="content_filter", http_code=code)
-    if code == 401 or _is_unpaid(error.body):
+    if code == 401 or _is_unpaid(code, error.body):
         raise access_refused(code)
     return Failure(
-        kind=_kind_of_code(code),
+        kind=kind_of_code(code),
         http_code=code,
         is_retried=code in RETRIED_CODES or code >= 500,
         retry_after_s=retry_after_s(error.response.headers),
@@ -87,6 +67,7 @@ def access_refused(code: int) -> AccessRefusedError:
     advice = {
         401: "check the API key in the variable that --api-key-env names",
         403: "check that this key may use this model",
+        402: "no credits are left: add some, or use another key",
         404: "check --base-url (it ends in /v1 for most servers) and the model's name",
     }.get(code, "check the account's quota and payment")
     return AccessRefusedError(f"expected the server to answer, found HTTP {code}; {advice}")
@@ -117,13 +98,8 @@ def _number(text: str | None) -> float | None:
     return value if value is not None and 0 <= value < float("inf") else None
 
 
-def _kind_of_code(code: int) -> ErrorKind:
-    if code == 429:
-        return ErrorKind.RATE_LIMITED
-    if code >= 500 or code in RETRIED_CODES:
-        return ErrorKind.SERVER
-    return ErrorKind.REJECTED if code >= 400 else ErrorKind.UNEXPECTED_HTTP
-
-
-def _is_unpaid(body: Any) -> bool:
-    return isinstance(body, dict) and body.get("code") in UNPAID_CODES
+def _is_unpaid(code: int, body: Any) -> bool:
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    stated = body.get("code") if isinstance(body, dict) else None
+    return code == 402 or stated in UNPAID_CODES

@@ -5,6 +5,7 @@ import base64
 import logging
 import os
 import random
+import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from medvision.errors import UsageError
 from medvision.models.base import (
     ALL_TASKS,
     ErrorKind,
+    Failure,
     Json,
     Question,
     Reply,
@@ -27,14 +29,25 @@ from medvision.tasks import Task
 if TYPE_CHECKING:
     import openai
 
-    from medvision.models.failures import Failure
-
 logger = logging.getLogger(__name__)
 
 NO_KEY = "none"
 """Sent to a server of one's own when no key is set: the protocol wants some text there."""
 
 _RUN_ENDING_CODES = frozenset({403, 404})
+
+MAX_MESSAGE_CHARACTERS = 500
+"""Of a server's words on an error, as they are stored."""
+
+ADAPTED = {
+    "max_tokens": ("max_tokens", "with max_completion_tokens"),
+    "temperature": ("temperature", "without it: its own setting holds"),
+    "top_p": ("top_p", "without it: its own setting holds"),
+    "seed": ("seed", "without one"),
+    "system": ("the system role", "with the system text before the question"),
+    "detail": ("detail", "without it"),
+}
+"""Settings that some servers reject, and what is done then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +95,7 @@ class OpenAIServer:
         self._generation_key = settings.generation.as_key()
         self._key = _key_from_environment(settings)
         self._rng = random.Random()  # noqa: S311 (spreads retries, guards nothing)
-        self._token_field = "max_tokens"  # noqa: S105 (a count of tokens)
+        self._rejected: frozenset[str] = frozenset()
         self._seen_failures: set[tuple[ErrorKind, int | None]] = set()
         self._start()
 
@@ -130,13 +143,12 @@ class OpenAIServer:
             ServerDeadError: The server cannot be reached any more.
         """
         image_url = "data:image/png;base64," + base64.b64encode(image_png).decode("ascii")
-        request = self._request(question, image_url)
         retry = self._settings.retry
         left_s = retry.deadline_s
         attempt = 0
         while True:
             attempt += 1
-            outcome, took_s = await self._attempt(request, left_s)
+            outcome, took_s = await self._attempt(question, image_url, left_s)
             if isinstance(outcome, Reply):
                 self._note_answer(outcome)
                 return replace(outcome, attempts=attempt)
@@ -144,19 +156,31 @@ class OpenAIServer:
             delay_s = retry.delay_s(attempt, outcome.retry_after_s, self._rng)
             left_s -= took_s + delay_s
             if not outcome.is_retried or attempt >= retry.max_attempts or left_s <= 0:
-                return error_reply(outcome.kind, http_code=outcome.http_code, attempts=attempt)
+                return error_reply(
+                    outcome.kind,
+                    http_code=outcome.http_code,
+                    attempts=attempt,
+                    message=self._without_key(outcome.server_text)[:MAX_MESSAGE_CHARACTERS],
+                )
             if outcome.kind is ErrorKind.RATE_LIMITED:
                 self._pacer.throttled(min(outcome.retry_after_s or 0.0, retry.retry_after_cap_s))
             await self._breaker.wait(delay_s)
 
     def _request(self, question: Question, image_url: str) -> Json:
-        generation = self._settings.generation
+        """A request without what the server is known to reject."""
+        generation, rejected = self._settings.generation, self._rejected
+        if "detail" in rejected:
+            question = replace(question, image_detail="")
+        if "system" in rejected and question.system_text:
+            words = f"{question.system_text}\n\n{question.prompt_text}"
+            question = replace(question, system_text="", prompt_text=words)
         seed = None if generation.seed is None else generation.seed + question.repeat
+        newer = "max_tokens" in rejected
         optional = {
-            "temperature": generation.temperature,
-            "max_tokens": generation.max_tokens,
-            "top_p": generation.top_p,
-            "seed": seed,
+            "temperature": None if "temperature" in rejected else generation.temperature,
+            "max_completion_tokens" if newer else "max_tokens": generation.max_tokens,
+            "top_p": None if "top_p" in rejected else generation.top_p,
+            "seed": None if "seed" in rejected else seed,
             "stop": list(generation.stop) or None,
             "extra_body": dict(generation.extra_body) or None,
         }
@@ -166,19 +190,30 @@ class OpenAIServer:
             **{name: value for name, value in optional.items() if value is not None},
         }
 
-    async def _attempt(self, request: Json, left_s: float) -> "tuple[Reply | Failure, float]":
+    async def _attempt(
+        self, question: Question, image_url: str, left_s: float
+    ) -> "tuple[Reply | Failure, float]":
         """One request, in its turn, and the seconds it took, waiting for the turn left out.
 
-        Switches once to the newer name of the token limit, where the server asks for it.
+        A setting that the server rejects is left out at once and for all questions. What this
+        request used decides, not what others have found out meanwhile: of many under way, each
+        is sent again without it.
         """
         async with self._pacer.turn():
             self._breaker.check()
             start_s = time.monotonic()
             timeout_s = min(self._settings.retry.request_timeout_s, left_s)
-            outcome = await self._send(request, timeout_s)
-            if self._wants_newer_token_field(outcome):
-                self._token_field = "max_completion_tokens"  # noqa: S105
+            for _ in range(1 + len(ADAPTED)):
+                request, used = self._request(question, image_url), self._rejected
                 outcome = await self._send(request, timeout_s)
+                rejected = _rejected_setting(outcome, request, used)
+                if rejected is None:
+                    break
+                if rejected not in self._rejected:
+                    self._rejected |= {rejected}
+                    logger.warning(
+                        "%s: the server rejects %s; asking %s", self.model_id, *ADAPTED[rejected]
+                    )
             return outcome, time.monotonic() - start_s
 
     async def _send(self, request: Json, timeout_s: float) -> "Reply | Failure":
@@ -191,24 +226,24 @@ class OpenAIServer:
             async with asyncio.timeout(timeout_s):
                 body, content_type = await self._exchange(request)
         except TimeoutError:
-            return failures.Failure(kind=ErrorKind.TIMEOUT)
+            return Failure(kind=ErrorKind.TIMEOUT)
         except openai.APIStatusError as error:
             return failures.failure_of_status(error)
         except failures.TRANSPORT_ERRORS as error:
             return failures.failure_of_transport(error)
         if len(body) > MAX_BODY_BYTES:
             return error_reply(ErrorKind.OVERSIZED, http_code=200)
+        outcome = reply_from_body(body, content_type)
+        if not isinstance(outcome, Reply):
+            return outcome
         latency_s = time.perf_counter() - start_s
-        return replace(reply_from_body(body, content_type), latency_s=latency_s, http_code=200)
+        return replace(outcome, latency_s=latency_s, http_code=200)
 
     async def _exchange(self, request: Json) -> tuple[bytes, str]:
         """Body and content type of one response, no more than a little over the largest size."""
-        fields = dict(request)
-        if "max_tokens" in fields:
-            fields[self._token_field] = fields.pop("max_tokens")
         chat = self._connected().chat.completions.with_streaming_response
         body = bytearray()
-        async with chat.create(**fields) as response:
+        async with chat.create(**request) as response:
             async for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
@@ -231,14 +266,6 @@ class OpenAIServer:
                 http_client=http_client(),
             )
         return self._client
-
-    def _wants_newer_token_field(self, outcome: "Reply | Failure") -> bool:
-        return (
-            not isinstance(outcome, Reply)
-            and outcome.http_code == 400
-            and self._token_field == "max_tokens"  # noqa: S105
-            and "max_completion_tokens" in outcome.server_text
-        )
 
     def _note_answer(self, reply: Reply) -> None:
         if reply.is_answer:
@@ -267,12 +294,38 @@ class OpenAIServer:
         if sort in self._seen_failures:
             return
         self._seen_failures.add(sort)
-        words = failure.server_text
-        if self._key != NO_KEY:
-            words = words.replace(self._key, "***")
+        words = self._without_key(failure.server_text)
         code = f", HTTP {failure.http_code}" if failure.http_code else ""
         told = f": {words[:300]}" if words else ""
         logger.warning("%s: first failure %s%s%s", self.model_id, failure.kind, code, told)
+
+    def _without_key(self, words: str) -> str:
+        return words if self._key == NO_KEY else words.replace(self._key, "***")
+
+
+def _rejected_setting(
+    outcome: Reply | Failure, request: Json, rejected: frozenset[str]
+) -> str | None:
+    """The setting that a failure names, if this request used it."""
+    if isinstance(outcome, Reply) or outcome.http_code not in {400, 422}:
+        return None
+    words = outcome.server_text.lower()
+    roles = {message["role"] for message in request["messages"]}
+    content = request["messages"][-1]["content"]
+    used = {
+        "max_tokens": "max_tokens" in request,
+        "temperature": "temperature" in request,
+        "top_p": "top_p" in request,
+        "seed": "seed" in request,
+        "system": "system" in roles,
+        "detail": any("detail" in part.get("image_url", {}) for part in content),
+    }
+    for name, is_used in used.items():
+        # Every server speaks of max_tokens now and then; those that want the new name say it.
+        word = "max_completion_tokens" if name == "max_tokens" else name
+        if is_used and name not in rejected and re.search(rf"\b{word}\b", words):
+            return name
+    return None
 
 
 def _key_from_environment(settings: ServerSettings) -> str:

@@ -76,6 +76,19 @@ CREATE TABLE IF NOT EXISTS drawn(
 """Digests of slices drawn by an evaluation that has not ended; at its end they go into the sample
 list. Made when it is needed, so that a store of the version before is taken as it is."""
 
+_MESSAGES = """
+CREATE TABLE IF NOT EXISTS messages(key TEXT PRIMARY KEY, message TEXT NOT NULL)
+"""
+"""What the server said where a request failed; apart, so that a store of the version before is
+taken as it is."""
+
+_FAILURES = """
+SELECT responses.error_kind, count(*), max(responses.http_code), min(messages.message)
+FROM requests JOIN responses ON responses.key = requests.key
+    LEFT JOIN messages ON messages.key = requests.key
+WHERE responses.status = 'error' GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+
 _COUNTS = """
 SELECT coalesce(responses.status, 'error') AS status,
     CASE WHEN responses.key IS NULL THEN 'not_asked' ELSE responses.error_kind END AS kind, count(*)
@@ -130,6 +143,16 @@ class StoredReply:
     reply: Reply
     model: str
     created_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCount:
+    """Requests that failed in one way, and the words of the server on one of them."""
+
+    kind: ErrorKind
+    n: int
+    http_code: int | None
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +230,13 @@ class ResponseStore:
 
     def put(self, key: str, reply: Reply, *, model: str) -> None:
         """Store one reply, committed on return; an answer stays when an error comes later."""
-        self._db.execute(_PUT, _response_row(key, reply, model))
+        if not reply.message:
+            self._db.execute(_PUT, _response_row(key, reply, model))
+            return
+        with self._transaction():
+            self._db.execute(_PUT, _response_row(key, reply, model))
+            row = (key, _storable(reply.message))
+            self._db.execute("INSERT OR REPLACE INTO messages VALUES (?, ?)", row)
 
     def put_many(self, replies: Iterable[tuple[str, Reply]], *, model: str) -> None:
         """Store replies in one commit: all of them or none."""
@@ -239,6 +268,7 @@ class ResponseStore:
             DuplicateRequestError: Two rows share sample and repeat.
         """
         self._db.execute(_DRAWN)
+        self._db.execute(_MESSAGES)
         self._db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS kept"
             "(sample_id, repeat, PRIMARY KEY(sample_id, repeat)) WITHOUT ROWID"
@@ -295,6 +325,24 @@ class ResponseStore:
     def current_texts(self) -> Iterator[tuple[str, int, str, str]]:
         """(sample_id, repeat, status, reply text) of every current request, in no order."""
         return iter(self._db.execute(_CURRENT_TEXTS))
+
+    def failures(self) -> list[FailureCount]:
+        """Current requests without an answer, by kind, the most frequent first."""
+        self._db.execute(_MESSAGES)
+        return [
+            FailureCount(kind=ErrorKind(kind), n=n, http_code=code, message=message or "")
+            for kind, n, code, message in self._db.execute(_FAILURES)
+        ]
+
+    def n_only_reasoning(self) -> int:
+        """Current replies that hold reasoning and no text."""
+        query = (
+            "SELECT count(*) FROM requests JOIN responses ON responses.key = requests.key "
+            "WHERE responses.status <> 'error' AND responses.text = '' "
+            "AND responses.reasoning <> ''"
+        )
+        (n,) = self._db.execute(query).fetchone()
+        return int(n)
 
     def state(self) -> str:
         """Digest of the current requests and of what came of each."""
