@@ -254,7 +254,7 @@ class Dataset:
 
 
 def found_subject(pattern: str, case_id: str, where: str) -> str:
-    """The subject that the first group of a regular expression finds in a case id.
+    r"""The subject that the first group of a regular expression finds in a case id.
 
     Args:
         pattern: The regular expression.
@@ -266,7 +266,7 @@ def found_subject(pattern: str, case_id: str, where: str) -> str:
             may be left out must not make one subject of all cases without it.
 
     Example:
-        >>> found_subject(r"^(sub-\\d+)_", "sub-01_ses-2", "--subject-pattern")
+        >>> found_subject(r"^(sub-\d+)_", "sub-01_ses-2", "--subject-pattern")
         'sub-01'
     """
     try:

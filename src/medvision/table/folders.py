@@ -84,10 +84,10 @@ def _images_by_case(
         # A whole name that fits comes first: `pancreas_0001` is a case as often as a channel.
         whole = next((name for name in names if name in partners), None)
         if whole is None and channel and base in partners:
-            _add(by_case.setdefault(base, {}), channel.group(1), path, "--images")
+            _add(by_case.setdefault(base, {}), channel.group(1), path, "--images", base)
         else:
             case_id = whole or names[-1]
-            _add(by_case.setdefault(case_id, {}), "image", path, "--images", f"{case_id!r}")
+            _add(by_case.setdefault(case_id, {}), "image", path, "--images", case_id)
     return by_case
 
 
