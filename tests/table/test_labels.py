@@ -60,3 +60,17 @@ def test_target_labels_by_id_or_name():
     assert target_ids("liver tumor, 1", structures) == (6, 1)
     with pytest.raises(UsageError, match="no label 'x'"):
         target_ids("x", structures)
+
+
+@pytest.mark.parametrize("labels", [{"3": ""}, {"1": "liver", "2": "  "}, {"background": 0, "": 1}])
+def test_structures_without_a_name_are_refused(labels):
+    with pytest.raises(UsageError, match="f: expected a name for value"):
+        structures_from_labels(labels, "f")
+
+
+def test_nnunets_ignore_is_known_and_not_asked():
+    found = structures_from_labels({"background": 0, "liver": 1, "ignore": 2}, "f")
+    assert [(s.name, s.values, s.asked) for s in found] == [
+        ("liver", (1,), True),
+        ("ignore", (2,), False),
+    ]

@@ -218,14 +218,7 @@ class Dataset:
             >>> load_dataset("ACDC").subject("patient001_frame12")
             'patient001'
         """
-        match = re.search(self.subject_pattern, case_id)
-        if match is None or not match.groups():
-            msg = (
-                f"{self.name}: subject_pattern {self.subject_pattern!r} finds no subject in case "
-                f"{case_id!r}"
-            )
-            raise UsageError(msg)
-        return match.group(1)
+        return found_subject(self.subject_pattern, case_id, f"{self.name}: subject_pattern")
 
     def label_sets(self) -> dict[str, dict[str, Label]]:
         """Labels of the dataset, its cohorts and its cases, by where they are declared."""
@@ -258,6 +251,36 @@ class Dataset:
         known = [task.id for task in self.tasks if kind in task.asks]
         msg = f"{self.name}: no {kind} task {task_id!r}; known: {', '.join(known) or 'none'}"
         raise UsageError(msg)
+
+
+def found_subject(pattern: str, case_id: str, where: str) -> str:
+    r"""The subject that the first group of a regular expression finds in a case id.
+
+    Args:
+        pattern: The regular expression.
+        case_id: The case.
+        where: Key or option named in errors.
+
+    Raises:
+        UsageError: No regular expression, no group in it, or one that finds no text: a group that
+            may be left out must not make one subject of all cases without it.
+
+    Example:
+        >>> found_subject(r"^(sub-\d+)_", "sub-01_ses-2", "--subject-pattern")
+        'sub-01'
+    """
+    try:
+        match = re.search(pattern, case_id)
+    except re.error as error:
+        msg = f"{where} {pattern!r}: expected a regular expression, found: {error}"
+        raise UsageError(msg) from error
+    if match is None or not match.re.groups or not match.group(1):
+        msg = (
+            f"{where} {pattern!r} finds no subject in case {case_id!r}: its first group, as in "
+            r"'^(sub-\d+)', must match text there"
+        )
+        raise UsageError(msg)
+    return match.group(1)
 
 
 def parse_dataset(text: str, where: str) -> Dataset:

@@ -108,11 +108,21 @@ def _request(options: BuildOptions) -> tuple[BuildRequest, Path]:
 def _own_request(own: OwnOptions) -> BuildRequest:
     name, modality = own.name, own.modality
     if own.nnunet:
+        unused = {"--labels": own.labels, "--masks": own.masks, "--landmarks": own.landmarks}
+        unused["--biometrics"] = own.biometrics
+        given = [option for option, value in unused.items() if value]
+        if given:
+            msg = f"{', '.join(given)} and --nnunet: the nnU-Net folder says it itself; leave out"
+            raise UsageError(msg)
         cases, unpaired = find_nnunet_cases(
-            own.nnunet, target_labels=own.target_labels, modality=modality
+            own.nnunet,
+            target_labels=own.target_labels,
+            modality=modality,
+            subject_pattern=own.subject_pattern,
         )
         name = name or own.nnunet.resolve().name
-        modality = cases[0].images[0].modality if cases else modality
+        found = {image.modality for case in cases for image in case.images}
+        modality = found.pop() if len(found) == 1 else modality  # of PET/CT, neither describes both
     else:
         structures = read_labels(own.labels) if own.labels else ()
         cases, unpaired = find_cases(

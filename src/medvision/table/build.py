@@ -154,7 +154,7 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     on_progress(len(request.cases), len(request.cases), "")
     # Cases that lack a file are listed too: when it turns up, nobody changes sides.
     subjects = [case.subject_id for case in request.cases]
-    subjects += [case.subject_id for case in request.unpaired]
+    subjects += [case.subject_id for case in request.unpaired if case.subject_id]
     counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
     # may do tomorrow: such tables are used, and never called up to date.

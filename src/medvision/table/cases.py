@@ -85,7 +85,12 @@ class CaseSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpaired:
-    """A case that lacks a file, to be listed as a problem."""
+    """A case that lacks a file, to be listed as a problem.
+
+    Attributes:
+        subject_id: It counts for the split, so that nobody changes sides when the file turns up;
+            "" of a file that is no case, such as a mask that no image goes with.
+    """
 
     case_id: str
     subject_id: str

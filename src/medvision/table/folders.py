@@ -1,10 +1,12 @@
 """Cases of a user's own folders: files that pair by case name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
+from medvision.catalog.dataset import found_subject
 from medvision.errors import UsageError
 from medvision.table.cases import (
     IMAGE_SUFFIXES,
@@ -21,63 +23,82 @@ LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")
 _CHANNEL = re.compile(r"_(\d{4})$")
 _IMAGE_WORD = re.compile(r"[-_](image|img)$", re.IGNORECASE)
 _MASK_WORD = re.compile(
-    r"[-_](seg|segmentation|gtv|gt|mask|label|labels|dseg)$",
+    r"[-_.](seg|segmentation|gtv|gt|mask|label|labels|dseg)$",
     re.IGNORECASE,
 )
 _LANDMARK_WORD = re.compile(r"[-_](landmarks?|points|markups)$", re.IGNORECASE)
 
 
 def _listed(
-    folder: Path, suffixes: tuple[str, ...], option: str, *, folders: bool = False
-) -> dict[Path, str]:
-    """Files of a folder with one of the suffixes, and their stems; its folders too if wanted."""
+    folder: Path | None, suffixes: tuple[str, ...], option: str, *, folders: bool = False
+) -> dict[str, Path]:
+    """Stem to file, of a folder's files with one of the suffixes; its folders too if wanted.
+
+    Stems are in Unicode's composed form: one system writes ü as one character, another as two.
+    """
+    if folder is None:
+        return {}
     if not folder.is_dir():
         msg = f"{option}: expected a folder, found none at {folder}"
         raise UsageError(msg)
-    stems = {
-        path: path.name
-        if folders and path.is_dir() and not path.name.startswith(".")
-        else file_stem(path, suffixes)
-        for path in sorted(folder.iterdir())
-    }
-    found = {path: stem for path, stem in stems.items() if stem is not None}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        is_folder = folders and path.is_dir() and not path.name.startswith(".")
+        stem = path.name if is_folder else file_stem(path, suffixes)
+        if stem is None:
+            continue
+        stem = normalize("NFC", stem)
+        _add(found, stem, path, option)
     if not found:
         msg = f"{option}: no file in {folder} ends in one of {', '.join(suffixes)}"
         raise UsageError(msg)
     return found
 
 
-def _images_by_case(folder: Path, modality: str) -> dict[str, tuple[ImageSource, ...]]:
-    channels: dict[str, list[tuple[str, Path]]] = {}
-    for path, stem in _listed(folder, IMAGE_SUFFIXES, "--images", folders=True).items():
-        match = _CHANNEL.search(stem)
-        case_id = stem[: match.start()] if match else _IMAGE_WORD.sub("", stem)
-        channels.setdefault(case_id, []).append((match.group(1) if match else "image", path))
-    return {
-        case_id: tuple(
-            ImageSource(
-                image_id="image" if len(files) == 1 else channel, modality=modality, path=path
-            )
-            for channel, path in files
-        )
-        for case_id, files in channels.items()
-    }
+def _add(found: dict[str, Path], name: str, path: Path, option: str, case_id: str = "") -> None:
+    if name in found:
+        msg = f"{option}: {path.name} and {found[name].name} both name case {case_id or name!r}"
+        raise UsageError(msg)
+    found[name] = path
+
+
+def _names(stem: str, word: re.Pattern[str]) -> tuple[str, str]:
+    """The cases that a stem may be of: as it stands, and without its last word (`_seg`)."""
+    return stem, word.sub("", stem)
+
+
+def _images_by_case(
+    images: Mapping[str, Path], partners: Collection[str]
+) -> dict[str, dict[str, Path]]:
+    """Case id to its images by channel; "image" where the name states no channel.
+
+    Args:
+        images: Stem to file.
+        partners: Every case that a mask or a landmark file may be of.
+    """
+    by_case: dict[str, dict[str, Path]] = {}
+    for stem, path in images.items():
+        names = _names(stem, _IMAGE_WORD)
+        channel = _CHANNEL.search(stem)
+        base = stem[: channel.start()] if channel else stem
+        # A whole name that fits comes first: `pancreas_0001` is a case as often as a channel.
+        whole = next((name for name in names if name in partners), None)
+        if whole is None and channel and base in partners:
+            _add(by_case.setdefault(base, {}), channel.group(1), path, "--images", base)
+        else:
+            case_id = whole or names[-1]
+            _add(by_case.setdefault(case_id, {}), "image", path, "--images", case_id)
+    return by_case
 
 
 def _by_case(
-    folder: Path | None, *, suffixes: tuple[str, ...], word: re.Pattern[str], option: str
+    stems: Mapping[str, Path], cases: Collection[str], word: re.Pattern[str], option: str
 ) -> dict[str, Path]:
-    """Case id to file, or to a folder of masks. A stem's last word (such as `_seg`) is dropped."""
+    """Case id to mask or landmark file: the whole name first, then without its last word."""
     by_case: dict[str, Path] = {}
-    if folder is None:
-        return by_case
-    folders = suffixes == IMAGE_SUFFIXES  # masks may be one; a landmark file never is
-    for path, stem in _listed(folder, suffixes, option, folders=folders).items():
-        case_id = word.sub("", stem)
-        if case_id in by_case:
-            msg = f"{option}: {path.name} and {by_case[case_id].name} both name case {case_id!r}"
-            raise UsageError(msg)
-        by_case[case_id] = path
+    for stem, path in stems.items():
+        names = _names(stem, word)
+        _add(by_case, next((name for name in names if name in cases), names[-1]), path, option)
     return by_case
 
 
@@ -100,9 +121,10 @@ def find_cases(
 ) -> tuple[list[CaseSource], list[Unpaired]]:
     """Pair the files of a user's folders by case name.
 
-    Understood: nnU-Net's `_0000` channels, `_image` on images, `-seg`, `_gtv`, `_mask`, `_label`
-    and the like on masks. Below the image folder a folder is a DICOM series; below the mask folder
-    it is a case with one file per structure, or with one DICOM segmentation.
+    Names that are equal pair first. Else these are understood: nnU-Net's `_0000` channels, `_image`
+    on images, `-seg`, `.seg`, `_gtv`, `_mask`, `_label` and the like on masks. Below the image
+    folder a folder is a DICOM series; below the mask folder it is a case with one file per
+    structure, or with one DICOM segmentation.
 
     Args:
         folders: Where the files are.
@@ -116,36 +138,51 @@ def find_cases(
         The complete cases in order of their ids, and those that lack a file.
 
     Raises:
-        UsageError: A folder is missing or has no file, or two files name one case.
+        UsageError: A folder is missing or has no file, two files name one case, or the pattern
+            finds no subject in one.
     """
-    images = _images_by_case(folders.images, modality)
-    masks = _by_case(folders.masks, suffixes=IMAGE_SUFFIXES, word=_MASK_WORD, option="--masks")
-    landmarks = _by_case(
-        folders.landmarks, suffixes=LANDMARK_SUFFIXES, word=_LANDMARK_WORD, option="--landmarks"
-    )
+    images = _listed(folders.images, IMAGE_SUFFIXES, "--images", folders=True)
+    masks = _listed(folders.masks, IMAGE_SUFFIXES, "--masks", folders=True)
+    landmarks = _listed(folders.landmarks, LANDMARK_SUFFIXES, "--landmarks")
+    partners = {name for stem in masks for name in _names(stem, _MASK_WORD)}
+    partners |= {name for stem in landmarks for name in _names(stem, _LANDMARK_WORD)}
+    channels = _images_by_case(images, partners)
+    masks = _by_case(masks, channels, _MASK_WORD, "--masks")
+    landmarks = _by_case(landmarks, channels, _LANDMARK_WORD, "--landmarks")
     sides: list[tuple[str, Path | None, Mapping[str, object]]] = [
-        ("image", folders.images, images),
+        ("image", folders.images, channels),
         ("mask", folders.masks, masks),
         ("landmark file", folders.landmarks, landmarks),
     ]
     cases, unpaired = [], []
-    for case_id in sorted({*images, *masks, *landmarks}):
-        subject_id = _subject(case_id, subject_pattern)
+    for case_id in sorted({*channels, *masks, *landmarks}):
         lacks = [
             f"no {what} in {folder}"
             for what, folder, found in sides
             if folder and case_id not in found
         ]
+        # Without an image it may be no case at all, but a file by another name: no subject then.
+        subject_id = case_id if case_id in channels else ""
+        if subject_pattern and subject_id:
+            subject_id = found_subject(subject_pattern, case_id, "--subject-pattern")
         if lacks:
             message = f"case {case_id}: {', '.join(lacks)}; files pair by case name"
             unpaired.append(Unpaired(case_id=case_id, subject_id=subject_id, message=message))
             continue
+        files = channels[case_id]
         cases.append(
             CaseSource(
                 case_id=case_id,
                 cohort="",
                 subject_id=subject_id,
-                images=images[case_id],
+                images=tuple(
+                    ImageSource(
+                        image_id="image" if len(files) == 1 else channel,
+                        modality=modality,
+                        path=path,
+                    )
+                    for channel, path in files.items()
+                ),
                 mask=masks.get(case_id),
                 landmarks=landmarks.get(case_id),
                 structures=structures,
@@ -153,13 +190,3 @@ def find_cases(
             )
         )
     return cases, unpaired
-
-
-def _subject(case_id: str, pattern: str) -> str:
-    if not pattern:
-        return case_id
-    match = re.search(pattern, case_id)
-    if match is None or not match.groups():
-        msg = f"--subject-pattern {pattern!r}: no group matches in case {case_id!r}"
-        raise UsageError(msg)
-    return match.group(1)

@@ -9,6 +9,9 @@ from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.table.cases import Structure
 
+NNUNET_IGNORE = "ignore"
+"""nnU-Net's word for voxels that are left out of training: it names no structure."""
+
 
 def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Structure, ...]:
     """Structures from a label declaration.
@@ -16,7 +19,8 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
     Args:
         labels: Either id to name (`{"1": "liver"}`) or, as nnU-Net writes it, name to id or to a
             list of ids (`{"background": 0, "whole tumor": [1, 2]}`). With any list, structures may
-            overlap and get label ids 1, 2, … in declared order.
+            overlap and get label ids 1, 2, … in declared order. There `ignore` is a reserved
+            word: voxels that nobody has looked at, so nothing is asked of them.
         where: File named in errors.
 
     Raises:
@@ -28,17 +32,27 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
         >>> liver.name, liver.label_id
         ('liver', 1)
     """
-    if all(re.fullmatch(r"\d+", key) for key in labels):
+    by_id = all(re.fullmatch(r"\d+", key) for key in labels)
+    if by_id:
         names = decoded(dict[str, str], labels, where)
         entries: list[tuple[str, tuple[int, ...]]]
         entries = [(name, (int(label_id),)) for label_id, name in names.items()]
     else:
         lists = {name: ids if isinstance(ids, list) else [ids] for name, ids in labels.items()}
         entries = list(decoded(dict[str, NonEmpty[Count]], lists, where).items())
+    unnamed = [values for name, values in entries if not name.strip()]
+    if unnamed:
+        msg = f"{where}: expected a name for value {unnamed[0][0]}, found an empty one"
+        raise UsageError(msg)
     entries = [(name, values) for name, values in entries if values != (0,)]
     overlapping = any(len(values) > 1 for _, values in entries)
     structures = tuple(
-        Structure(label_id=rank if overlapping else values[0], name=name.strip(), values=values)
+        Structure(
+            label_id=rank if overlapping else values[0],
+            name=name.strip(),
+            values=values,
+            asked=by_id or name.strip() != NNUNET_IGNORE,
+        )
         for rank, (name, values) in enumerate(entries, start=1)
     )
     for what in ("label_id", "name"):

@@ -6,7 +6,13 @@ from typing import Any
 
 from medvision.declarations import decoded, read_json
 from medvision.errors import UsageError
-from medvision.table.cases import CaseSource, ImageSource, Unpaired
+from medvision.table.cases import (
+    IMAGE_SUFFIXES,
+    CaseSource,
+    ImageSource,
+    Unpaired,
+    file_stem,
+)
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import structures_from_labels, target_ids
 
@@ -30,7 +36,7 @@ _MODALITY_WORDS = {
 
 
 def find_nnunet_cases(
-    folder: Path, *, target_labels: str = "", modality: str = ""
+    folder: Path, *, target_labels: str = "", modality: str = "", subject_pattern: str = ""
 ) -> tuple[list[CaseSource], list[Unpaired]]:
     """Cases of an nnU-Net raw dataset: `dataset.json`, `imagesTr`, `labelsTr`.
 
@@ -38,6 +44,7 @@ def find_nnunet_cases(
         folder: The `DatasetXXX_Name` folder.
         target_labels: As `--target-labels`.
         modality: Used where `channel_names` says none of CT, MRI, PET, US, XR.
+        subject_pattern: As `--subject-pattern`.
 
     Raises:
         DeclarationError: No dataset.json, or its labels or channels are none.
@@ -55,17 +62,26 @@ def find_nnunet_cases(
         modality=modality,
         structures=structures,
         target_labels=target_ids(target_labels, structures),
+        subject_pattern=subject_pattern,
     )
     named = []
     for case in cases:
         images = []
-        for rank, image in enumerate(case.images):
-            name = channels.get(str(rank), "")
+        for image in case.images:
+            # By the file's own number, not its rank: where one channel is missing, the others keep
+            # their names. A file without a number is the one channel there is.
+            stem = str(file_stem(image.path, IMAGE_SUFFIXES))
+            number = stem.removeprefix(f"{case.case_id}_") if stem != case.case_id else "0"
+            name = channels.get(str(int(number)), "") if number.isdecimal() else ""
             found = modality or _MODALITY_WORDS.get(name.upper(), "")
             if not found:
                 msg = f"channel {name!r} of dataset.json names no modality; add --modality"
                 raise UsageError(msg)
-            image_id = "image" if len(case.images) == 1 else name or image.image_id
+            image_id = name or image.image_id
+            if list(channels.values()).count(name) > 1:  # two of one name stay apart by number
+                image_id = f"{name} {number}"
+            if len(case.images) == 1 and len(channels) <= 1:
+                image_id = "image"
             images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
         named.append(replace(case, images=tuple(images)))
     return named, unpaired
