@@ -5,10 +5,8 @@ import pyarrow as pa
 import pytest
 
 from medvision.annotate import native_region_table, region_table
+from medvision.annotate.columns import COMPONENT_COLUMNS, REGION_COLUMNS, SLICE_COLUMNS
 from medvision.annotate.regions import (
-    COMPONENT_COLUMNS,
-    REGION_COLUMNS,
-    SLICE_COLUMNS,
     LabelMapShapeError,
     LabelRangeError,
     LabelTypeError,
