@@ -132,7 +132,10 @@ def group_average(
     cell_keys = [*group_keys, *([] if "label" in group_keys else ["label"])]
     added = [name for name in scores.column_names if name in ADDED_COLUMNS]
     scores = scores.select(list(dict.fromkeys([*keys, *_READ_COLUMNS, *added])))
-    scores = scores.filter(pa.array(_is_averaged(scores)))
+    anatomy = grouped(scores, ["anatomy_group"])
+    named = anatomy.keys["anatomy_group"].to_pylist()
+    averaged = np.array([group is not None and is_averaged(group) for group in named], dtype=bool)
+    scores = scores.filter(pa.array(averaged[anatomy.code]))
     labels = grouped(scores, cell_keys)
     n_of_label = np.bincount(labels.code, minlength=len(labels))
     scores = scores.filter(pa.array(n_of_label[labels.code] >= min_samples))
@@ -154,14 +157,6 @@ def _key_columns(scores: pa.Table, by: Sequence[str]) -> list[str]:
     keys = list(dict.fromkeys([*by, *ALWAYS_BY]))
     require_columns(scores, [*keys, *_READ_COLUMNS], "scores")
     return keys
-
-
-def _is_averaged(scores: pa.Table) -> BoolArray:
-    """Rows whose anatomy group takes part in averages."""
-    encoded = grouped(scores, ["anatomy_group"])
-    named = encoded.keys["anatomy_group"].to_pylist()
-    averaged = np.array([group is not None and is_averaged(group) for group in named], dtype=bool)
-    return np.asarray(averaged[encoded.code])
 
 
 def _aggregate(

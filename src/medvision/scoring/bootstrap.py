@@ -121,7 +121,11 @@ def subject_intervals(
         batch = spread[start : start + _GROUPS_AT_ONCE]
         resampled = _resampled([groups[at] for at in batch], ratios, n_resamples, seed)
         for at, of_group in zip(batch, resampled, strict=True):
-            ends.low[at], ends.high[at] = _percentiles(of_group)
+            ordered = np.sort(of_group, axis=-1)  # NaN last
+            n_defined = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)
+            tail = (1 - LEVEL_FRAC) / 2
+            ends.low[at] = _order_statistic(ordered, n_defined, tail)
+            ends.high[at] = _order_statistic(ordered, n_defined, 1 - tail)
     return ends
 
 
@@ -185,19 +189,10 @@ def _resampled_sums(counts: FloatArray, cell: Cell) -> FloatArray:
     return sums
 
 
-def _percentiles(resampled: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ends of the intervals along the last axis, NaN left out; linear between order statistics."""
-    ordered = np.sort(resampled, axis=-1)  # NaN last
-    n_defined = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)
-    tail = (1 - LEVEL_FRAC) / 2
-    return _order_statistic(ordered, n_defined, tail), _order_statistic(
-        ordered, n_defined, 1 - tail
-    )
-
-
 def _order_statistic(
     ordered: FloatArray, n_defined: npt.NDArray[np.int64], quantile: float
 ) -> FloatArray:
+    """Quantile along the last axis, NaN left out; linear between order statistics."""
     position = np.maximum(n_defined - 1, 0) * quantile
     below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, np.maximum(n_defined - 1, 0))

@@ -21,7 +21,7 @@ from medvision.models.run_folder import (
     store_path,
 )
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
-from medvision.models.store import ResponseStore, StoredReply
+from medvision.models.store import ResponseStore
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
@@ -103,19 +103,16 @@ def judge_questions(run: Path) -> Iterator[Question]:
         for stored in store.current_replies():
             status = status_of.get((stored.sample_id, stored.repeat), "error")
             if status not in NOT_JUDGED and stored.reply.text.strip():
-                yield _question(samples[stored.sample_id], stored)
-
-
-def _question(sample: Sample, stored: StoredReply) -> Question:
-    return Question(
-        sample=sample,
-        prompt_text=judge_prompt(sample, stored.reply.text),
-        image_png=None,
-        pixel_sha256="",
-        pixel_shape=(),
-        style=Style.DIRECT,
-        repeat=stored.repeat,
-    )
+                sample = samples[stored.sample_id]
+                yield Question(
+                    sample=sample,
+                    prompt_text=judge_prompt(sample, stored.reply.text),
+                    image_png=None,
+                    pixel_sha256="",
+                    pixel_shape=(),
+                    style=Style.DIRECT,
+                    repeat=stored.repeat,
+                )
 
 
 def read_scores(run: Path) -> pa.Table:

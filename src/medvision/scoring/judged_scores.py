@@ -1,7 +1,7 @@
 """What a judge read, as further columns of `scores.parquet`."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from medvision.models.run_folder import (
     store_path,
     write_parquet,
 )
-from medvision.models.store import ResponseStore, StoredReply
+from medvision.models.store import ResponseStore
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import samples_from_table
@@ -119,25 +119,30 @@ def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:
     if "judged_status" not in scores.column_names:
         return []
     asked = scores.filter(pc.is_valid(scores["judged_status"]))
-    tasks = sorted(set(asked["task"].to_pylist()))
-    return [_summary(asked.filter(pc.equal(asked["task"], task)), task) for task in tasks]
-
-
-def _summary(rows: pa.Table, task: str) -> JudgedSummary:
-    statuses = rows["judged_status"].to_pylist()
-    return JudgedSummary(
-        task=task,
-        n=len(statuses),
-        n_read=statuses.count("ok"),
-        n_error=statuses.count("error"),
-        iou_mean_judged=pc.mean(rows["iou_judged"]).as_py(),
-        relative_error_mean_judged=pc.mean(rows["relative_error_judged"]).as_py(),
-    )
+    summaries = []
+    for task in sorted(set(asked["task"].to_pylist())):
+        rows = asked.filter(pc.equal(asked["task"], task))
+        statuses = rows["judged_status"].to_pylist()
+        summaries.append(
+            JudgedSummary(
+                task=task,
+                n=len(statuses),
+                n_read=statuses.count("ok"),
+                n_error=statuses.count("error"),
+                iou_mean_judged=pc.mean(rows["iou_judged"]).as_py(),
+                relative_error_mean_judged=pc.mean(rows["relative_error_judged"]).as_py(),
+            )
+        )
+    return summaries
 
 
 def _judged_rows(run: Path) -> Mapping[RowKey, dict[str, object]]:
     """Scores of the judge's replies by sample and repeat."""
-    replies = {(one.sample_id, one.repeat): one for one in _current(run)}
+    # A judge's reply counts only while the run's reply that it was shown is still the present one.
+    prompts = {(q.sample.sample_id, q.repeat): q.prompt_text for q in judge_questions(run)}
+    with ResponseStore(judge_store_path(run)) as store:
+        stored_replies = {(one.sample_id, one.repeat): one for one in store.current_replies()}
+    replies = {key: one for key, one in stored_replies.items() if prompts.get(key) == one.prompt}
     if not replies:
         return {}
     samples = read_samples(run)
@@ -157,12 +162,3 @@ def _judged_rows(run: Path) -> Mapping[RowKey, dict[str, object]]:
     columns = scored.select(["sample_id", "repeat", *_SOURCES]).to_pylist()
     rows = {(row["sample_id"], row["repeat"]): row for row in columns}
     return {key: row for key, row in rows.items() if key in replies}
-
-
-def _current(run: Path) -> Iterator[StoredReply]:
-    """The judge's replies about the run's present replies."""
-    prompts = {(q.sample.sample_id, q.repeat): q.prompt_text for q in judge_questions(run)}
-    with ResponseStore(judge_store_path(run)) as store:
-        for stored in store.current_replies():
-            if prompts.get((stored.sample_id, stored.repeat)) == stored.prompt:
-                yield stored

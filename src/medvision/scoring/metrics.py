@@ -6,9 +6,9 @@ frame whose axes are scaled copies.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from functools import partial
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -95,24 +95,126 @@ def answer_rule(task: Task) -> str:
     return f"{TASKS[task].n_values} {SCORERS[task].answer_rule}"
 
 
-def _box_measures(truth: FloatArray, values: FloatArray) -> Measures:
-    truth_wh, value_wh = truth[:, 2:] - truth[:, :2], values[:, 2:] - values[:, :2]
-    low = np.maximum(truth[:, :2], values[:, :2])
-    high = np.minimum(truth[:, 2:], values[:, 2:])
-    overlap_wh = np.maximum(high - low, 0.0)
-    intersection = _product(overlap_wh)
-    both = _product(truth_wh) + _product(value_wh)
-    undefined = np.full(len(truth), np.nan)
-    return Measures(
-        iou=intersection / (both - intersection),
-        precision=_covered(overlap_wh, value_wh),
-        recall=_covered(overlap_wh, truth_wh),
-        f1=2 * intersection / both,
-        absolute_errors=np.empty((len(truth), 0)),
-        absolute_error=undefined,
-        relative_error=undefined,
-        exact=undefined,
-    )
+class Scorer(ABC):
+    """How answers of one task are measured.
+
+    Attributes:
+        truth_rule: What `is_valid_truth` asks, after the number of values.
+        answer_rule: What `is_valid_answer` asks, after the number of values.
+        least_relative_truth: Truths under this have no relative error, nor has 0.
+    """
+
+    truth_rule: str
+    answer_rule: str
+    least_relative_truth: float = 0.0
+
+    @abstractmethod
+    def measures(self, truth: FloatArray, values: FloatArray) -> Measures:
+        """Metrics of (n, values) truths and complete answers."""
+
+    @abstractmethod
+    def is_valid_truth(self, truth: FloatArray) -> BoolArray:
+        """(n, values) to (n,)."""
+
+    @abstractmethod
+    def is_valid_answer(self, values: FloatArray) -> BoolArray:
+        """(n, values) to (n,)."""
+
+
+class Boxes(Scorer):
+    """Boxes, measured by how much they share."""
+
+    truth_rule = "numbers x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1"
+    answer_rule = "finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1"
+    least_relative_truth = math.inf
+
+    def measures(self, truth: FloatArray, values: FloatArray) -> Measures:
+        """Shares of overlap; a box has no error."""
+        truth_wh, value_wh = truth[:, 2:] - truth[:, :2], values[:, 2:] - values[:, :2]
+        low = np.maximum(truth[:, :2], values[:, :2])
+        high = np.minimum(truth[:, 2:], values[:, 2:])
+        overlap_wh = np.maximum(high - low, 0.0)
+        intersection = _product(overlap_wh)
+        both = _product(truth_wh) + _product(value_wh)
+        undefined = np.full(len(truth), np.nan)
+        return Measures(
+            iou=intersection / (both - intersection),
+            precision=_covered(overlap_wh, value_wh),
+            recall=_covered(overlap_wh, truth_wh),
+            f1=2 * intersection / both,
+            absolute_errors=np.empty((len(truth), 0)),
+            absolute_error=undefined,
+            relative_error=undefined,
+            exact=undefined,
+        )
+
+    def is_valid_truth(self, truth: FloatArray) -> BoolArray:
+        """With an area, inside the picture."""
+        low, high = -EDGE_TOLERANCE_FRAC, 1 + EDGE_TOLERANCE_FRAC
+        inside = np.all((truth >= low) & (truth <= high), axis=1)  # NaN compares false
+        wh = np.where(inside[:, None], truth[:, 2:] - truth[:, :2], 0.0)
+        return np.asarray(np.all(wh > 0, axis=1) & (_product(wh) > 0))
+
+    def is_valid_answer(self, values: FloatArray) -> BoolArray:
+        """Corners in order; a side may be 0 and a corner outside."""
+        return np.asarray(_is_finite(values) & np.all(values[:, 2:] >= values[:, :2], axis=1))
+
+
+class Sizes(Scorer):
+    """Numbers of at least 0, measured by how far off they are."""
+
+    truth_rule = "finite number(s) ≥ 0"
+    answer_rule = "finite number(s)"
+
+    def __init__(self, *, least_relative_truth: float = 0.0) -> None:
+        self.least_relative_truth = least_relative_truth
+
+    def measures(self, truth: FloatArray, values: FloatArray) -> Measures:
+        """Errors, and shares of the truth where it allows them."""
+        errors = np.abs(values - truth)
+        smallest = truth.min(axis=1)
+        has_relative = (smallest > 0) & (smallest >= self.least_relative_truth)
+        relative = np.full(len(truth), np.nan)
+        relative[has_relative] = np.mean(errors[has_relative] / truth[has_relative], axis=1)
+        undefined = np.full(len(truth), np.nan)
+        return Measures(
+            iou=undefined,
+            precision=undefined,
+            recall=undefined,
+            f1=undefined,
+            absolute_errors=errors,
+            absolute_error=errors.mean(axis=1),
+            relative_error=relative,
+            exact=undefined,
+        )
+
+    def is_valid_truth(self, truth: FloatArray) -> BoolArray:
+        """At least 0."""
+        return np.asarray(_is_finite(truth) & np.all(truth >= 0, axis=1))
+
+    def is_valid_answer(self, values: FloatArray) -> BoolArray:
+        """A negative answer is wrong, not unreadable."""
+        return _is_finite(values)
+
+
+class WholeNumbers(Sizes):
+    """Whole numbers of at least 0: an answer is right or not, beside how far off it is."""
+
+    truth_rule = "whole number(s) ≥ 0"
+    answer_rule = "whole number(s)"
+
+    def measures(self, truth: FloatArray, values: FloatArray) -> Measures:
+        """Those of sizes, and whether the answer is the truth."""
+        exact = np.all(values == truth, axis=1).astype(np.float64)
+        return replace(super().measures(truth, values), exact=exact)
+
+    def is_valid_truth(self, truth: FloatArray) -> BoolArray:
+        """At least 0 and whole."""
+        return np.asarray(super().is_valid_truth(truth) & np.all(truth == np.rint(truth), axis=1))
+
+    def is_valid_answer(self, values: FloatArray) -> BoolArray:
+        """As of a truth."""
+        return self.is_valid_truth(values)
 
 
 def _covered(overlap_wh: FloatArray, wh: FloatArray) -> FloatArray:
@@ -129,101 +231,18 @@ def _product(wh: FloatArray) -> FloatArray:
         return np.asarray(wh[:, 0] * wh[:, 1])
 
 
-def _box_is_true(truth: FloatArray) -> BoolArray:
-    low, high = -EDGE_TOLERANCE_FRAC, 1 + EDGE_TOLERANCE_FRAC
-    inside = np.all((truth >= low) & (truth <= high), axis=1)  # NaN compares false
-    wh = np.where(inside[:, None], truth[:, 2:] - truth[:, :2], 0.0)
-    return np.asarray(np.all(wh > 0, axis=1) & (_product(wh) > 0))
-
-
-def _box_is_measurable(values: FloatArray) -> BoolArray:
-    return np.asarray(_is_finite(values) & np.all(values[:, 2:] >= values[:, :2], axis=1))
-
-
-def _error_measures(
-    truth: FloatArray, values: FloatArray, *, least_relative_truth: float, is_whole: bool
-) -> Measures:
-    errors = np.abs(values - truth)
-    smallest = truth.min(axis=1)
-    has_relative = (smallest > 0) & (smallest >= least_relative_truth)
-    relative = np.full(len(truth), np.nan)
-    relative[has_relative] = np.mean(errors[has_relative] / truth[has_relative], axis=1)
-    undefined = np.full(len(truth), np.nan)
-    return Measures(
-        iou=undefined,
-        precision=undefined,
-        recall=undefined,
-        f1=undefined,
-        absolute_errors=errors,
-        absolute_error=errors.mean(axis=1),
-        relative_error=relative,
-        exact=(errors == 0).all(axis=1).astype(np.float64) if is_whole else undefined,
-    )
-
-
 def _is_finite(values: FloatArray) -> BoolArray:
     return np.asarray(np.all(np.isfinite(values), axis=1))
 
 
-def _is_size(values: FloatArray) -> BoolArray:
-    return np.asarray(_is_finite(values) & np.all(values >= 0, axis=1))
-
-
-def _is_number(values: FloatArray) -> BoolArray:
-    return np.asarray(_is_size(values) & np.all(values == np.rint(values), axis=1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scorer:
-    """How answers of one task are measured.
-
-    Attributes:
-        measures: (n, values) truths and complete answers to metrics.
-        is_valid_truth: (n, values) to (n,).
-        is_valid_answer: (n, values) to (n,).
-        truth_rule: What `is_valid_truth` asks, after the number of values.
-        answer_rule: What `is_valid_answer` asks, after the number of values.
-        least_relative_truth: Truths under this have no relative error, nor has 0.
-    """
-
-    measures: Callable[[FloatArray, FloatArray], Measures]
-    is_valid_truth: Callable[[FloatArray], BoolArray]
-    is_valid_answer: Callable[[FloatArray], BoolArray]
-    truth_rule: str
-    answer_rule: str
-    least_relative_truth: float = 0.0
-
-
-def _sizes(*, least_relative_truth: float = 0.0, is_whole: bool = False) -> Scorer:
-    """Numbers of at least 0, measured by how far off they are."""
-    kind = "whole" if is_whole else "finite"
-    return Scorer(
-        measures=partial(
-            _error_measures, least_relative_truth=least_relative_truth, is_whole=is_whole
-        ),
-        is_valid_truth=_is_number if is_whole else _is_size,
-        is_valid_answer=_is_number if is_whole else _is_finite,
-        truth_rule=f"{kind} number(s) ≥ 0",
-        answer_rule=f"{kind} number(s)",
-        least_relative_truth=least_relative_truth,
-    )
-
-
 SCORERS: Mapping[Task, Scorer] = MappingProxyType(
     {
-        Task.DETECTION: Scorer(
-            measures=_box_measures,
-            is_valid_truth=_box_is_true,
-            is_valid_answer=_box_is_measurable,
-            truth_rule="numbers x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1",
-            answer_rule="finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1",
-            least_relative_truth=math.inf,
-        ),
-        Task.TUMOR_LESION: _sizes(),
+        Task.DETECTION: Boxes(),
+        Task.TUMOR_LESION: Sizes(),
         # mm or degrees; the paper leaves angles and distances near 0 out of relative errors too
-        Task.ANGLE_DISTANCE: _sizes(least_relative_truth=0.1),
-        Task.AREA: _sizes(),
-        Task.COUNT: _sizes(is_whole=True),
+        Task.ANGLE_DISTANCE: Sizes(least_relative_truth=0.1),
+        Task.AREA: Sizes(),
+        Task.COUNT: WholeNumbers(),
     }
 )
 """The behaviour of this stage for every task."""
@@ -239,7 +258,9 @@ def image_diagonal_mm(
     """Physical length of slices' diagonals, the scale of nMAE: arrays of one shape to that shape.
 
     Example:
-        height_px=300, width_px=400, spacing 0.5 mm both ways: 250 mm.
+        >>> side_mm = {"spacing_y_mm": 0.5, "spacing_x_mm": 0.5}
+        >>> float(image_diagonal_mm(height_px=300, width_px=400, **side_mm))
+        250.0
     """
     height_mm = np.multiply(height_px, spacing_y_mm, dtype=np.float64)
     width_mm = np.multiply(width_px, spacing_x_mm, dtype=np.float64)

@@ -1,6 +1,5 @@
 """The score of one answer."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,36 +70,34 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
         InvalidAnswerError: The status is ok but the values are no complete answer of the task.
 
     Example:
-        score("ad", 40.0, Answer(status="ok", values=(30.0,))) has an absolute_error of 10.0
-        and a relative_error of 0.25.
+        >>> row = score("ad", 40.0, Answer(status=AnswerStatus.OK, values=(30.0,)))
+        >>> row.absolute_error, row.relative_error
+        (10.0, 0.25)
     """
     task = known_task(task)
-    truth_row = _valid_truth(task, truth)
+    n_values = TASKS[task].n_values
+    truth_row = _row(truth, accepts_number=n_values == 1)
+    if (
+        truth_row is None
+        or truth_row.shape[1] != n_values
+        or not is_valid_truth(task, truth_row)[0]
+    ):
+        msg = f"truth of task {task}: expected {truth_rule(task)}; found {truth!r}"
+        raise InvalidTruthError(msg)
     status = str(answer.status)
     if status != AnswerStatus.OK:
         return ScoreRow(status=status)
-    measured = measures(task, truth_row, _valid_values(task, answer.values))
+    row = _row(answer.values, accepts_number=False)
+    if row is None or row.shape[1] != n_values or not is_valid_answer(task, row)[0]:
+        msg = f"ok answer of task {task}: expected {answer_rule(task)}; found {answer.values!r}"
+        raise InvalidAnswerError(msg)
+    measured = measures(task, truth_row, row)
+    numbers = {name: float(getattr(measured, name)[0]) for name in METRICS}
     return ScoreRow(
         status=status,
-        **{name: _number(getattr(measured, name)) for name in METRICS},
+        **{name: None if np.isnan(value) else value for name, value in numbers.items()},
         absolute_errors=tuple(measured.absolute_errors[0].tolist()),
     )
-
-
-def _valid_truth(task: Task, truth: npt.ArrayLike) -> FloatArray:
-    row = _row(truth, accepts_number=TASKS[task].n_values == 1)
-    if row is None or row.shape[1] != TASKS[task].n_values or not is_valid_truth(task, row)[0]:
-        msg = f"truth of task {task}: expected {truth_rule(task)}; found {truth!r}"
-        raise InvalidTruthError(msg)
-    return row
-
-
-def _valid_values(task: Task, values: Sequence[float]) -> FloatArray:
-    row = _row(values, accepts_number=False)
-    if row is None or row.shape[1] != TASKS[task].n_values or not is_valid_answer(task, row)[0]:
-        msg = f"ok answer of task {task}: expected {answer_rule(task)}; found {values!r}"
-        raise InvalidAnswerError(msg)
-    return row
 
 
 def _row(numbers: npt.ArrayLike, *, accepts_number: bool) -> FloatArray | None:
@@ -112,8 +109,3 @@ def _row(numbers: npt.ArrayLike, *, accepts_number: bool) -> FloatArray | None:
     if array.ndim == 1 or (array.ndim == 0 and accepts_number):
         return array.reshape(1, -1)
     return None
-
-
-def _number(column: FloatArray) -> float | None:
-    value = float(column[0])
-    return None if np.isnan(value) else value

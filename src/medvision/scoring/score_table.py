@@ -197,11 +197,14 @@ def _reading(truth: _Truth, answers: pa.Table, prefix: str) -> _Reading:
         for name in METRICS:
             metrics[name][rows] = getattr(measured, name)
         errors[rows, : measured.absolute_errors.shape[1]] = measured.absolute_errors
+    n_errors = np.sum(~np.isnan(errors), axis=1)
     return _Reading(
         status=status,
         values=_lists(lists.flat, lists.start, np.where(ok, lists.length, 0), null=None),
         metrics=metrics,
-        absolute_errors=_error_lists(errors),
+        absolute_errors=_lists(
+            errors.ravel(), np.arange(len(errors)) * 2, n_errors, null=n_errors == 0
+        ),
     )
 
 
@@ -253,12 +256,6 @@ def _lists(
     return pa.ListArray.from_arrays(
         pa.array(offsets), pa.array(flat[np.arange(len(shift)) + shift]), mask=mask
     )
-
-
-def _error_lists(errors: FloatArray) -> pa.Array:
-    """List column of (n, 2) errors: each row's numbers, null where there are none."""
-    length = np.sum(~np.isnan(errors), axis=1)
-    return _lists(errors.ravel(), np.arange(len(errors)) * 2, length, null=length == 0)
 
 
 def _nullable(column: FloatArray) -> pa.Array:

@@ -6,7 +6,6 @@ import pyarrow as pa
 from medvision.scoring.bootstrap import Cell, RatioTerms, SubjectGroup
 from medvision.scoring.columns import IndexArray
 from medvision.scoring.grouping import Groups, dense, grouped
-from medvision.scoring.metrics import FloatArray
 from medvision.scoring.terms import RATIO_METRICS, TERMS, ScoreColumns
 
 SUBJECT_COLUMNS = ("dataset", "subject_id")
@@ -35,7 +34,9 @@ def subject_groups(
     subjects = grouped(scores, SUBJECT_COLUMNS)
     n_subjects = len(subjects)
     pairs, pair_of_row = dense(cells.code * n_subjects + subjects.code, len(cells) * n_subjects)
-    sums = _term_sums(columns, pair_of_row, len(pairs))
+    sums = np.empty((len(pairs), len(TERMS)))
+    for at, term in enumerate(TERMS.values()):
+        sums[:, at] = np.bincount(pair_of_row, weights=term(columns), minlength=len(pairs))
     cell_of_pair, subject_of_pair = np.divmod(pairs, max(n_subjects, 1))
     position, n_of_group = _positions(
         group_of_cell(groups, cells)[cell_of_pair], subject_of_pair, len(groups)
@@ -49,14 +50,6 @@ def subject_groups(
         SubjectGroup(n_subjects=int(n), cells=tuple(of_group))
         for n, of_group in zip(n_of_group, held, strict=True)
     ]
-
-
-def _term_sums(columns: ScoreColumns, code: IndexArray, n_codes: int) -> FloatArray:
-    """(codes, terms) sums over rows of equal code."""
-    sums = np.empty((n_codes, len(TERMS)))
-    for at, term in enumerate(TERMS.values()):
-        sums[:, at] = np.bincount(code, weights=term(columns), minlength=n_codes)
-    return sums
 
 
 def _positions(

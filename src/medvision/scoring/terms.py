@@ -109,22 +109,20 @@ Term = Callable[[ScoreColumns], npt.NDArray[np.float64] | BoolArray]
 """A number for each row, to be summed."""
 
 
-def _sum_of(name: str) -> Term:
-    """A metric column; a row without the metric adds 0."""
-    return lambda columns: np.nan_to_num(columns.measured[name], posinf=np.inf)
+def _terms_of(name: str) -> dict[str, Term]:
+    """Sum and count of a metric column; a row without the metric adds 0 to both."""
+    return {
+        f"sum_{name}": lambda columns: np.nan_to_num(columns.measured[name], posinf=np.inf),
+        f"count_{name}": lambda columns: ~np.isnan(columns.measured[name]),
+    }
 
 
-def _count_of(name: str) -> Term:
-    """Rows that have the metric."""
-    return lambda columns: ~np.isnan(columns.measured[name])
-
-
-def _reaches(threshold: float) -> Term:
-    return lambda columns: columns.measured["iou"] >= threshold - THRESHOLD_TOLERANCE
-
-
-def _is_below(threshold: float) -> Term:
-    return lambda columns: columns.measured["relative_error"] < threshold - THRESHOLD_TOLERANCE
+def _at_threshold(text: str, *, is_iou: bool) -> Term:
+    # Each threshold needs a function of its own: a lambda in a comprehension would see the last.
+    threshold = float(text) - THRESHOLD_TOLERANCE
+    if is_iou:
+        return lambda columns: columns.measured["iou"] >= threshold
+    return lambda columns: columns.measured["relative_error"] < threshold
 
 
 TERMS: Mapping[str, Term] = MappingProxyType(
@@ -135,10 +133,9 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "answered_box": lambda columns: columns.is_box & ~columns.is_error,
         "answered_whole": lambda columns: columns.is_whole & ~columns.is_error,
         "answered_relative": lambda columns: columns.may_have_relative & ~columns.is_error,
-        **{f"sum_{name}": _sum_of(name) for name in MEASURED_COLUMNS},
-        **{f"count_{name}": _count_of(name) for name in MEASURED_COLUMNS},
-        **{f"iou_at_{text}": _reaches(float(text)) for text in IOU_THRESHOLDS},
-        **{f"mre_below_{text}": _is_below(float(text)) for text in MRE_THRESHOLDS},
+        **{name: term for column in MEASURED_COLUMNS for name, term in _terms_of(column).items()},
+        **{f"iou_at_{text}": _at_threshold(text, is_iou=True) for text in IOU_THRESHOLDS},
+        **{f"mre_below_{text}": _at_threshold(text, is_iou=False) for text in MRE_THRESHOLDS},
     }
 )
 """What is summed over rows, by name."""
