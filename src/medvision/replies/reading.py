@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medvision.errors import UsageError
+from medvision.replies.doubts import says_otherwise, without_groups
 from medvision.replies.naming import states_asked_order
 from medvision.replies.plain_text import plain_text
 from medvision.replies.quantities import Quantity, find_quantities
@@ -216,12 +217,15 @@ def read_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answe
 
 def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
     """`read_values` by the full analysis, whatever form the text has."""
-    plain = plain_text(text)
+    plain = plain_text(without_groups(text) if task is Task.DETECTION else text)
     found = find_quantities(plain, TASKS[task].n_values)
     if not found and found is not None:
         status = AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY
         return _WITHOUT_VALUES[status]
     if found is None or len(found) != TASKS[task].n_values:
+        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
+    # Last of all looked for: most texts without an answer have the wrong number of numbers.
+    if says_otherwise(task, text):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     if not states_asked_order(task, plain, [(one.start, one.end) for one in found]):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
