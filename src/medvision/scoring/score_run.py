@@ -79,7 +79,7 @@ def scores_key(run: Path) -> str:
     manifest = run_manifest(run)
     with ResponseStore(store_path(run), must_exist=True) as store:
         replies = store.state()
-    asked = {name: manifest[name] for name in ("model", "revision", "style", "family")}
+    asked = {name: manifest.get(name) for name in ("model", "revision", "style", "family")}
     samples = read_samples(run).select(["sample_id", "truth"])
     return content_key(
         {
