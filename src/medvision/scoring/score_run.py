@@ -1,5 +1,6 @@
 """Stored replies to scores: read each reply, map its frame to the slice, score. Asks no model."""
 
+import hashlib
 import multiprocessing
 import os
 from collections import deque
@@ -80,11 +81,14 @@ def scores_key(run: Path) -> str:
     with ResponseStore(store_path(run), must_exist=True) as store:
         replies = store.state()
     asked = {name: manifest.get(name) for name in ("model", "revision", "style", "family")}
-    samples = read_samples(run).select(["sample_id", "truth"])
+    samples = read_samples(run).select(["sample_id", "truth"]).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, samples.schema.remove_metadata()) as stream:
+        stream.write_table(samples.replace_schema_metadata(None))
     return content_key(
         {
             "scorer": SCORER,
-            "samples": content_key(samples.to_pydict()),
+            "samples": hashlib.sha256(sink.getvalue()).hexdigest(),
             "replies": replies,
             **asked,
         }
