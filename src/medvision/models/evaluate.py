@@ -181,7 +181,8 @@ class _Questions:
             slice_identity="" if slice_sha256 else slice_identity(sample),
             draw=partial(self._draw, sample) if is_to_be_drawn else None,
         )
-        for repeat in range(request.repeats):
+        yield question
+        for repeat in range(1, request.repeats):
             yield replace(question, repeat=repeat)
 
     def _png(self, sample: Sample) -> bytes:

@@ -6,6 +6,11 @@ from typing import Any
 
 from medvision.models.base import Json, Model, Question, chat_messages
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+)
+"""Made once: `json.dumps` would make one for every request."""
+
 
 def request_document(question: Question, model: Model) -> Json:
     """All that may change a reply, with the picture as its pixel digest.
@@ -29,9 +34,7 @@ def request_document(question: Question, model: Model) -> Json:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted names and no spaces; NaN and infinity are refused."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
+    return _CANONICAL.encode(value)
 
 
 def request_key(question: Question, model: Model) -> str:

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from medvision import volumes
 from medvision.catalog.anatomy import Window, ct_window
 from medvision.catalog.dataset import declared_image
 from medvision.errors import ItemError, UsageError
 from medvision.frames import Plane, SliceGeometry
 from medvision.pictures.grey_levels import Picture, percentile_stretched, stretched
 from medvision.samples import Sample
-from medvision.volumes import Volume, read_volume, slice_pixels
 from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import SpacingFrom
 from medvision.volumes.suv import SUV_WINDOW, image_suv_per_unit
@@ -237,7 +237,7 @@ def slice_identity(sample: Sample) -> str:
 class _ReadImage:
     """A sample's image in memory."""
 
-    volume: Volume
+    volume: volumes.Volume
     suv_per_unit: float | None
 
 
@@ -322,7 +322,7 @@ class SlicePictures:
             while len(self._images) > self._n_volumes:
                 self._images.popitem(last=False)
             found = self._images[ref.image_uri]
-        taken = slice_pixels(found.volume, Plane(ref.plane), ref.slice_index)
+        taken = volumes.slice_pixels(found.volume, Plane(ref.plane), ref.slice_index)
         pixels = rendered(
             taken.pixels,
             modality=ref.modality,
@@ -339,7 +339,7 @@ def _read(ref: SliceRef) -> _ReadImage:
     """The slice's image, read as its tables were built from it."""
     path = Path(ref.image_uri)
     is_picture = ref.image_uri.lower().endswith(PICTURE_SUFFIXES)
-    volume = read_volume(
+    volume = volumes.read_volume(
         path,
         spacing_mm=ref.spacing_yx_mm if is_picture else None,
         spacing_from=cast("SpacingFrom | None", ref.spacing_from or None),

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medvision import volumes
 from medvision.errors import ItemError
 from medvision.extras import require
-from medvision.volumes import IMAGE_SUFFIXES
 from medvision.volumes.dicom import SUFFIXES as DICOM_SUFFIXES
 
 SUV_WINDOW = (0.0, 10.0)
@@ -108,7 +108,7 @@ def sidecar_header(image: Path) -> PetHeader:
         PetHeaderError: One of them is no JSON object.
     """
     name = image.name
-    suffix = next((s for s in IMAGE_SUFFIXES if name.lower().endswith(s)), image.suffix)
+    suffix = next((s for s in volumes.IMAGE_SUFFIXES if name.lower().endswith(s)), image.suffix)
     own = image.with_name(name[: len(name) - len(suffix)] + ".json")
     return header_from_fields({**_fields(image.with_name("pet.json")), **_fields(own)})
 
