@@ -29,6 +29,9 @@ from medvision.models import (
     make_baseline,
     run_questions,
 )
+from medvision.models.limits import Spending
+from medvision.models.run_plan import Tally, planned_run
+from medvision.models.served_run import ServedRun, run_served
 from medvision.tasks import Task
 from tests import builders
 from tests.model_server import LONG_S, CutShort, Hang, Reset, Respond, completion, say
@@ -267,6 +270,25 @@ def test_interrupt_inside_a_running_event_loop_is_orderly(serve, served_model, q
     loop.close()
     assert summary.interrupted
     assert n_before <= summary.n_ok == len(server.requests) <= n_before + concurrency
+
+
+def test_interrupt_before_a_run_beside_a_notebook_has_started_is_not_lost(
+    serve, served_model, questions, store
+):
+    """The thread of the run may take long to start on a busy machine."""
+    server = serve(lambda *_: Respond())
+    model, settings = served_model(server.base_url), RunSettings(concurrency=2)
+    plan = planned_run(model, questions(20), store)
+    tally = Tally(n_reused=0, n_total=20, spending=Spending(None), on_progress=None)
+    run = ServedRun(model, plan, store, settings=settings, tally=tally)
+    run.interrupt_from_another_thread()
+
+    async def notebook_cell():
+        run_served(run)
+
+    asyncio.run(notebook_cell())
+    assert tally.stopped is StopReason.INTERRUPTED
+    assert server.requests == []
 
 
 def test_refused_key_stops_the_run_and_keeps_what_came(serve, served_model, questions, store):

@@ -57,10 +57,15 @@ class ServedRun:
         self._failed: set[str] = set()
         self._n_signals = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_interrupted_early = False
+        self._starting = threading.Lock()
 
     async def run(self) -> None:
         """Ask until all is answered or something ends the run; what came is in the store."""
-        self._loop = asyncio.get_running_loop()
+        with self._starting:
+            self._loop = asyncio.get_running_loop()
+        if self._is_interrupted_early:
+            self._interrupted()
         if self._settings.time_limit_s is not None:
             self._loop.call_later(self._settings.time_limit_s, self._end, StopReason.TIME_LIMIT)
         try:
@@ -165,9 +170,12 @@ class ServedRun:
                 signal.signal(name, former[name])
 
     def interrupt_from_another_thread(self) -> None:
-        """What the first Ctrl-C does."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._interrupted)
+        """What a Ctrl-C does; one that comes before the run has its loop is kept for then."""
+        with self._starting:
+            if self._loop is None:
+                self._is_interrupted_early = True
+            else:
+                self._loop.call_soon_threadsafe(self._interrupted)
 
     def _interrupted(self) -> None:
         self._n_signals += 1
@@ -187,11 +195,11 @@ def run_served(run: ServedRun) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         asyncio.run(run.run())
-        return
+        return None
     with ThreadPoolExecutor(1, thread_name_prefix="run") as beside:
         ended = beside.submit(asyncio.run, run.run())
-        try:
-            ended.result()
-        except KeyboardInterrupt:
-            run.interrupt_from_another_thread()
-            ended.result()
+        while True:
+            try:
+                return ended.result()
+            except KeyboardInterrupt:
+                run.interrupt_from_another_thread()
