@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 from PIL.features import version
 
-from medvision.frames import Plane
+from medvision.frames import Plane, SliceGeometry
 from medvision.pictures.grey_levels import percentile_range
 from medvision.pictures.render import (
     PixelGrid,
@@ -81,6 +81,9 @@ def body(rng: np.random.Generator, dtype: str) -> np.ndarray:
     return np.asfortranarray(np.clip(volume, -1024, 3000).astype(dtype))
 
 
+GEOMETRY = SliceGeometry(height_px=SIDE_PX, width_px=SIDE_PX, spacing_y_mm=0.7, spacing_x_mm=0.7)
+
+
 def samples_of(image: Path, kind: Kind, count: int) -> list[Sample]:
     """As many samples of axial slices, one after another through the volume."""
     return [
@@ -88,9 +91,8 @@ def samples_of(image: Path, kind: Kind, count: int) -> list[Sample]:
             sample_id=f"bench//c/image/axial/{number % N_SLICES}/{number}/detection",
             task=Task.DETECTION, dataset="bench", cohort="", case_id="c", subject_id="c",
             split="test", image_id="image", modality=kind.modality, image_uri=str(image),
-            image_sha256="", plane="axial", slice_index=number % N_SLICES, height_px=SIDE_PX,
-            width_px=SIDE_PX, spacing_y_mm=0.7, spacing_x_mm=0.7, label_id=1, label=kind.label,
-            component=0, name=kind.label, metric_kind="", metric_key="", unit="relative",
+            image_sha256="", plane="axial", slice_index=number % N_SLICES,
+            geometry=GEOMETRY, label_id=1, label=kind.label, component=0, name=kind.label, metric_kind="", metric_key="", unit="relative",
             truth=(0.1, 0.1, 0.9, 0.9), box_px=(), points=(),
         )
         for number in range(count)
