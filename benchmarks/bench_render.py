@@ -92,7 +92,8 @@ def samples_of(image: Path, kind: Kind, count: int) -> list[Sample]:
             task=Task.DETECTION, dataset="bench", cohort="", case_id="c", subject_id="c",
             split="test", image_id="image", modality=kind.modality, image_uri=str(image),
             image_sha256="", plane="axial", slice_index=number % N_SLICES,
-            geometry=GEOMETRY, label_id=1, label=kind.label, component=0, name=kind.label, metric_kind="", metric_key="", unit="relative",
+            geometry=GEOMETRY, label_id=1, label=kind.label, component=0, name=kind.label,
+            metric_kind="", metric_key="", unit="relative",
             truth=(0.1, 0.1, 0.9, 0.9), box_px=(), points=(),
         )
         for number in range(count)

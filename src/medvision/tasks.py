@@ -55,6 +55,7 @@ class TaskRecord:
         asked_for: The values in words, for each unit the answer may be asked in.
         decimals: With how many each value is written; 0 for whole numbers.
         headline_metric: The aggregate that stands for the task; see `docs/conventions.md`.
+        headline_column: The column of a score row that the headline metric averages.
         higher_is_better: Direction of that aggregate.
         short_metrics: The aggregates of a summary of a few lines.
         validation_metric: What the task adds to the one number by which checkpoints are kept: from
@@ -68,6 +69,7 @@ class TaskRecord:
     asked_for: Mapping[str, str]
     decimals: int
     headline_metric: str
+    headline_column: str
     higher_is_better: bool
     short_metrics: tuple[str, ...]
     validation_metric: str
@@ -105,6 +107,7 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             },
             decimals=4,
             headline_metric="iou_mean_zero_filled",
+            headline_column="iou",
             higher_is_better=True,
             short_metrics=("iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac"),
             validation_metric="iou_mean_zero_filled",
@@ -120,6 +123,7 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             },
             decimals=2,
             headline_metric="mre_mean_parsed",
+            headline_column="relative_error",
             higher_is_better=False,
             short_metrics=_ERROR_METRICS,
             validation_metric="mre_below_0.1_frac",
@@ -133,6 +137,7 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             asked_for={"mm": "a distance in millimetres", "deg": "an angle in degrees"},
             decimals=2,
             headline_metric="mae_mean_parsed",
+            headline_column="absolute_error",
             higher_is_better=False,
             short_metrics=_ERROR_METRICS,
             validation_metric="mre_below_0.1_frac",
@@ -145,6 +150,7 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             asked_for={"mm2": "the area of a structure in square millimetres"},
             decimals=2,
             headline_metric="mre_mean_parsed",
+            headline_column="relative_error",
             higher_is_better=False,
             short_metrics=_ERROR_METRICS,
             validation_metric="mre_below_0.1_frac",
@@ -158,6 +164,7 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             asked_for={"count": "the number of separate regions of a structure"},
             decimals=0,
             headline_metric="exact_frac",
+            headline_column="exact",
             higher_is_better=True,
             short_metrics=("exact_frac", "mae_mean_parsed", "mre_mean_parsed"),
             validation_metric="exact_frac",

@@ -172,6 +172,36 @@ def test_train_mean_box_is_the_mean_box():
     assert values == pytest.approx((0.2, 0.3, 0.4, 0.6))
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("train-mean", 40.0), ("train-median", 20.0), ("train-best", 10.0)]
+)
+def test_trained_baselines_state_their_statistic(name, expected):
+    """Weights 1/truth draw the best constant of a relative error to the small truths."""
+    train = [
+        builders.sample(Task.AREA, number=number, split="train", truth=(truth,))
+        for number, truth in enumerate((10.0, 20.0, 90.0))
+    ]
+    assert make_baseline(f"baseline/{name}", train).values(builders.sample(Task.AREA), 0) == (
+        expected,
+    )
+
+
+@pytest.mark.parametrize("name", ["train-mean", "train-median"])
+def test_no_constant_scores_better_on_the_training_samples_than_train_best(name):
+    rng = np.random.default_rng(5)
+    x0y0 = rng.uniform(0, 0.6, (50, 2))
+    truths = np.hstack([x0y0, x0y0 + rng.uniform(0.05, 0.3, (50, 2))])
+    train = [
+        builders.sample(Task.DETECTION, number=number, split="train", truth=tuple(truth))
+        for number, truth in enumerate(truths.tolist())
+    ]
+    best, other = (
+        iou(stated_boxes(make_baseline(f"baseline/{one}", train), train), truths).mean()
+        for one in ("train-best", name)
+    )
+    assert best > other
+
+
 def test_train_mean_refuses_test_samples():
     with pytest.raises(UsageError, match="expected samples of split train, found test"):
         make_baseline("baseline/train-mean", [builders.sample(Task.AREA)])
@@ -195,6 +225,7 @@ def test_train_mean_says_what_is_missing():
         ("baseline/noisy-oracle:inf", "finite sigma"),
         ("baseline/oracle:3", "expected no number after the name, found '3'"),
         ("baseline/train-mean:1", "expected no number"),
+        ("baseline/train-best:1", "expected no number"),
     ],
 )
 def test_bad_name_says_what_was_expected(name, message):

@@ -115,7 +115,7 @@ def evaluate(
             is asked for millimetres needs it.
         style: Bare answers, or reasoning and an answer in tags.
         base_url: Address of an OpenAI-compatible server.
-        train_samples: What `baseline/train-mean` may look at.
+        train_samples: What `baseline/train-mean` and its kin may look at.
         generation: Temperature, tokens and the like; the profile's by default.
         concurrency: Questions under way at once.
         repeats: How often each question is asked.

@@ -18,7 +18,7 @@ from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.models.advice import failure_lines
 from medvision.models.base import LocalModel, ServedModel
-from medvision.models.baselines import make_baseline
+from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family
@@ -90,8 +90,8 @@ def run(options: EvalOptions) -> int:
     profile = model_profile(
         asked.model, own_profiles(asked.profiles), adapter=options.weights.adapter
     )
-    train: list[Sample] = []  # read for the one baseline that learns from it
-    if asked.model == "baseline/train-mean":
+    train: list[Sample] = []  # read for the baselines that learn from it
+    if asked.model.removeprefix("baseline/") in TRAINED_BASELINES:
         train = select_samples(suite, tables, split="train", root=options.root).samples
     request = EvalRequest(
         samples=selection.table,

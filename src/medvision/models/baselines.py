@@ -7,7 +7,8 @@ depends neither on order nor on what else is asked.
 
 - `baseline/random-box`: two uniform corners, sorted. Detection.
 - `baseline/center`: the middle box of half the width and half the height. Detection.
-- `baseline/train-mean`: the mean truth of the training samples alike; see `TrainMean`.
+- `baseline/train-mean`, `train-median`, `train-best`: one answer for all training samples alike:
+  the mean or median of their truths, or what the headline metric likes best; see `TrainConstant`.
 - `baseline/constant:V`: every value V. T/L, A/D, area.
 - `baseline/oracle`: the truth.
 - `baseline/noisy-oracle:S`: the truth with noise; see `NoisyOracle`.
@@ -21,11 +22,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from medvision.best_constant import best_constant
 from medvision.errors import UsageError
 from medvision.models.base import ALL_TASKS, Json, Question, Reply, ResponseStatus
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.samples import Sample
-from medvision.tasks import MetricKind, Task
+from medvision.tasks import TASKS, MetricKind, Task
 
 Values = tuple[float, ...]
 
@@ -162,53 +164,88 @@ class NoisyOracle(Baseline):
 Group = tuple[str | None, ...]
 
 
-class TrainMean(Baseline):
-    """The mean truth, value by value, of the training samples most alike.
+class TrainConstant(Baseline):
+    """One answer for all samples alike, worked out from the truths of the training split.
 
     Alike are samples of the same task and unit and, in this order of preference, the same
     (dataset, label, metric, plane), (dataset, label, metric), (label, metric, plane),
     (label, metric), (dataset), and at last all of that task and unit.
     """
 
-    model_id = "baseline/train-mean"
-
     def __init__(self, train_samples: Iterable[Sample]) -> None:
-        """Take the means.
+        """Gather the truths.
 
         Raises:
             UsageError: A sample is not of the training split.
         """
-        sums: dict[tuple[int, Group], np.ndarray] = {}
-        counts: defaultdict[tuple[int, Group], int] = defaultdict(int)
+        self._truths: defaultdict[tuple[int, Group], list[Values]] = defaultdict(list)
+        self._constants: dict[tuple[int, Group], Values] = {}
         for sample in train_samples:
             if sample.split != "train":
                 msg = (
-                    f"baseline/train-mean: expected samples of split train, found "
+                    f"{self.model_id}: expected samples of split train, found "
                     f"{sample.split} ({sample.sample_id})"
                 )
                 raise UsageError(msg)
             for group in _groups(sample):
-                truth = np.asarray(sample.truth)
-                sums[group] = sums[group] + truth if group in sums else truth
-                counts[group] += 1
-        self._means: dict[tuple[int, Group], Values] = {
-            group: tuple((total / counts[group]).tolist()) for group, total in sums.items()
-        }
+                self._truths[group].append(sample.truth)
+
+    @abstractmethod
+    def constant(self, task: Task, truths: np.ndarray) -> Values:
+        """The answer for samples alike, from their (n, values) truths."""
 
     def values(self, sample: Sample, repeat: int) -> Values:  # noqa: ARG002
-        """Mean of the first group that has training samples.
+        """The constant of the first group that has training samples.
 
         Raises:
             UsageError: No training sample has this task and unit.
         """
         for group in _groups(sample):
-            if group in self._means:
-                return self._means[group]
+            if group not in self._truths:
+                continue
+            if group not in self._constants:
+                truths = np.asarray(self._truths[group])
+                self._constants[group] = self.constant(sample.task, truths)
+            return self._constants[group]
         msg = (
-            f"baseline/train-mean: expected training samples of task {sample.task} in "
+            f"{self.model_id}: expected training samples of task {sample.task} in "
             f"{sample.unit}, found none; build tables that hold the train split"
         )
         raise UsageError(msg)
+
+
+class TrainMean(TrainConstant):
+    """The mean, value by value."""
+
+    model_id = "baseline/train-mean"
+
+    def constant(self, task: Task, truths: np.ndarray) -> Values:  # noqa: ARG002
+        """Of a box, the box of the mean edges."""
+        return tuple(truths.mean(axis=0).tolist())
+
+
+class TrainMedian(TrainConstant):
+    """The median, value by value: the constant of least absolute error."""
+
+    model_id = "baseline/train-median"
+
+    def constant(self, task: Task, truths: np.ndarray) -> Values:  # noqa: ARG002
+        """Of a box, the box of the median edges."""
+        return best_constant("absolute_error", truths)
+
+
+class TrainBest(TrainConstant):
+    """The constant that is best by the task's headline metric; see `medvision.best_constant`.
+
+    No answer that looks at nothing does better on the training split, so a model that does not
+    beat it has not shown that it looks at the picture.
+    """
+
+    model_id = "baseline/train-best"
+
+    def constant(self, task: Task, truths: np.ndarray) -> Values:
+        """Least mean error, largest mean IoU, or the most frequent count."""
+        return best_constant(TASKS[task].headline_column, truths)
 
 
 def _groups(sample: Sample) -> list[tuple[int, Group]]:
@@ -255,7 +292,20 @@ NUMBERED_BASELINES: dict[str, Callable[[float], Baseline]] = {
     "noisy-oracle": NoisyOracle,
 }
 
-KNOWN_FORMS = ("random-box", "center", "train-mean", "constant:25", "oracle", "noisy-oracle:0.1")
+TRAINED_BASELINES: dict[str, Callable[[Iterable[Sample]], Baseline]] = {
+    "train-mean": TrainMean,
+    "train-median": TrainMedian,
+    "train-best": TrainBest,
+}
+
+KNOWN_FORMS = (
+    "random-box",
+    "center",
+    *TRAINED_BASELINES,
+    "constant:25",
+    "oracle",
+    "noisy-oracle:0.1",
+)
 
 
 def make_baseline(name: str, train_samples: Iterable[Sample] = ()) -> Baseline:
@@ -263,7 +313,7 @@ def make_baseline(name: str, train_samples: Iterable[Sample] = ()) -> Baseline:
 
     Args:
         name: As on the command line.
-        train_samples: Samples of the training split, for train-mean.
+        train_samples: Samples of the training split, for those of `TRAINED_BASELINES`.
 
     Raises:
         UsageError: No baseline of that name, or a number missing, superfluous or unreadable.
@@ -271,11 +321,11 @@ def make_baseline(name: str, train_samples: Iterable[Sample] = ()) -> Baseline:
     kind, colon, number = name.removeprefix("baseline/").partition(":")
     if kind in NUMBERED_BASELINES:
         return NUMBERED_BASELINES[kind](_number(name, number))
-    if colon and (kind in PLAIN_BASELINES or kind == "train-mean"):
+    if colon and (kind in PLAIN_BASELINES or kind in TRAINED_BASELINES):
         msg = f"baseline/{kind}: expected no number after the name, found {number!r}"
         raise UsageError(msg)
-    if kind == "train-mean":
-        return TrainMean(train_samples)
+    if kind in TRAINED_BASELINES:
+        return TRAINED_BASELINES[kind](train_samples)
     if kind not in PLAIN_BASELINES:
         known = ", ".join(f"baseline/{form}" for form in KNOWN_FORMS)
         msg = f"expected one of {known}, found {name!r}"
