@@ -79,6 +79,7 @@ COMMANDS = {
     "render": Command(help="draw one sample or slice", module="render"),
     "eval": Command(help="ask a model the questions of a suite or table, and score", module="eval"),
     "score": Command(help="score the stored replies of a run again", module="score"),
+    "analyse": Command(help="how and why models fail: verdicts over runs", module="analyse"),
     "report": Command(help="one HTML page from one or more runs", module="report"),
     "import": Command(help="published plans of other tools", commands={"plan": IMPORT_PLAN}),
     "train": Command(

@@ -1,0 +1,24 @@
+"""Groups that analyses look at beside all questions together."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from medvision.analysis.verdicts.rows import TaskRows
+from medvision.analysis.verdicts.verdict import MIN_ROWS
+
+GROUP_COLUMNS = ("plane", "size_bin", "anatomy_group", "name")
+"""By which questions are grouped: columns of score rows, or `metadata_columns`."""
+
+
+def groups_of(rows: TaskRows) -> Iterator[tuple[str, np.ndarray]]:
+    """All rows under "", then each group of at least so many rows as "column=value"; masks."""
+    yield "", np.ones(len(rows), dtype=bool)
+    for column in GROUP_COLUMNS:
+        words = rows.text(column)
+        values = sorted(set(words) - {""})
+        if len(values) > 1:
+            for value in values:
+                members = words == value
+                if members.sum() >= MIN_ROWS:
+                    yield f"{column}={value}", members

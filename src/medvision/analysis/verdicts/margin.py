@@ -1,0 +1,145 @@
+"""Does it beat a constant? Its measure less that of the best answer that looks at nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medvision.analysis.run_scores import RunScores
+from medvision.analysis.verdicts.estimates import mean
+from medvision.analysis.verdicts.groups import groups_of
+from medvision.analysis.verdicts.rows import TaskRows, paired, task_rows
+from medvision.analysis.verdicts.verdict import Verdict, settled
+from medvision.best_constant import best_constant
+from medvision.scoring.columns import IndexArray
+from medvision.scoring.metrics import FloatArray, measures
+from medvision.tasks import TASKS
+
+TRAINED = "baseline/train-best"
+
+OTHERS = ("baseline/train-mean", "baseline/train-median", "baseline/random-box")
+"""Opponents told beside it, where their runs are given."""
+
+_ALIKE = (("dataset", "cohort", "label", "metric_key", "plane"), ("label", "metric_key"), ())
+"""Columns by which questions are alike, the closest first: a constant for each."""
+
+_MIN_ALIKE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opponent:
+    """Who is to be beaten, on the same questions in the same order.
+
+    Attributes:
+        name: As shown.
+        rows: The model's questions that it answered too.
+        quality: (n,) its measure of each, larger is better.
+    """
+
+    name: str
+    rows: TaskRows
+    quality: FloatArray
+
+
+def margin(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+    """The margin of each model over the best constant, in all and in its groups."""
+    for run in runs:
+        for rows in task_rows(run):
+            if run.model != TRAINED:
+                yield from _margins(rows, opponents(rows, runs))
+
+
+def opponents(rows: TaskRows, runs: Sequence[RunScores]) -> list[Opponent]:
+    """The best constant of the training split, else that of the other subjects; then others."""
+    found = []
+    for name in (TRAINED, *OTHERS):
+        if name == rows.run.model:
+            continue
+        for run in runs:
+            same = [one for one in task_rows(run) if (one.task, one.unit) == (rows.task, rows.unit)]
+            if run.model == name and same:
+                ours, theirs = paired(rows, same[0])
+                if len(ours) == len(rows):
+                    found.append(Opponent(name=name, rows=ours, quality=theirs.quality))
+    if not found or found[0].name != TRAINED:
+        quality = quality_of_constants(rows)
+        found.insert(0, Opponent(name="best constant of the others", rows=rows, quality=quality))
+    return found
+
+
+def quality_of_constants(rows: TaskRows) -> FloatArray:
+    """(n,) measure of the constant that is best on the questions alike of all other subjects.
+
+    It stands in for `baseline/train-best` where no run of that is given. It knows the test split
+    (of others), so it is, if anything, harder to beat.
+    """
+    truth = rows.truth()
+    answers = np.full_like(truth, np.nan)
+    # The closest likeness that leaves enough questions of other subjects decides.
+    for columns in reversed(_ALIKE):
+        kinds = _codes(rows, columns)
+        for kind in range(int(kinds.max()) + 1 if len(kinds) else 0):
+            members = np.flatnonzero(kinds == kind)
+            _answer_by_others(rows, truth, members, answers)
+    found = measures(rows.task, truth, answers)
+    column = np.asarray(getattr(found, TASKS[rows.task].headline_column), dtype=np.float64)
+    known = ~np.isnan(answers[:, 0])
+    is_error = TASKS[rows.task].headline_column.endswith("error")
+    return np.where(known, -column if is_error else column, np.nan)
+
+
+def _answer_by_others(
+    rows: TaskRows, truth: FloatArray, members: IndexArray, answers: FloatArray
+) -> None:
+    """Set the answers to `members`, for each subject from the truths of the others."""
+    column = TASKS[rows.task].headline_column
+    of_member = rows.subject[members]
+    folds = _folds(of_member)
+    for fold in np.unique(folds):
+        theirs = members[folds != fold]
+        if len(theirs) >= _MIN_ALIKE:
+            answers[members[folds == fold]] = best_constant(column, truth[theirs])
+
+
+_MOST_FOLDS = 10
+
+
+def _folds(subject: IndexArray) -> IndexArray:
+    """(n,) fold of each row, whole subjects together: one a subject, or ten of many subjects."""
+    _, place = np.unique(subject, return_inverse=True)
+    return np.asarray(place % _MOST_FOLDS)
+
+
+def _codes(rows: TaskRows, columns: Sequence[str]) -> IndexArray:
+    words = ["\0".join(parts) for parts in zip(*(rows.text(name) for name in columns), strict=True)]
+    if not words:
+        return np.zeros(len(rows), dtype=np.int64)
+    return np.unique(np.array(words, object), return_inverse=True)[1]
+
+
+def _margins(rows: TaskRows, against: Sequence[Opponent]) -> Iterator[Verdict]:
+    best = against[0]
+    for group, members in groups_of(best.rows):
+        ours = best.rows.where(members)
+        gap = ours.quality - best.quality[members]
+        estimate = mean(ours.subject, gap)
+        found = settled(estimate, found=estimate.low > 0)
+        others = {
+            one.name: mean(ours.subject, ours.quality - one.quality[members]).value
+            for one in against[1:]
+        }
+        beats = {"found": "beats", "not_found": "does not beat"}.get(found, "cannot be told from")
+        yield Verdict(
+            name="margin",
+            model=rows.run.name,
+            task=rows.name,
+            group=group,
+            verdict=found,
+            value=estimate.value,
+            interval=estimate.interval,
+            n=estimate.n,
+            n_subjects=estimate.n_subjects,
+            quantity=f"{TASKS[rows.task].headline_column} better than {best.name}",
+            words=f"{rows.run.name} {beats} {best.name}.",
+            details={"against": best.name, "over": others},
+        )

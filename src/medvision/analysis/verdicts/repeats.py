@@ -1,0 +1,102 @@
+"""Spread over repeats: does asking several times and taking the median help?"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy import stats
+
+from medvision.analysis.run_scores import RunScores
+from medvision.analysis.verdicts.estimates import is_worth, mean
+from medvision.analysis.verdicts.rows import ZERO_FILLED, TaskRows, task_rows
+from medvision.analysis.verdicts.verdict import Found, Verdict, settled
+from medvision.scoring.metrics import FloatArray, measures
+from medvision.tasks import TASKS
+
+
+def repeats(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+    """The measure of the median answer of each question, less that of one answer."""
+    for run in runs:
+        for rows in task_rows(run):
+            if max(rows.table["repeat"].to_pylist(), default=0) > 0:
+                yield _of_task(rows)
+
+
+def _of_task(rows: TaskRows) -> Verdict:
+    ids = rows.table["sample_id"].to_pylist()
+    _, question = np.unique(np.array(ids, object), return_inverse=True)
+    n_questions = int(question.max()) + 1
+    first = np.full(n_questions, -1)
+    first[question[::-1]] = np.arange(len(rows))[::-1]
+    answers, truth = rows.answers(), rows.truth()[first]
+    combined, spread = _medians(answers, question, n_questions)
+    quality = _quality(rows, truth, combined)
+    single = _mean_by(rows.quality, question, n_questions)
+    gain = mean(rows.subject[first], quality - single)
+    is_found = gain.low > 0 and is_worth(gain.value, abs(float(np.nanmean(single))))
+    error = -single if TASKS[rows.task].headline_column not in ZERO_FILLED else 1 - single
+    known = ~np.isnan(spread) & ~np.isnan(error)
+    tells = (
+        float(stats.spearmanr(spread[known], error[known]).statistic)
+        if known.sum() > 2 and np.ptp(spread[known]) > 0 and np.ptp(error[known]) > 0
+        else math.nan
+    )
+    return Verdict(
+        name="repeats",
+        model=rows.run.name,
+        task=rows.name,
+        verdict=settled(gain, found=is_found) if np.isfinite(gain.value) else Found.NOT_ENOUGH,
+        value=None if math.isnan(gain.value) else gain.value,
+        interval=gain.interval,
+        n=gain.n,
+        n_subjects=gain.n_subjects,
+        quantity=f"{TASKS[rows.task].headline_column} better by the median of all repeats",
+        words="The median of the repeats is better than one answer."
+        if is_found
+        else "The median of the repeats is no better than one answer.",
+        details={
+            "n_repeats": int(max(rows.table["repeat"].to_pylist())) + 1,
+            "identical_share": float(np.mean(spread[~np.isnan(spread)] == 0))
+            if np.any(~np.isnan(spread))
+            else None,
+            "median_relative_spread": float(np.nanmedian(spread)) if known.any() else None,
+            "spread_tells_error_rho": None if math.isnan(tells) else tells,
+        },
+    )
+
+
+def _medians(
+    answers: FloatArray, question: np.ndarray, n_questions: int
+) -> tuple[FloatArray, FloatArray]:
+    """(questions, values) medians of what was read, and (questions,) relative spread."""
+    medians = np.full((n_questions, answers.shape[1]), np.nan)
+    spread = np.full(n_questions, np.nan)
+    read = np.flatnonzero(~np.isnan(answers[:, 0]))
+    order = read[np.argsort(question[read], kind="stable")]
+    for members in np.split(order, np.flatnonzero(np.diff(question[order])) + 1):
+        if not len(members):
+            continue
+        found = answers[members]
+        at = question[members[0]]
+        medians[at] = np.median(found, axis=0)
+        if len(members) > 1:
+            scale = np.maximum(np.abs(medians[at]).mean(), 1e-12)
+            spread[at] = found.std(axis=0).mean() / scale
+    return medians, spread
+
+
+def _mean_by(values: FloatArray, question: np.ndarray, n_questions: int) -> FloatArray:
+    known = ~np.isnan(values)
+    sums = np.bincount(question[known], weights=values[known], minlength=n_questions)
+    counts = np.bincount(question[known], minlength=n_questions)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / counts)
+
+
+def _quality(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> FloatArray:
+    """As `TaskRows.quality`, of answers that were combined."""
+    column = TASKS[rows.task].headline_column
+    found = np.full(len(truth), np.nan)
+    read = ~np.isnan(answers[:, 0])
+    found[read] = getattr(measures(rows.task, truth[read], answers[read]), column)
+    return np.nan_to_num(found, nan=0.0) if column in ZERO_FILLED else -found
