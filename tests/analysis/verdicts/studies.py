@@ -1,12 +1,14 @@
 """Runs with one known defect each, over the same questions of sixty subjects."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 
 from medvision.analysis import RunScores
-from medvision.frames import SliceGeometry
+from medvision.frames import SliceGeometry, relative_from_point_px
 from medvision.replies import AnswerStatus
-from medvision.samples import sample_table
+from medvision.samples import Point, sample_table
 from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.score_table import score_table
 from medvision.tasks import MetricKind, Task
@@ -63,7 +65,7 @@ def noisy(one, rng, share):
         sides = np.tile(truth[2:] - truth[:2], 2)
         return np.clip(truth + share * sides * rng.standard_normal(4), 0, 1)
     if one.unit == "deg":
-        return truth + 20 * share * rng.standard_normal(1)
+        return truth + 8 * share * rng.standard_normal(1)
     return truth * (1 + share * rng.standard_normal(len(truth)))
 
 
@@ -171,3 +173,50 @@ def run(name, samples, answer, *, seed=1, unread=0.0, repeats=1, model=""):
         replies=replies,
         manifest={"style": "direct"},
     )
+
+
+def reasoned(name, samples, *, seed, place_mm=0.0, arithmetic=0.0):
+    """A run of lesion sizes by stated end points, with errors of either kind."""
+    rng = np.random.default_rng(seed)
+    lesions = [with_axes(one, rng) for one in samples if one.task is Task.TUMOR_LESION]
+    answers, texts = {}, []
+    for one in lesions:
+        on = one.geometry
+        size_mm = np.array([on.width_px * on.spacing_x_mm, on.height_px * on.spacing_y_mm])
+        pixels = [(point.x_px, point.y_px) for point in one.points]
+        at = relative_from_point_px(pixels, on.height_px, on.width_px)
+        at = np.round(at + place_mm * rng.standard_normal(at.shape) / size_mm, 4)
+        lengths = [
+            float(np.hypot(*((b - a) * size_mm))) for a, b in zip(at[::2], at[1::2], strict=True)
+        ]
+        stated = [length * (1 + arithmetic * rng.choice([-1, 1])) for length in lengths]
+        answers[one.sample_id] = stated
+        ends = [f"({x:.4f}, {y:.4f})" for x, y in at]
+        texts.append(
+            f"End points of the major axis: {ends[0]} and {ends[1]}.\n"
+            f"End points of the minor axis: {ends[2]} and {ends[3]}.\n"
+            + "".join(
+                f"sqrt({length:.3f}^2 + 0.000^2) = {said:.2f} mm.\n"
+                for length, said in zip(lengths, stated, strict=True)
+            )
+            + f"<answer>{stated[0]:.2f}, {stated[1]:.2f}</answer>"
+        )
+    found = run(name, lesions, lambda one, _: answers[one.sample_id])
+    replies = found.replies.set_column(3, "text", pa.array(texts))
+    return dataclasses.replace(
+        found, replies=replies, manifest={"style": "cot", "family": {"name": "as_sent"}}
+    )
+
+
+def with_axes(one, rng):
+    """The sample with end points that are as far apart as its truth says, anywhere."""
+    on = one.geometry
+    points = []
+    turn = rng.uniform(0, np.pi)
+    for axis, (length, angle) in enumerate(zip(one.truth, (turn, turn + np.pi / 2), strict=True)):
+        half = length / 2 * np.array([np.cos(angle), np.sin(angle)])
+        for end, sign in enumerate((-1, 1)):
+            x, y = 120 + sign * half / (on.spacing_x_mm, on.spacing_y_mm)
+            key = f"{('major', 'minor')[axis]} {end}"
+            points.append(Point(key=key, name=key, x_px=float(x), y_px=float(y)))
+    return dataclasses.replace(one, points=tuple(points))

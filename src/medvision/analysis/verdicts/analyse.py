@@ -18,7 +18,8 @@ from medvision.analysis.verdicts.margin import margin
 from medvision.analysis.verdicts.metadata import metadata
 from medvision.analysis.verdicts.repeats import repeats
 from medvision.analysis.verdicts.size import size
-from medvision.analysis.verdicts.verdict import Verdict
+from medvision.analysis.verdicts.steps import steps
+from medvision.analysis.verdicts.verdict import Found, Verdict
 
 Analysis = Callable[[Sequence[RunScores]], Iterable[Verdict]]
 
@@ -31,6 +32,7 @@ ANALYSES: Mapping[str, Analysis] = MappingProxyType(
         "collapse": collapse,
         "bias": bias,
         "clinical": clinical,
+        "steps": steps,
         "comparison": comparison,
         "repeats": repeats,
         "metadata": metadata,
@@ -61,11 +63,37 @@ def analyse(
         "generalisation": partial(generalisation, seen=dict(seen or {})),
         "clinical": partial(clinical, decisions=read_decisions(cutoffs)),
     }
-    return [
-        verdict
-        for name, analysis in ANALYSES.items()
-        for verdict in own.get(name, analysis)(ordered)
-    ]
+    verdicts: list[Verdict] = []
+    for name, analysis in ANALYSES.items():
+        found = list(own.get(name, analysis)(ordered))
+        verdicts += found or [
+            Verdict(
+                name=name,
+                model=", ".join(run.name for run in ordered),
+                task="",
+                verdict=Found.NOT_ENOUGH,
+                words=f"Needs {NEEDS[name]}.",
+            )
+        ]
+    return verdicts
+
+
+NEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "margin": "a model beside baseline/train-best",
+        "size": "the task detection",
+        "generalisation": "questions on several planes",
+        "instructions": "replies",
+        "collapse": "a task of continuous numbers",
+        "bias": "a task other than detection",
+        "clinical": "questions that a clinical decision is about",
+        "steps": "a run with --style cot, of T/L or A/D",
+        "comparison": "two runs that were asked the same questions",
+        "repeats": "a run with --repeats of at least 2",
+        "metadata": "further columns of the subjects (subjects.csv)",
+    }
+)
+"""What an analysis that has nothing to say would have needed."""
 
 
 def verdicts_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:

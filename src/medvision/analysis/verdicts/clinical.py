@@ -1,10 +1,10 @@
 """Clinical decisions: how often an answer puts the patient into another class than the truth."""
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,6 @@ from medvision.declarations import decoded, read_toml
 from medvision.errors import UsageError
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS, Task
-import itertools
 
 LEAST_FLIPS = 0.1
 """Fewer than one decision in ten turned is within what two readers differ by."""
@@ -79,7 +78,6 @@ class Decisions:
     decisions: tuple[Decision, ...]
 
 
-@cache
 def read_decisions(path: Path | None = None) -> tuple[Decision, ...]:
     """The package's decisions, or those of a file.
 

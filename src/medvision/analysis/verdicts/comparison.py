@@ -1,17 +1,17 @@
 """Run against run: the same questions, paired by sample, drawn by subject."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.estimates import Estimate, holm, mean
+from medvision.analysis.verdicts.estimates import LEVEL, Estimate, holm, mean
 from medvision.analysis.verdicts.groups import groups_of
 from medvision.analysis.verdicts.rows import TaskRows, paired, task_rows
 from medvision.analysis.verdicts.verdict import Verdict, settled
-from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
 
 EQUIVALENCE_SHARE = 0.1
@@ -21,43 +21,59 @@ _MOST_CASES = 10
 
 
 def comparison(runs: Sequence[RunScores]) -> Iterator[Verdict]:
-    """Each pair of models on the questions that both were asked."""
+    """Each pair of models on the questions that both were asked; p values over all that is told."""
     for first, second in combinations(runs, 2):
         others = {(rows.task, rows.unit): rows for rows in task_rows(second)}
-        for rows in task_rows(first):
-            if (rows.task, rows.unit) in others:
-                yield from _compared(*paired(rows, others[rows.task, rows.unit]))
+        gaps = [
+            gap
+            for rows in task_rows(first)
+            if (rows.task, rows.unit) in others
+            for gap in _gaps(*paired(rows, others[rows.task, rows.unit]))
+        ]
+        adjusted = holm([gap.estimate.p for gap in gaps])
+        yield from (_verdict(gap, p) for gap, p in zip(gaps, adjusted, strict=True))
 
 
-def _compared(ours: TaskRows, theirs: TaskRows) -> Iterator[Verdict]:
-    gaps = ours.quality - theirs.quality
-    told: list[tuple[str, np.ndarray, Estimate]] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gap:
+    """Two models on one group of questions of one task."""
+
+    ours: TaskRows
+    theirs: TaskRows
+    group: str
+    members: np.ndarray
+    estimate: Estimate
+
+
+def _gaps(ours: TaskRows, theirs: TaskRows) -> Iterator[_Gap]:
+    difference = ours.quality - theirs.quality
     for group, members in groups_of(ours):
-        told.append((group, members, mean(ours.subject[members], gaps[members])))
-    adjusted = holm([estimate.p for _, _, estimate in told])
-    names = f"{ours.run.name} against {theirs.run.name}"
-    for (group, members, gap), p in zip(told, adjusted, strict=True):
-        better = ours.run.name if gap.value > 0 else theirs.run.name
-        verdict = settled(gap, found=p < 0.05)
-        yield Verdict(
-            name="comparison",
-            model=names,
-            task=ours.name,
-            group=group,
-            verdict=verdict,
-            value=None if np.isnan(gap.value) else gap.value,
-            interval=gap.interval,
-            n=gap.n,
-            n_subjects=gap.n_subjects,
-            quantity=f"{TASKS[ours.task].headline_column} better for the first",
-            words=f"{better} is better." if p < 0.05 else "They cannot be told apart.",
-            details={"p_holm": p, **_facts(ours, theirs, members, gap, gaps)},
-        )
+        estimate = mean(ours.subject[members], difference[members])
+        yield _Gap(ours=ours, theirs=theirs, group=group, members=members, estimate=estimate)
 
 
-def _facts(
-    ours: TaskRows, theirs: TaskRows, members: np.ndarray, gap: Estimate, gaps: FloatArray
-) -> dict[str, Any]:
+def _verdict(gap: _Gap, p: float) -> Verdict:
+    ours, theirs, found = gap.ours, gap.theirs, gap.estimate
+    better = ours.run.name if found.value > 0 else theirs.run.name
+    return Verdict(
+        name="comparison",
+        model=f"{ours.run.name} against {theirs.run.name}",
+        task=ours.name,
+        group=gap.group,
+        verdict=settled(found, found=p < LEVEL),
+        value=None if np.isnan(found.value) else found.value,
+        interval=found.interval,
+        n=found.n,
+        n_subjects=found.n_subjects,
+        quantity=f"{TASKS[ours.task].headline_column} better for the first",
+        words=f"{better} is better." if p < LEVEL else "They cannot be told apart.",
+        details={"p_holm": p, **_facts(gap)},
+    )
+
+
+def _facts(gap: _Gap) -> dict[str, Any]:
+    ours, theirs, members = gap.ours, gap.theirs, gap.members
+    gaps = ours.quality - theirs.quality
     of_both = np.concatenate([ours.quality[members], theirs.quality[members]])
     reach = EQUIVALENCE_SHARE * abs(float(np.nanmean(of_both))) if len(of_both) else 0.0
     parsed = ours.is_parsed[members], theirs.is_parsed[members]
@@ -66,7 +82,7 @@ def _facts(
         "losses": int(np.sum(gaps[members] < 0)),
         "only_first_read": int(np.sum(parsed[0] & ~parsed[1])),
         "only_second_read": int(np.sum(parsed[1] & ~parsed[0])),
-        "equivalent": bool(-reach < gap.low and gap.high < reach),
+        "equivalent": bool(-reach < gap.estimate.low and gap.estimate.high < reach),
         "equivalence_margin": reach,
     }
     if members.all():

@@ -13,6 +13,7 @@ about the bootstrap", section 5.2, the expanded percentile interval); `tests` me
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -21,6 +22,9 @@ from medvision.scoring.aggregate import DEFAULT_RESAMPLES, DEFAULT_SEED
 from medvision.scoring.bootstrap import LEVEL_FRAC, subject_counts, subject_draws
 from medvision.scoring.columns import IndexArray
 from medvision.scoring.metrics import FloatArray
+
+LEVEL = 0.05
+"""Under this a p value, adjusted for the number of groups, tells two things apart."""
 
 OfSums = Callable[[FloatArray], FloatArray]
 """(…, terms) sums to (…) values; NaN where undefined."""
@@ -107,10 +111,8 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
     _, subject = np.unique(subject[in_use], return_inverse=True)
     rows = np.asarray(terms[in_use], dtype=np.float64)
     n_subjects = int(subject.max()) + 1 if len(subject) else 0
-    sums = np.column_stack(
-        [np.bincount(subject, weights=column, minlength=n_subjects) for column in rows.T]
-    )
-    sums = np.asarray(sums, dtype=np.float64)
+    sums = np.zeros((n_subjects, rows.shape[1]))
+    np.add.at(sums, subject, rows)
     total = sums.sum(axis=0)
     value = float(function(total))
     low = high = p = math.nan
@@ -124,14 +126,21 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
 
 
 def _resampled(sums: FloatArray, function: OfSums) -> FloatArray:
-    n_subjects, found = len(sums), []
+    n_subjects = len(sums)
     at_once = max(1, _AT_ONCE // n_subjects)
-    for start in range(0, DEFAULT_RESAMPLES, at_once):
-        block = range(start, min(start + at_once, DEFAULT_RESAMPLES))
-        draws = subject_draws(n_subjects, block, seed=DEFAULT_SEED)
-        found.append(function(subject_counts(draws, n_subjects) @ sums))
-    resampled = np.concatenate(found)
-    return resampled[np.isfinite(resampled)]
+    blocks = [
+        range(start, min(start + at_once, DEFAULT_RESAMPLES))
+        for start in range(0, DEFAULT_RESAMPLES, at_once)
+    ]
+    found = np.concatenate([function(_counts(n_subjects, block) @ sums) for block in blocks])
+    return np.asarray(found[np.isfinite(found)])
+
+
+# Groups of one run mostly have all its subjects: 32 MB at most for each number of them.
+@lru_cache(maxsize=8)
+def _counts(n_subjects: int, block: range) -> FloatArray:
+    draws = subject_draws(n_subjects, block, seed=DEFAULT_SEED)
+    return subject_counts(draws, n_subjects)
 
 
 def _tail_frac(n_subjects: int) -> float:

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.estimates import Estimate, difference, holm, is_worth
 from medvision.analysis.verdicts.rows import TaskRows, task_rows
-from medvision.analysis.verdicts.verdict import MIN_SUBJECTS, Verdict, settled
-from medvision.tasks import TASKS
+from medvision.analysis.verdicts.verdict import MIN_SUBJECTS, Verdict
+from medvision.analysis.verdicts.worse_in import Group, worse_in
 
 PREFIX = "subject_"
 
@@ -21,38 +20,24 @@ _N_TERTILES = 3
 def metadata(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """For each further column of the subjects, each of its values against the others."""
     for run in runs:
-        for rows in task_rows(run):
-            for column in rows.table.column_names:
-                if column.startswith(PREFIX) and column not in NOT_METADATA:
-                    yield from _by_column(rows, column)
+        groups = [
+            group
+            for rows in task_rows(run)
+            for column in rows.table.column_names
+            if column.startswith(PREFIX) and column not in NOT_METADATA
+            for group in _groups(rows, column)
+        ]
+        yield from worse_in("metadata", groups)
 
 
-def _by_column(rows: TaskRows, column: str) -> Iterator[Verdict]:
+def _groups(rows: TaskRows, column: str) -> Iterator[Group]:
     words = _kinds(rows, column)
-    told: list[tuple[str, Estimate]] = []
     for value in sorted(set(words) - {""}):
         members = words == value
         n_subjects = [len(np.unique(rows.subject[of])) for of in (members, ~members)]
         if min(n_subjects) >= MIN_SUBJECTS:
-            told.append((value, difference(rows.subject, rows.quality, ~members)))
-    adjusted = holm([estimate.p for _, estimate in told])
-    scale = abs(float(np.nanmean(rows.quality)))
-    for (value, drop), p in zip(told, adjusted, strict=True):
-        is_found = p < 0.05 and drop.value > 0 and is_worth(drop.value, scale)
-        yield Verdict(
-            name="metadata",
-            model=rows.run.name,
-            task=rows.name,
-            group=f"{column.removeprefix(PREFIX)}={value}",
-            verdict=settled(drop, found=is_found),
-            value=drop.value,
-            interval=drop.interval,
-            n=drop.n,
-            n_subjects=drop.n_subjects,
-            quantity=f"{TASKS[rows.task].headline_column} better for the others",
-            words=f"{'Worse' if is_found else 'No worse'} than for the other subjects.",
-            details={"p_holm": p, "n_in_group": int((words == value).sum())},
-        )
+            name = f"{column.removeprefix(PREFIX)}={value}"
+            yield Group(rows=rows, name=name, members=members)
 
 
 def _kinds(rows: TaskRows, column: str) -> np.ndarray:

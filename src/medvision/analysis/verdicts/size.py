@@ -1,5 +1,6 @@
 """Detection by target size: is a small target found as well as a large one?"""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from medvision.analysis.verdicts.verdict import MIN_ROWS, Found, Verdict, is_eno
 from medvision.scoring.metrics import FloatArray
 from medvision.scoring.score_table import SIZE_BINS
 from medvision.tasks import Task
-import itertools
 
 LEAST_DROP_IOU = 0.1
 """A drop in mean IoU from large to small targets under this is none worth telling."""

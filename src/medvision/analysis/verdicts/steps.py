@@ -1,0 +1,174 @@
+"""Chain of thought: is the error in where the points are put, or in what is computed from them?"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medvision.analysis.run_scores import RunScores
+from medvision.analysis.verdicts.arithmetic import stated_sums
+from medvision.analysis.verdicts.estimates import mean
+from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.verdict import Verdict, settled
+from medvision.frames import relative_from_point_px
+from medvision.geometry import acute_angle_deg, vertex_angle_deg
+from medvision.pictures.perceived import point_on_slice_from_sent
+from medvision.pictures.view import PictureFamily
+from medvision.replies import Style
+from medvision.samples import Sample, samples_from_table
+from medvision.scoring.metrics import FloatArray
+from medvision.tasks import MetricKind, Task
+
+LEAST_ERROR_FRAC = 0.1
+"""A mean error of a part under a tenth of the truth is none worth telling."""
+
+FOLLOWS_FRAC = 0.02
+"""An answer this close to what its own points give follows from them."""
+
+HIT_MM = 5.0
+
+_MOST_QUESTIONS = 20_000
+_POINT = re.compile(r"\(\s*(-?\d*\.\d+|[01])\s*,\s*(-?\d*\.\d+|[01])\s*\)")
+_MOST_ERROR_FRAC = 2.0
+"""A part's error is counted as at most twice the truth, so that one slip is not the whole mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedPoints:
+    """What one reply says of its points.
+
+    Attributes:
+        values: What follows from them, in the answer's order and unit.
+        distances_mm: Of each from the true one.
+        sums: Whether each stated equation holds.
+    """
+
+    values: tuple[float, ...]
+    distances_mm: tuple[float, ...]
+    sums: tuple[bool, ...]
+
+
+def steps(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+    """The error of the points stated, and that of the answer against its own points."""
+    for run in runs:
+        if run.manifest.get("style") == Style.COT:
+            for rows in task_rows(run):
+                if rows.task in (Task.TUMOR_LESION, Task.ANGLE_DISTANCE):
+                    yield from _of_task(rows)
+
+
+def _of_task(rows: TaskRows) -> Iterator[Verdict]:
+    read = rows.where(np.flatnonzero(rows.is_parsed)[:_MOST_QUESTIONS])
+    said = _said(read)
+    known = np.array([one is not None for one in said], dtype=bool)
+    rows = read.where(known)
+    stated = [one for one in said if one is not None]
+    truth, answers = rows.truth(), rows.answers()
+    implied = np.array([one.values for one in stated]).reshape(len(stated), rows.n_values)
+    scale = np.maximum(np.abs(truth), 1e-9)
+    parts = {
+        "locating": (np.abs(implied - truth) / scale, "error of what the stated points give"),
+        "calculating": (np.abs(answers - implied) / scale, "answer less what its points give"),
+    }
+    details = _details(rows, stated, answers, implied, n_read=len(read))
+    for group, (error, quantity) in parts.items():
+        found = mean(rows.subject, np.minimum(error.mean(axis=1), _MOST_ERROR_FRAC))
+        is_found = found.low > 0 and found.value >= LEAST_ERROR_FRAC
+        yield Verdict(
+            name="steps",
+            model=rows.run.name,
+            task=rows.name,
+            group=group,
+            verdict=settled(found, found=is_found),
+            value=None if math.isnan(found.value) else found.value,
+            interval=found.interval,
+            n=found.n,
+            n_subjects=found.n_subjects,
+            quantity=f"{quantity}, as a share of the truth",
+            words=f"Errors of {group}: {found.value:.1%} of the truth.",
+            details=details,
+        )
+
+
+def _details(
+    rows: TaskRows,
+    stated: Sequence[StatedPoints],
+    answers: FloatArray,
+    implied: FloatArray,
+    *,
+    n_read: int,
+) -> dict[str, Any]:
+    distances = np.array([mm for one in stated for mm in one.distances_mm])
+    sums = [right for one in stated for right in one.sums]
+    near = np.abs(answers - implied) <= FOLLOWS_FRAC * np.maximum(np.abs(implied), 1e-9)
+    known = len(stated) > 0
+    return {
+        "n_with_points": len(stated),
+        "n_read": n_read,
+        "unit": rows.unit,
+        "point_error_mm_mean": float(distances.mean()) if known else None,
+        "point_error_mm_median": float(np.median(distances)) if known else None,
+        "hits_within_5_mm_share": float(np.mean(distances <= HIT_MM)) if known else None,
+        "answer_follows_share": float(np.mean(near.all(axis=1))) if known else None,
+        "sums_stated": len(sums),
+        "sums_wrong_share": float(1 - np.mean(sums)) if sums else None,
+    }
+
+
+def _said(rows: TaskRows) -> list[StatedPoints | None]:
+    """What each row's reply says; None where it does not state all of its points."""
+    names = ("sample_id", "repeat", "text")
+    columns = (rows.run.replies[name].to_pylist() for name in names)
+    texts = {(name, repeat): text or "" for name, repeat, text in zip(*columns, strict=True)}
+    samples = {sample.sample_id: sample for sample in samples_from_table(rows.run.samples)}
+    family = PictureFamily(**rows.run.manifest.get("family", {"name": "as_sent"}))
+    keys = zip(*(rows.table[name].to_pylist() for name in names[:2]), strict=True)
+    return [_stated(samples[key[0]], texts.get(key, ""), family) for key in keys]
+
+
+def _stated(sample: Sample, text: str, family: PictureFamily) -> StatedPoints | None:
+    named = list(dict.fromkeys((point.key, point.name) for point in sample.points))
+    written = _POINT.findall(text.partition("<answer>")[0])[: len(named)]
+    if len(written) < len(named) or not named:
+        return None
+    perceived = family.view(sample.geometry).perceived
+    on_slice = point_on_slice_from_sent(np.array(written, dtype=np.float64), perceived)
+    places = [named.index((point.key, point.name)) for point in sample.points]
+    on = sample.geometry
+    size_mm = np.array([on.width_px * on.spacing_x_mm, on.height_px * on.spacing_y_mm])
+    said_mm = on_slice[places] * size_mm
+    true_px = [(point.x_px, point.y_px) for point in sample.points]
+    true_mm = relative_from_point_px(true_px, on.height_px, on.width_px) * size_mm
+    return StatedPoints(
+        values=_values(sample, said_mm),
+        distances_mm=_distances_mm(sample, said_mm, true_mm),
+        sums=tuple(stated_sums(text)),
+    )
+
+
+def _values(sample: Sample, points_mm: FloatArray) -> tuple[float, ...]:
+    """What points give, two a line, in the order of the sample's own."""
+    lines = points_mm.reshape(-1, 2, 2)
+    if sample.metric_kind == MetricKind.ANGLE:
+        return (acute_angle_deg(*(line[1] - line[0] for line in lines)),)
+    if sample.metric_kind == MetricKind.VERTEX_ANGLE:
+        keys = [point.key for point in sample.points]
+        first, second = next(
+            (a, b) for a in (0, 1) for b in (0, 1) if keys[a] == keys[2 + b]
+        )  # its lines share a landmark
+        return (vertex_angle_deg(lines[0], lines[1], (first, second)),)  # type: ignore[arg-type]
+    return tuple(np.hypot(*(line[1] - line[0])).item() for line in lines)
+
+
+def _distances_mm(sample: Sample, said: FloatArray, true: FloatArray) -> tuple[float, ...]:
+    """Of each stated point from the true one; the two ends of an axis have no order."""
+    if sample.task is not Task.TUMOR_LESION:
+        return tuple(np.hypot(*(said - true).T).tolist())
+    found: list[float] = []
+    for line, other in zip(said.reshape(-1, 2, 2), true.reshape(-1, 2, 2), strict=True):
+        orders = [np.hypot(*(line - ends).T) for ends in (other, other[::-1])]
+        found += min(orders, key=lambda one: float(one.sum())).tolist()
+    return tuple(found)
