@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.annotate.biometrics import BiometricsSpec, biometric_rows
-from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmarks
+from medvision.annotate.landmark_frames import canonical_ijk, native_xy
+from medvision.annotate.landmarks import read_landmarks
 from medvision.annotate.regions import native_region_table, region_table
 from medvision.frames import Plane
 from medvision.table.cases import CaseSource
@@ -203,7 +204,7 @@ def _biometric_rows(
         return BIOMETRIC_SCHEMA.empty_table(), ()
     landmarks = read_landmarks(case.landmarks)
     if volume.is_native:
-        located = native_xy(landmarks)
+        located = native_xy(landmarks, volume.shape)
     else:
         located = canonical_ijk(
             landmarks,

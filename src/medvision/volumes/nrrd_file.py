@@ -77,8 +77,8 @@ def open_nrrd(path: Path, options: ReadOptions) -> StoredImage:
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
     """
-    header = _read_header(path)
-    axes = _spatial_axes(path, header)
+    header = read_header(path)
+    axes = spatial_axes(path, header)
     shape = tuple(int(header["sizes"][axis]) for axis in axes.index)
     if len(shape) == 2:
         found = None
@@ -92,7 +92,7 @@ def open_nrrd(path: Path, options: ReadOptions) -> StoredImage:
             affine=spacing.affine,
             spacing_source=spacing.source,
             flags=spacing.flags,
-            load=lambda: _voxels(path, header, shape).T,
+            load=lambda: stored_voxels(path, header, shape).T,
         )
     affine = np.eye(4)
     affine[:3, :3] = axes.columns_mm
@@ -107,11 +107,12 @@ def open_nrrd(path: Path, options: ReadOptions) -> StoredImage:
         affine=affine,
         spacing_source=SpacingSource.HEADER,
         orientation_known=axes.oriented,
-        load=lambda: _voxels(path, header, shape),
+        load=lambda: stored_voxels(path, header, shape),
     )
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> dict[str, Any]:
+    """Fields of the header, those that every file needs checked."""
     if first_bytes(path, 4) != b"NRRD":
         msg = f"{path}: not an NRRD file: it does not start with NRRD"
         raise NotAnImageError(msg)
@@ -133,7 +134,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _spatial_axes(path: Path, header: dict[str, Any]) -> _Axes:
+def spatial_axes(path: Path, header: dict[str, Any]) -> _Axes:
     """Which stored axes are spatial, and their steps in RAS+ mm.
 
     A colour or time axis has the direction "none" and must be of size 1.
@@ -199,7 +200,8 @@ def _directions(path: Path, header: dict[str, Any]) -> FloatArray:
     return found
 
 
-def _voxels(path: Path, header: dict[str, Any], shape: tuple[int, ...]) -> VoxelArray:
+def stored_voxels(path: Path, header: dict[str, Any], shape: tuple[int, ...]) -> VoxelArray:
+    """Voxels of a shape that is the stored one but for axes of size 1, in the machine's order."""
     expected = f"{path}: expected {tuple(int(n) for n in header['sizes'])} of {header['type']}"
     try:
         # "F": first axis fastest, as the file counts them; pynrrd would turn them round by "C".
