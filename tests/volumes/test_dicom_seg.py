@@ -250,7 +250,7 @@ def test_an_undeclared_segment_is_named(study, capsys):
     (folder / "labels.json").write_text('{"1": "liver", "2": "liver tumor"}')
     write_segmentation(folder / "segs/a.dcm", slices, list(masks().values()))
     assert build(folder, "series", "segs", "out") == 1
-    assert "found also [3]" in capsys.readouterr().err
+    assert "found also 3 'segment 2'" in capsys.readouterr().err
 
 
 def test_a_segmentation_of_another_scan_is_refused(tmp_path):

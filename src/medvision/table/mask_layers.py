@@ -1,7 +1,8 @@
 """A case's mask as label maps in which no two structures overlap: layers.
 
 A label map file is one layer, or one for each structure where declared structures share values. A
-folder with one file per structure, and a DICOM segmentation, have one layer per structure.
+folder with one file per structure, and files that name their structures (DICOM segmentations and
+structure sets, Slicer segmentations), have one layer per structure.
 """
 
 from collections.abc import Iterator
@@ -15,15 +16,24 @@ import numpy.typing as npt
 from medvision.annotate.extents import LabelExtents, label_extents
 from medvision.errors import ItemError
 from medvision.table.cases import IMAGE_SUFFIXES, CaseSource, Structure, file_stem
+from medvision.table.segment_names import (
+    NamedSegment,
+    UnknownLabelError,
+    plain_name,
+    segments_of_structures,
+)
 from medvision.volumes import Volume, check_same_grid, read_label_map
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
+from medvision.volumes.errors import MissingSpacingError
+from medvision.volumes.rtstruct import (
+    frame_of_reference,
+    read_rois,
+    roi_names,
+    structure_set_file,
+)
+from medvision.volumes.segment import Segment
+from medvision.volumes.slicer_seg import read_slicer_segments, slicer_segments
 from medvision.volumes.stored import ReadOptions
-
-
-class UnknownLabelError(ItemError):
-    """A mask holds a value that the label file does not name."""
-
-    reason = "unknown_label"
 
 
 class EmptyMaskError(ItemError):
@@ -57,8 +67,9 @@ def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterat
     """Layers of a case's mask, on the grid of its image, structures in declared order.
 
     Args:
-        case: With a mask: a label map, a DICOM segmentation (also alone in a folder), or a folder
-            of files `<structure>.nii.gz` that are zero outside their structure.
+        case: With a mask: a label map, a Slicer segmentation, a DICOM segmentation or structure
+            set (also alone in a folder), or a folder of files `<structure>.nii.gz` that are zero
+            outside their structure.
         image: The case's first image.
         options: How to read NIfTI headers and 2D pictures.
 
@@ -68,9 +79,14 @@ def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterat
     """
     if case.mask is None:
         return
-    segmentation = segmentation_file(case.mask)
-    if segmentation is not None:
-        yield from _layers_of_segments(case, segmentation, image)
+    if segmentation := segmentation_file(case.mask):
+        segments = list(read_segments(segmentation, image))
+        yield from _layers_of_segments(case, segments, segmentation, image)
+    elif structure_set := structure_set_file(case.mask):
+        yield from _layers_of_regions(case, structure_set, image)
+    elif slicer_segments(case.mask):
+        segments = list(read_slicer_segments(case.mask, image))
+        yield from _layers_of_segments(case, segments, case.mask, image)
     elif case.mask.is_dir():
         yield from _layers_of_files(case, case.mask, image, options)
     else:
@@ -117,28 +133,38 @@ def _layers_of_files(
         n_voxels += int(extents.voxel_count.sum())
         yield _layer_of(structure, labels.array != 0, image=labels)
     if not n_voxels:
-        msg = f"{folder}: expected labelled voxels, found background only; check the masks"
-        raise EmptyMaskError(msg)
+        raise _empty(folder)
 
 
-def _layers_of_segments(case: CaseSource, path: Path, image: Volume) -> Iterator[MaskLayer]:
-    segments = {segment.number: segment for segment in read_segments(path, image)}
-    known = {value for structure in case.structures for value in structure.values}
-    _check_values([number for number, found in segments.items() if found.mask.any()], known, path)
-    # Segments are numbered in each file: number 2 may be the spleen here and the liver there.
-    name_of = {s.values[0]: s.name for s in case.structures if len(s.values) == 1}
-    for number, segment in segments.items():
-        others = {name.casefold() for other, name in name_of.items() if other != number}
-        if segment.label.casefold() in others - {name_of.get(number, "").casefold()}:
-            msg = (
-                f"{path}: segment {number} calls itself {segment.label!r}, which the label file "
-                "gives another number; segments of all cases must be numbered alike"
-            )
-            raise UnknownLabelError(msg)
+def _layers_of_segments(
+    case: CaseSource, segments: list[Segment], path: Path, image: Volume
+) -> Iterator[MaskLayer]:
+    named = [
+        NamedSegment(number=one.number, name=one.label, is_empty=not one.mask.any())
+        for one in segments
+    ]
+    places = segments_of_structures(case.structures, named, path)
+    if all(one.is_empty for one in named):
+        raise _empty(path)
     for structure in case.structures:
-        found = [segments[value].mask for value in structure.values if value in segments]
-        if found:
+        if found := [segments[place].mask for place in places.get(structure.label_id, [])]:
             yield _layer_of(structure, np.logical_or.reduce(found), image=image)
+
+
+def _layers_of_regions(case: CaseSource, path: Path, image: Volume) -> Iterator[MaskLayer]:
+    """One region after the other: a plan has dozens, most of which nobody declared."""
+    names = roi_names(path)
+    named = [NamedSegment(number=0, name=name) for name in names]
+    places = segments_of_structures(case.structures, named, path, all_known=False)
+    frame_uid = frame_of_reference(case.images[0].path)
+    n_voxels = 0
+    for structure in case.structures:
+        wanted = [names[place] for place in places.get(structure.label_id, [])]
+        for region in read_rois(path, image, names=wanted, frame_uid=frame_uid) if wanted else ():
+            n_voxels += int(region.mask.sum())
+            yield _layer_of(structure, region.mask, image=image)
+    if not n_voxels:
+        raise _empty(path)
 
 
 def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, Path]:
@@ -149,11 +175,11 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
     Raises:
         StructureFileError: No structure has a file, or one has several.
     """
-    label_of = {_plain(structure.name): structure.label_id for structure in structures}
+    label_of = {plain_name(structure.name): structure.label_id for structure in structures}
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         stem = file_stem(path, IMAGE_SUFFIXES)
-        label_id = None if stem is None else label_of.get(_plain(stem))
+        label_id = None if stem is None else label_of.get(plain_name(stem))
         if label_id is None:
             continue
         if label_id in found:
@@ -169,17 +195,16 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
     return found
 
 
-def _plain(name: str) -> str:
-    return name.strip().casefold().replace(" ", "_")
-
-
 def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions) -> Volume:
     spacing = options.spacing_mm
-    labels = read_label_map(
-        path,
-        spacing_mm=(spacing[0], spacing[1]) if spacing else None,
-        spacing_from=options.spacing_from,
-    )
+    yx_mm = (spacing[0], spacing[1]) if spacing else None
+    try:
+        labels = read_label_map(path, spacing_mm=yx_mm, spacing_from=options.spacing_from)
+    except MissingSpacingError:
+        if not image.is_native:
+            raise
+        # A picture without a spacing of its own is drawn on its image, if it has the same size.
+        labels = read_label_map(path, spacing_mm=(image.spacing_mm[0], image.spacing_mm[1]))
     check_same_grid(image, labels, item=f"{case.case_id}: mask {path.name}")
     return labels
 
@@ -196,11 +221,16 @@ def _layer_of(structure: Structure, inside: npt.NDArray[np.bool_], *, image: Vol
 
 def _check_values(found: list[int], known: set[int], path: Path) -> None:
     if not found:
-        msg = f"{path}: expected labelled voxels, found background only; check the mask"
-        raise EmptyMaskError(msg)
+        raise _empty(path)
     if set(found) - known:
         msg = (
             f"{path}: expected only label values {sorted(known)}, found also "
             f"{sorted(set(found) - known)}; name them in the label file"
         )
         raise UnknownLabelError(msg)
+
+
+def _empty(path: Path) -> EmptyMaskError:
+    return EmptyMaskError(
+        f"{path}: expected labelled voxels, found background only; check the mask"
+    )
