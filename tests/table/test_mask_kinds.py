@@ -1,14 +1,21 @@
 """Kinds of mask through `medvision build`: the same tables as of plain label maps."""
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
+from medvision.annotate import native_region_table
+from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.cli import main
-from medvision.table.read import read_regions, read_structures
+from medvision.frames import Plane
+from medvision.table.annotate_case import AnnotateOptions
+from medvision.table.build import BuildRequest, build_tables
+from medvision.table.cases import CaseSource, ImageSource, Structure
+from medvision.table.read import read_biometrics, read_regions, read_structures
 from tests.volumes.test_rtstruct import (
     OBLIQUE,
     SHAPE,
@@ -146,3 +153,139 @@ def test_a_label_map_in_rgb_that_is_grey_builds(tmp_path):
     assert build(tmp_path) == 0
     [row] = read_regions(tmp_path / "masks-tables").to_pylist()
     assert (row["label"], row["pixel_count"]) == ("liver tumor", 220)
+
+
+def request(case, biometrics=None):
+    options = AnnotateOptions(dataset="s", spacing_yx_mm=(0.25, 0.2), biometrics=biometrics)
+    return BuildRequest(cases=[case], unpaired=[], options=options, description="a picture")
+
+
+def picture_case(folder, mask=None, **more):
+    pixels = np.arange(30 * 47, dtype=np.uint8).reshape(30, 47)
+    Image.fromarray(pixels).save(folder / "a.png")
+    structures = (
+        Structure(label_id=1, name="nodule", values=(), found_as=("0", "#ff0000")),
+        Structure(label_id=2, name="mass", values=(), found_as=("1", "#00ff00")),
+    )
+    return CaseSource(
+        case_id="a",
+        cohort="",
+        subject_id="a",
+        images=(ImageSource(image_id="image", modality="US", path=folder / "a.png"),),
+        mask=mask,
+        landmarks=more.pop("landmarks", None),
+        structures=structures,
+        target_labels=(2,),
+        **more,
+    )
+
+
+def built(folder, case, **options):
+    summary = build_tables(request(case, **options), folder / "tables")
+    return summary, read_regions(folder / "tables").to_pylist()
+
+
+def test_colours_build_the_tables_of_the_label_map_they_were_painted_from(tmp_path):
+    labels = np.zeros((30, 47), np.uint8)
+    labels[5:15, 8:30], labels[20:24, 31:44] = 1, 2
+    palette = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], np.uint8)
+    Image.fromarray(palette[labels]).save(tmp_path / "mask.png")
+    summary, rows = built(tmp_path, picture_case(tmp_path, tmp_path / "mask.png"))
+    assert summary.problems == ()
+    truth = native_region_table(labels, (0.25, 0.2), Plane.NATIVE, (2,)).to_pylist()
+    assert [{name: row[name] for name in truth[0]} for row in rows] == truth
+    assert [row["label"] for row in rows] == ["nodule", "mass"]
+
+
+def test_a_colour_that_nobody_declared_is_a_problem(tmp_path):
+    Image.fromarray(np.full((30, 47, 3), (0, 0, 255), np.uint8)).save(tmp_path / "mask.png")
+    summary, _ = built(tmp_path, picture_case(tmp_path, tmp_path / "mask.png"))
+    [problem] = summary.problems
+    assert problem.reason == "unknown_colour"
+    assert "#0000ff (1410 px)" in problem.message
+
+
+def test_several_masks_of_one_picture_are_joined(tmp_path):
+    first, second = np.zeros((2, 30, 47), np.uint8)
+    first[5:15, 8:30], second[20:24, 31:44] = 255, 255
+    Image.fromarray(first).save(tmp_path / "mask.png")
+    Image.fromarray(second).save(tmp_path / "mask_1.png")
+    case = picture_case(tmp_path, tmp_path / "mask.png", more_masks=(tmp_path / "mask_1.png",))
+    lesion = Structure(label_id=1, name="lesion", values=(255,))
+    _, rows = built(tmp_path, replace(case, structures=(lesion,)))
+    assert [(row["n_components"], row["pixel_count"]) for row in rows] == [(2, 220), (2, 52)]
+
+
+def test_masks_that_contradict_each_other_are_a_problem(tmp_path):
+    for name, value in (("mask", 1), ("mask_1", 2)):
+        Image.fromarray(np.full((30, 47), value, np.uint8)).save(tmp_path / f"{name}.png")
+    case = picture_case(tmp_path, tmp_path / "mask.png", more_masks=(tmp_path / "mask_1.png",))
+    known = tuple(replace(s, values=(s.label_id,), found_as=()) for s in case.structures)
+    summary, _ = built(tmp_path, replace(case, structures=known))
+    assert [problem.reason for problem in summary.problems] == ["overlapping_masks"]
+
+
+def coco_json(folder, **annotation):
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 47, "height": 30}],
+        "categories": [
+            {"id": 5, "name": "Mass"},
+            {"id": 6, "name": "head", "keypoints": ["ear", "nose"]},
+        ],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 5} | annotation],
+    }
+    (folder / "coco.json").write_text(json.dumps(content))
+    return folder / "coco.json"
+
+
+@pytest.mark.parametrize("kind", ["coco", "yolo"])
+def test_boxes_build_rows_without_a_shape(tmp_path, kind):
+    path = tmp_path / "a.txt"
+    path.write_text(f"1 {16 / 47:.6f} {10 / 30:.6f} {12 / 47:.6f} {8 / 30:.6f}\n")
+    if kind == "coco":
+        path = coco_json(tmp_path, bbox=[10, 6, 12, 8])
+    summary, [row] = built(tmp_path, picture_case(tmp_path, boxes=path))
+    assert summary.problems == ()
+    assert (row["label"], row["label_id"], row["ellipse_status"]) == ("mass", 2, "not_target")
+    assert [row[edge] for edge in ("x0_px", "y0_px", "x1_px", "y1_px")] == [10, 6, 22, 14]
+    assert row["area_mm2"] is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        ({"bbox": [40, 6, 12, 8]}, "bad_box"),
+        ({"bbox": [1, 1, 4, 4], "category_id": 6}, "unknown_label"),
+        ({"bbox": [1, 1, 4, 4], "iscrowd": 1}, "coco_bad_format"),
+    ],
+)
+def test_boxes_that_cannot_be_are_problems(tmp_path, annotation, reason):
+    case = picture_case(tmp_path, boxes=coco_json(tmp_path, **annotation))
+    summary, _ = built(tmp_path, case)
+    assert [problem.reason for problem in summary.problems] == [reason]
+
+
+SPAN = {
+    "landmarks": {"ear": "ear", "nose": "nose"},
+    "lines": {"L": {"name": "span", "landmarks": ["ear", "nose"]}},
+    "measure": [{"kind": "distance", "key": "L"}],
+}
+
+
+@pytest.mark.parametrize("kind", ["coco", "labelme"])
+def test_landmarks_of_pictures_are_measured(tmp_path, kind):
+    path = coco_json(tmp_path, category_id=6, keypoints=[10, 5, 2, 34, 15, 1])
+    if kind == "labelme":
+        path = tmp_path / "a.json"
+        shapes = [
+            {"label": label, "shape_type": "point", "points": [xy]}
+            for label, xy in (("ear", [10.5, 5.5]), ("nose", [34.5, 15.5]))
+        ]
+        content = {"shapes": shapes, "imagePath": "a.png", "imageHeight": 30, "imageWidth": 47}
+        path.write_text(json.dumps(content))
+    (tmp_path / "b.json").write_text(json.dumps(SPAN))
+    spec = read_biometrics_spec(tmp_path / "b.json")
+    summary, _ = built(tmp_path, picture_case(tmp_path, landmarks=path), biometrics=spec)
+    assert summary.problems == ()
+    [row] = read_biometrics(tmp_path / "tables").to_pylist()
+    assert row["value"] == pytest.approx(np.hypot(24 * 0.2, 10 * 0.25))

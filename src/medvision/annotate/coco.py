@@ -28,6 +28,10 @@ class CocoFormatError(ItemError):
     reason = "coco_bad_format"
 
 
+class NotCocoError(CocoFormatError):
+    """Not a COCO file at all."""
+
+
 class PictureSizeError(ItemError):
     """A picture that has another size than its annotation file says: it was resized or cropped."""
 
@@ -171,7 +175,8 @@ def read_coco(path: Path) -> CocoFile:
     """The content of a COCO annotation file.
 
     Raises:
-        CocoFormatError: No JSON, lists or keys missing, an id twice, an annotation of a picture or
+        NotCocoError: No JSON, or not the three lists.
+        CocoFormatError: Keys missing, an id twice, an annotation of a picture or
             category that is not listed, boxes or keypoints that are no numbers.
     """
     content = _content(path)
@@ -205,10 +210,10 @@ def _content(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         msg = f"{path}: expected JSON, found a text that breaks off or is none ({error})"
-        raise CocoFormatError(msg) from error
+        raise NotCocoError(msg) from error
     if not is_coco(content):
         msg = f"{path}: expected the lists images, annotations and categories of a COCO file"
-        raise CocoFormatError(msg)
+        raise NotCocoError(msg)
     found: dict[str, Any] = content
     return found
 

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.annotate.biometrics import BiometricsSpec, biometric_rows
+from medvision.annotate.boxes import box_region_table
 from medvision.annotate.landmark_frames import canonical_ijk, native_xy
 from medvision.annotate.landmarks import read_landmarks
 from medvision.annotate.regions import native_region_table, region_table
 from medvision.frames import Plane
+from medvision.table.case_boxes import case_boxes, coco_landmarks, is_coco_file
 from medvision.table.cases import CaseSource
 from medvision.table.mask_layers import mask_layers
 from medvision.table.schema import (
@@ -149,6 +151,15 @@ def _mask_rows(
     """Rows of `structures` and of `regions`."""
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     reading = ReadOptions(spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
+    if boxes := case_boxes(case, image):
+        (height_px, width_px), (y_mm, x_mm) = image.shape, image.spacing_mm
+        drawn = box_region_table(boxes, (height_px, width_px), (y_mm, x_mm), options.native_plane)
+        of_id = {one.label_id: one for one in case.structures}
+        named = [of_id[label_id].name for label_id in drawn["label_id"].to_pylist()]
+        unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
+        drawn = drawn.append_column("label", pa.array(named, TEXT))
+        drawn = drawn.filter(pc.invert(pc.is_in(drawn["label_id"], unasked)))
+        regions.append(_with_case(drawn, case, options, REGION_SCHEMA))
     for layer in mask_layers(case, image, reading):
         labels = layer.labels
         if labels.is_native:
@@ -202,7 +213,10 @@ def _biometric_rows(
     """Measurements between the case's landmarks, and those that could not be made."""
     if case.landmarks is None or options.biometrics is None:
         return BIOMETRIC_SCHEMA.empty_table(), ()
-    landmarks = read_landmarks(case.landmarks)
+    if is_coco_file(case.landmarks):
+        landmarks = coco_landmarks(case, case.landmarks)
+    else:
+        landmarks = read_landmarks(case.landmarks)
     if volume.is_native:
         located = native_xy(landmarks, volume.shape)
     else:

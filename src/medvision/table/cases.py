@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from medvision.frames import Plane
 
@@ -49,12 +50,15 @@ class Structure:
 
     Attributes:
         asked: Whether it gets rows; a value without a meaning may be known and left out.
+        found_as: What files call it beside its name: a segment, a region, a file of a folder, a
+            colour (`#ff0000`), a class of boxes.
     """
 
     label_id: int
     name: str
     values: tuple[int, ...]
     asked: bool = True
+    found_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,11 @@ class CaseSource:
         target_labels: Label ids that get axis lengths.
         planes: The only planes to measure; empty for all.
         placeholder_spacing: Its header is known to carry a made-up spacing.
+        more_masks: Further label maps of the image, joined with the mask.
+        boxes: COCO or YOLO file of boxes, instead of a mask; or None.
+        colour_tolerance: Largest difference, in any channel, from a declared colour of the mask.
+        points_at: Whether keypoints of a COCO file count from the centre of the first pixel or
+            from the corner of the picture.
     """
 
     case_id: str
@@ -81,6 +90,10 @@ class CaseSource:
     target_labels: tuple[int, ...]
     planes: tuple[Plane, ...] = ()
     placeholder_spacing: bool = False
+    more_masks: tuple[Path, ...] = ()
+    boxes: Path | None = None
+    colour_tolerance: int = 0
+    points_at: Literal["centre", "corner"] = "centre"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ DETACHED_HEADERS = (".hdr", ".nhdr", ".mhd")
 
 
 def case_inputs(case: CaseSource) -> list[Path]:
-    """Files and folders of a case: images, mask, landmarks."""
+    """Files and folders of a case: images, masks, landmarks, boxes."""
     return [
         *(image.path for image in case.images),
-        *(path for path in (case.mask, case.landmarks) if path is not None),
+        *(path for path in (case.mask, case.landmarks, case.boxes) if path is not None),
+        *case.more_masks,
     ]
 
 

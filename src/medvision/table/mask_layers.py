@@ -21,8 +21,10 @@ from medvision.table.segment_names import (
     UnknownLabelError,
     plain_name,
     segments_of_structures,
+    structures_by_name,
 )
 from medvision.volumes import Volume, check_same_grid, read_label_map
+from medvision.volumes.colour_mask import read_colour_mask
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
 from medvision.volumes.errors import MissingSpacingError
 from medvision.volumes.rtstruct import (
@@ -46,6 +48,12 @@ class StructureFileError(ItemError):
     """A mask folder has no file, or several, for the structures that the label file names."""
 
     reason = "structure_file"
+
+
+class OverlappingMasksError(ItemError):
+    """Two label maps of one image give a voxel two labels."""
+
+    reason = "overlapping_masks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +107,34 @@ def mask_extents(labels: Volume) -> LabelExtents:
     return label_extents(array)
 
 
+def holds_segments(path: Path) -> bool:
+    """Whether a mask keeps its structures apart and names them; a label map does not."""
+    return bool(
+        path.is_dir()
+        or segmentation_file(path)
+        or structure_set_file(path)
+        or slicer_segments(path)
+    )
+
+
 def _layers_of_label_map(
     case: CaseSource, path: Path, image: Volume, options: ReadOptions
 ) -> Iterator[MaskLayer]:
     labels = _label_map(case, path, image, options)
+    for more in case.more_masks:
+        other = _label_map(case, more, image, options).array
+        clash = (labels.array != 0) & (other != 0) & (labels.array != other)
+        if clash.any():
+            msg = f"{more}: {clash.sum()} voxels have another label in {path.name}"
+            raise OverlappingMasksError(msg)
+        labels = replace(labels, array=np.maximum(labels.array, other))
     extents = mask_extents(labels)
+    if mask_colours(case.structures):
+        alone = tuple(replace(one, values=(one.label_id,)) for one in case.structures)
+        if not extents.label_id.size:
+            raise _empty(path)
+        yield MaskLayer(labels=labels, structures=alone, extents=extents)
+        return
     known = {value for structure in case.structures for value in structure.values}
     _check_values(extents.label_id.tolist(), known, path)
     if all(structure.values == (structure.label_id,) for structure in case.structures):
@@ -167,6 +198,16 @@ def _layers_of_regions(case: CaseSource, path: Path, image: Volume) -> Iterator[
         raise _empty(path)
 
 
+def mask_colours(structures: tuple[Structure, ...]) -> dict[str, int]:
+    """Colour to label id, of structures that masks show in colours; empty of others."""
+    return {
+        word: structure.label_id
+        for structure in structures
+        for word in structure.found_as
+        if word.startswith("#")
+    }
+
+
 def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, Path]:
     """Label id to file of a mask folder, `<structure>.nii.gz`; spaces may be written as `_`.
 
@@ -175,7 +216,8 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
     Raises:
         StructureFileError: No structure has a file, or one has several.
     """
-    label_of = {plain_name(structure.name): structure.label_id for structure in structures}
+    named = structures_by_name(structures)
+    label_of = {name: structure.label_id for name, structure in named.items()}
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         stem = file_stem(path, IMAGE_SUFFIXES)
@@ -198,13 +240,22 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
 def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions) -> Volume:
     spacing = options.spacing_mm
     yx_mm = (spacing[0], spacing[1]) if spacing else None
+    colours = mask_colours(case.structures)
+
+    def read(spacing_mm: tuple[float, float] | None) -> Volume:
+        if colours:
+            return read_colour_mask(
+                path, colours, tolerance=case.colour_tolerance, spacing_mm=spacing_mm
+            )
+        return read_label_map(path, spacing_mm=spacing_mm, spacing_from=options.spacing_from)
+
     try:
-        labels = read_label_map(path, spacing_mm=yx_mm, spacing_from=options.spacing_from)
+        labels = read(yx_mm)
     except MissingSpacingError:
         if not image.is_native:
             raise
         # A picture without a spacing of its own is drawn on its image, if it has the same size.
-        labels = read_label_map(path, spacing_mm=(image.spacing_mm[0], image.spacing_mm[1]))
+        labels = read((image.spacing_mm[0], image.spacing_mm[1]))
     check_same_grid(image, labels, item=f"{case.case_id}: mask {path.name}")
     return labels
 

@@ -44,6 +44,17 @@ def plain_name(name: str) -> str:
     return name.strip().casefold().replace("_", " ")
 
 
+def structures_by_name(structures: Sequence[Structure]) -> dict[str, Structure]:
+    """Plain name to structure: by what it is called, and by what files call it.
+
+    Example:
+        >>> tumor = Structure(label_id=2, name="tumor", values=(2,), found_as=("GTVp",))
+        >>> sorted(structures_by_name([tumor]))
+        ['gtvp', 'tumor']
+    """
+    return {plain_name(n): s for s in structures for n in (s.name, *s.found_as)}
+
+
 def segments_of_structures(
     structures: Sequence[Structure],
     segments: Sequence[NamedSegment],
@@ -69,7 +80,7 @@ def segments_of_structures(
         >>> segments_of_structures([liver], found, Path("a.dcm"), all_known=False)
         {4: [1]}
     """
-    names = {plain_name(structure.name): structure for structure in structures}
+    names = structures_by_name(structures)
     found: dict[int, list[int]] = {}
     named: dict[int, str] = {}
     unknown = []

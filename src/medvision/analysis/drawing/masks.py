@@ -13,7 +13,7 @@ from medvision.errors import ItemError
 from medvision.frames import Plane
 from medvision.samples import Sample
 from medvision.table.cases import CaseSource, ImageSource, Structure
-from medvision.table.mask_layers import mask_layers
+from medvision.table.mask_layers import holds_segments, mask_layers
 from medvision.table.read import (
     image_path,
     read_cases,
@@ -21,7 +21,6 @@ from medvision.table.read import (
     tables_manifest,
 )
 from medvision.volumes import Volume, read_label_map, read_volume, slice_pixels
-from medvision.volumes.dicom_seg import segmentation_file
 from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import ReadOptions, SpacingFrom
 
@@ -108,7 +107,7 @@ class MaskOutlines:
         of_case &= pc.field("case_id") == case["case_id"]
         rows = read_regions(self._tables, of_case).select(["label_id", "label"])
         names = dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
-        if not path.is_dir() and segmentation_file(path) is None:
+        if not holds_segments(path):
             whole = read_label_map(path, spacing_mm=spacing_mm, spacing_from=spacing_from)
             return dict.fromkeys(names, whole)
         image = case["images"][0]
