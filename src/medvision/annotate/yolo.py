@@ -88,9 +88,9 @@ def yolo_classes(text: str) -> dict[str, str]:
     brackets, a list of dashes, and numbers with names. Nothing is found where it is another one.
 
     Example:
-        >>> yolo_classes("nodule\\nmass\\n")
+        >>> yolo_classes("nodule\nmass\n")
         {'0': 'nodule', '1': 'mass'}
-        >>> yolo_classes("path: x\\nnames:\\n  0: nodule\\n  1: 'lung mass'\\n")
+        >>> yolo_classes("path: x\nnames:\n  0: nodule\n  1: 'lung mass'\n")
         {'0': 'nodule', '1': 'lung mass'}
     """
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -60,6 +60,9 @@ COMMANDS = {
         },
     ),
     "fetch": Command(help="download, verify and unpack a dataset", module="fetch"),
+    "describe": Command(
+        help="what a folder holds and how it pairs; writes a declaration", module="describe"
+    ),
     "build": Command(help="images with masks or landmarks to tables", module="build"),
     "table": Command(
         help="compare tables, find shared scans, import published plans",
