@@ -160,12 +160,15 @@ def request(case, biometrics=None):
     return BuildRequest(cases=[case], unpaired=[], options=options, description="a picture")
 
 
+COLOURS = {"#ff0000": 1, "#00ff00": 2}
+
+
 def picture_case(folder, mask=None, **more):
     pixels = np.arange(30 * 47, dtype=np.uint8).reshape(30, 47)
     Image.fromarray(pixels).save(folder / "a.png")
     structures = (
-        Structure(label_id=1, name="nodule", values=(), found_as=("0", "#ff0000")),
-        Structure(label_id=2, name="mass", values=(), found_as=("1", "#00ff00")),
+        Structure(label_id=1, name="nodule", values=(), found_as=("0", "nodule")),
+        Structure(label_id=2, name="mass", values=(), found_as=("1", "mass")),
     )
     return CaseSource(
         case_id="a",
@@ -190,7 +193,7 @@ def test_colours_build_the_tables_of_the_label_map_they_were_painted_from(tmp_pa
     labels[5:15, 8:30], labels[20:24, 31:44] = 1, 2
     palette = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], np.uint8)
     Image.fromarray(palette[labels]).save(tmp_path / "mask.png")
-    summary, rows = built(tmp_path, picture_case(tmp_path, tmp_path / "mask.png"))
+    summary, rows = built(tmp_path, picture_case(tmp_path, tmp_path / "mask.png", colours=COLOURS))
     assert summary.problems == ()
     truth = native_region_table(labels, (0.25, 0.2), Plane.NATIVE, (2,)).to_pylist()
     assert [{name: row[name] for name in truth[0]} for row in rows] == truth
@@ -199,7 +202,7 @@ def test_colours_build_the_tables_of_the_label_map_they_were_painted_from(tmp_pa
 
 def test_a_colour_that_nobody_declared_is_a_problem(tmp_path):
     Image.fromarray(np.full((30, 47, 3), (0, 0, 255), np.uint8)).save(tmp_path / "mask.png")
-    summary, _ = built(tmp_path, picture_case(tmp_path, tmp_path / "mask.png"))
+    summary, _ = built(tmp_path, picture_case(tmp_path, tmp_path / "mask.png", colours=COLOURS))
     [problem] = summary.problems
     assert problem.reason == "unknown_colour"
     assert "#0000ff (1410 px)" in problem.message
@@ -289,3 +292,15 @@ def test_landmarks_of_pictures_are_measured(tmp_path, kind):
     assert summary.problems == ()
     [row] = read_biometrics(tmp_path / "tables").to_pylist()
     assert row["value"] == pytest.approx(np.hypot(24 * 0.2, 10 * 0.25))
+
+
+def test_files_of_one_structure_are_joined_where_it_is_found_as_several(tmp_path):
+    folders(tmp_path, "masks")
+    first, second = np.zeros((2, 30, 47), np.uint8)
+    first[5:15, 8:30], second[10:24, 20:44] = 1, 1
+    for name, mask in (("left", first), ("Right", second), ("other", second)):
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    case = picture_case(tmp_path, tmp_path / "masks")
+    lung = Structure(label_id=1, name="lung", values=(1,), found_as=("left", "right"))
+    _, [row] = built(tmp_path, replace(case, structures=(lung,)))
+    assert row["pixel_count"] == ((first + second) > 0).sum()

@@ -48,7 +48,7 @@ def test_a_name_decides_and_a_number_where_no_name_is_known(segments, expected):
     [
         ([(1, "liver tumor"), (2, "liver")], "segment 1 calls itself 'liver tumor'"),
         ([(7, "liver"), (1, "spleen")], "segment 1 'spleen' and segment 'liver' are both taken"),
-        ([(0, "liver"), (0, "Liver")], "two segments are 'liver'"),
+        ([(0, "liver"), (0, "Liver")], "two segments are 'Liver'"),
         ([(1, "spleen"), (7, "liver")], "two segments are 'liver'"),
         ([(1, "liver"), (3, "spleen")], "found also 3 'spleen'"),
         ([(0, "couch")], "found also couch"),
@@ -57,6 +57,12 @@ def test_a_name_decides_and_a_number_where_no_name_is_known(segments, expected):
 def test_what_is_contradictory_or_unknown_is_refused(segments, told):
     with pytest.raises(UnknownLabelError, match=rf"a\.dcm: .*{told}"):
         found(*segments)
+
+
+def test_several_names_of_one_structure_are_joined():
+    tumor = Structure(label_id=5, name="tumor", values=(5,), found_as=("GTVp", "GTVn"))
+    named = [(0, "gtvn"), (0, "tumor"), (0, "GTVp")]
+    assert found(*named, declared=[tumor], all_known=False) == {5: [0, 2]}
 
 
 def test_others_may_be_left_out_where_the_caller_says_so():

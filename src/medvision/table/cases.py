@@ -1,6 +1,7 @@
 """What a case is: its files, and what the values of its mask are called."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -50,8 +51,8 @@ class Structure:
 
     Attributes:
         asked: Whether it gets rows; a value without a meaning may be known and left out.
-        found_as: What files call it beside its name: a segment, a region, a file of a folder, a
-            colour (`#ff0000`), a class of boxes.
+        found_as: What files call it, where that is not its name: a segment, a region, a file of a
+            folder, a class of boxes; several are joined.
     """
 
     label_id: int
@@ -59,6 +60,11 @@ class Structure:
     values: tuple[int, ...]
     asked: bool = True
     found_as: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What files call it."""
+        return self.found_as or (self.name,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,7 @@ class CaseSource:
         placeholder_spacing: Its header is known to carry a made-up spacing.
         more_masks: Further label maps of the image, joined with the mask.
         boxes: COCO or YOLO file of boxes, instead of a mask; or None.
+        colours: Of a colour mask: colour to label id.
         colour_tolerance: Largest difference, in any channel, from a declared colour of the mask.
         points_at: Whether keypoints of a COCO file count from the centre of the first pixel or
             from the corner of the picture.
@@ -92,6 +99,7 @@ class CaseSource:
     placeholder_spacing: bool = False
     more_masks: tuple[Path, ...] = ()
     boxes: Path | None = None
+    colours: Mapping[str, int] = field(default_factory=dict)
     colour_tolerance: int = 0
     points_at: Literal["centre", "corner"] = "centre"
 
@@ -108,6 +116,16 @@ class Unpaired:
     case_id: str
     subject_id: str
     message: str
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared: case, outer spaces, and `_` for a space make no difference.
+
+    Example:
+        >>> plain_name(" Left_Lung ")
+        'left lung'
+    """
+    return name.strip().casefold().replace("_", " ")
 
 
 def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:

@@ -15,11 +15,16 @@ import numpy.typing as npt
 
 from medvision.annotate.extents import LabelExtents, label_extents
 from medvision.errors import ItemError
-from medvision.table.cases import IMAGE_SUFFIXES, CaseSource, Structure, file_stem
+from medvision.table.cases import (
+    IMAGE_SUFFIXES,
+    CaseSource,
+    Structure,
+    file_stem,
+    plain_name,
+)
 from medvision.table.segment_names import (
     NamedSegment,
     UnknownLabelError,
-    plain_name,
     segments_of_structures,
     structures_by_name,
 )
@@ -129,7 +134,7 @@ def _layers_of_label_map(
             raise OverlappingMasksError(msg)
         labels = replace(labels, array=np.maximum(labels.array, other))
     extents = mask_extents(labels)
-    if mask_colours(case.structures):
+    if case.colours:
         alone = tuple(replace(one, values=(one.label_id,)) for one in case.structures)
         if not extents.label_id.size:
             raise _empty(path)
@@ -150,19 +155,20 @@ def _layers_of_files(
     files = structure_files(folder, case.structures)
     n_voxels = 0
     for structure in case.structures:
-        if structure.label_id not in files:
-            continue
-        path = files[structure.label_id]
-        labels = _label_map(case, path, image, options)
-        extents = mask_extents(labels)
-        if len(extents.label_id) > 1:
-            msg = (
-                f"{path}: expected one structure, found the values {extents.label_id.tolist()}; "
-                "give each structure a file of its own"
-            )
-            raise UnknownLabelError(msg)
-        n_voxels += int(extents.voxel_count.sum())
-        yield _layer_of(structure, labels.array != 0, image=labels)
+        inside = np.zeros(image.shape, dtype=np.bool_)
+        for path in files.get(structure.label_id, []):
+            labels = _label_map(case, path, image, options)
+            extents = mask_extents(labels)
+            if len(extents.label_id) > 1:
+                msg = (
+                    f"{path}: expected one structure, found the values "
+                    f"{extents.label_id.tolist()}; give each structure a file of its own"
+                )
+                raise UnknownLabelError(msg)
+            inside |= labels.array != 0
+        n_voxels += int(inside.sum())
+        if structure.label_id in files:
+            yield _layer_of(structure, inside, image=image)
     if not n_voxels:
         raise _empty(folder)
 
@@ -198,36 +204,26 @@ def _layers_of_regions(case: CaseSource, path: Path, image: Volume) -> Iterator[
         raise _empty(path)
 
 
-def mask_colours(structures: tuple[Structure, ...]) -> dict[str, int]:
-    """Colour to label id, of structures that masks show in colours; empty of others."""
-    return {
-        word: structure.label_id
-        for structure in structures
-        for word in structure.found_as
-        if word.startswith("#")
-    }
-
-
-def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, Path]:
-    """Label id to file of a mask folder, `<structure>.nii.gz`; spaces may be written as `_`.
+def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, list[Path]]:
+    """Label id to files of a mask folder, `<structure>.nii.gz`; spaces may be written as `_`.
 
     Structures without a file are left out; files that no structure is named after are not read.
 
     Raises:
-        StructureFileError: No structure has a file, or one has several.
+        StructureFileError: No structure has a file, or two files have one name.
     """
     named = structures_by_name(structures)
-    label_of = {name: structure.label_id for name, structure in named.items()}
-    found: dict[int, Path] = {}
+    found: dict[int, list[Path]] = {}
+    seen: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        stem = file_stem(path, IMAGE_SUFFIXES)
-        label_id = None if stem is None else label_of.get(plain_name(stem))
-        if label_id is None:
+        name = plain_name(file_stem(path, IMAGE_SUFFIXES) or "")
+        if name not in named:
             continue
-        if label_id in found:
-            msg = f"{folder}: {path.name} and {found[label_id].name} both hold one structure"
+        if name in seen:
+            msg = f"{folder}: {path.name} and {seen[name].name} both hold one structure"
             raise StructureFileError(msg)
-        found[label_id] = path
+        seen[name] = path
+        found.setdefault(named[name].label_id, []).append(path)
     if not found:
         msg = (
             f"{folder}: expected files named after structures, such as "
@@ -240,12 +236,11 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
 def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions) -> Volume:
     spacing = options.spacing_mm
     yx_mm = (spacing[0], spacing[1]) if spacing else None
-    colours = mask_colours(case.structures)
 
     def read(spacing_mm: tuple[float, float] | None) -> Volume:
-        if colours:
+        if case.colours:
             return read_colour_mask(
-                path, colours, tolerance=case.colour_tolerance, spacing_mm=spacing_mm
+                path, case.colours, tolerance=case.colour_tolerance, spacing_mm=spacing_mm
             )
         return read_label_map(path, spacing_mm=spacing_mm, spacing_from=options.spacing_from)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medvision.errors import ItemError
-from medvision.table.cases import Structure
+from medvision.table.cases import Structure, plain_name
 
 
 class UnknownLabelError(ItemError):
@@ -34,25 +34,15 @@ class NamedSegment:
     is_empty: bool = False
 
 
-def plain_name(name: str) -> str:
-    """A name as it is compared: case, outer spaces, and `_` for a space make no difference.
-
-    Example:
-        >>> plain_name(" Left_Lung ")
-        'left lung'
-    """
-    return name.strip().casefold().replace("_", " ")
-
-
 def structures_by_name(structures: Sequence[Structure]) -> dict[str, Structure]:
-    """Plain name to structure: by what it is called, and by what files call it.
+    """Plain name to structure, by what files call it.
 
     Example:
-        >>> tumor = Structure(label_id=2, name="tumor", values=(2,), found_as=("GTVp",))
+        >>> tumor = Structure(label_id=2, name="tumor", values=(2,), found_as=("GTVp", "GTVn"))
         >>> sorted(structures_by_name([tumor]))
-        ['gtvp', 'tumor']
+        ['gtvn', 'gtvp']
     """
-    return {plain_name(n): s for s in structures for n in (s.name, *s.found_as)}
+    return {plain_name(name): structure for structure in structures for name in structure.names}
 
 
 def segments_of_structures(
@@ -82,7 +72,7 @@ def segments_of_structures(
     """
     names = structures_by_name(structures)
     found: dict[int, list[int]] = {}
-    named: dict[int, str] = {}
+    named: dict[int, set[str]] = {}
     unknown = []
     for place, segment in enumerate(segments):
         by_name = names.get(plain_name(segment.name))
@@ -94,16 +84,17 @@ def segments_of_structures(
             )
             raise UnknownLabelError(msg)
         if by_name and not by_number:
-            if by_name.label_id in found:
-                msg = f"{path}: two segments are {by_name.name!r}; rename or join them"
+            before = named.get(by_name.label_id, set())
+            if plain_name(segment.name) in before or (by_name.label_id in found and not before):
+                msg = f"{path}: two segments are {segment.name!r}; rename or join them"
                 raise UnknownLabelError(msg)
-            named[by_name.label_id] = segment.name
+            named.setdefault(by_name.label_id, set()).add(plain_name(segment.name))
         owners = by_number or ([by_name] if by_name else [])
         for structure in owners:
             if structure.label_id in named and structure is not by_name:
                 msg = (
                     f"{path}: segment {segment.number} {segment.name!r} and segment "
-                    f"{named[structure.label_id]!r} are both taken for {structure.name!r}"
+                    f"{min(named[structure.label_id])!r} are both taken for {structure.name!r}"
                 )
                 raise UnknownLabelError(msg)
             found.setdefault(structure.label_id, []).append(place)

@@ -13,7 +13,7 @@ from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.hints import modality_of_word
 from medvision.describe.tree import Tree
 from medvision.extras import require
-from medvision.table.segment_names import plain_name
+from medvision.table.cases import plain_name
 from medvision.volumes.dicom import SUFFIXES, has_preamble
 
 _DRAWN = ("SEG", "RTSTRUCT")
