@@ -14,10 +14,12 @@ from medvision.analysis.tables import (
     MISSING,
     Cell,
     MetricTable,
+    average_tables,
     metric_tables,
     narrowed,
 )
 from medvision.analysis.units import UNIT_TEXT
+from medvision.scoring.group_averages import MIN_GROUP_SAMPLES
 from medvision.tasks import TASKS, Task
 
 OF_STRUCTURES = ("label", "dataset", "plane", "anatomy_group")
@@ -147,6 +149,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
         table.task: narrowed(table, count_columns=SIZE_COUNTS, metrics=SIZE_METRICS)
         for table in metric_tables(runs, ["size_bin"])
     }
+    averages = average_tables(runs)
     grouped: dict[str, dict[Task, list[MetricTable]]] = {}
     for by in dict.fromkeys((*OF_STRUCTURES, *OF_MEASUREMENTS)):
         for table in metric_tables(runs, [by]):
@@ -168,15 +171,25 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                 # Where the answer is a box, it matters how large the target is.
                 size=sizes.get(task) if TASKS[task].headline_metric in SIZE_METRICS else None,
                 outcomes=outcomes,
-                breakdowns=tuple(
-                    Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
-                    for by in names
+                breakdowns=(
+                    *(
+                        Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
+                        for by in names
+                    ),
+                    *_averages(task, averages),
                 ),
                 confusions=confusions(runs, task),
             )
         )
     ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}
     return ReportTables(sections=tuple(sections), n_samples=len(ids))
+
+
+def _averages(task: Task, averages: Sequence[MetricTable]) -> Iterable[Breakdown]:
+    """The averages over groups of one task, where any group is large enough."""
+    if of_task := tuple(table for table in averages if table.task is task):
+        title = f"kind of structure, averaged over groups of {MIN_GROUP_SAMPLES} samples or more"
+        yield Breakdown(title=title, tables=of_task)
 
 
 def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:

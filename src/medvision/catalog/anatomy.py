@@ -104,7 +104,7 @@ def is_tumor_lesion(group: str) -> bool:
 
 
 def is_averaged(group: str) -> bool:
-    """Whether an anatomy group takes part in averages over labels, as in the paper.
+    """Whether an anatomy group takes part in averages over groups, as in the paper.
 
     Example:
         >>> is_averaged("Kidney"), is_averaged("Others")
