@@ -132,7 +132,12 @@ def report_json(
         "medvision": __version__,
         "created": options.created_text(),
         "runs": [
-            {"name": run.name, "model": run.model, "is_baseline": run.is_baseline}
+            {
+                "name": run.name,
+                "model": run.model,
+                "is_baseline": run.is_baseline,
+                "protocol": run.protocol,
+            }
             for run in ordered
         ],
         "tables": [

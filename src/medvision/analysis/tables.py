@@ -159,7 +159,8 @@ def average_tables(runs: Sequence[RunScores]) -> list[MetricTable]:
 
 
 def _of_run(run: RunScores, records: list[Record]) -> list[Record]:
-    return [{"model": run.name, "is_baseline": run.is_baseline, **record} for record in records]
+    of_run = {"model": run.name, "is_baseline": run.is_baseline, "protocol": run.protocol}
+    return [of_run | record for record in records]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,8 +285,10 @@ def _rows(
     rows: list[TableRow] = []
     for group, found in groupby(records, key=lambda record: _group(record, by)):
         members = list(found)
+        # Rows of different protocols are not compared, so none is the best of both.
+        is_one = len({record["protocol"] for record in members}) == 1
         best: dict[str, float] = {}
-        for column in columns:
+        for column in columns if is_one else ():
             of_models = (r.get(column.key) for r in members if not r["is_baseline"])
             values = [value for value in of_models if value is not None]
             if len(values) > 1:  # a single model is the best of none

@@ -9,6 +9,7 @@ from typing import Annotated
 from medvision.analysis import report_json, write_report
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.cli.options import Argument, Option
+from medvision.cli.protocol import ReadingOptions
 from medvision.cli.summary import n_missing
 
 
@@ -17,13 +18,14 @@ class ReportOptions:
     """Options of `medvision report`."""
 
     runs: Annotated[tuple[Path, ...], Argument("RUN")]
+    reading: ReadingOptions
     out: Annotated[Path | None, Option("FILE", help="default: RUN/report/report.html")] = None
     json: Annotated[bool, Option(help="print the report's tables as JSON")] = False
 
 
 def run(options: ReportOptions) -> int:
     """Write the page and print its path."""
-    runs = read_runs(options.runs)
+    runs = read_runs(options.runs, options.reading.chosen())
     for one in runs:
         if missing := n_missing(one.scores):
             words = f"{missing} of {one.scores.num_rows} questions have no answer"
