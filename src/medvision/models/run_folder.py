@@ -28,6 +28,10 @@ RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).
 """`pixel_sha256`: of the slice on its stored pixels, as `renderer` drew it; both null until it was
 drawn."""
 
+STATED_NMAE = "stated_nmae_frac"
+"""Column of an imported sample list: error / diagonal as its source gives it; for samples whose
+pixel spacing is not known here."""
+
 
 def samples_path(run: Path) -> Path:
     """The frozen sample list."""

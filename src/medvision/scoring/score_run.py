@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from medvision.frames import SliceGeometry
 from medvision.models.run_folder import (
+    STATED_NMAE,
     read_samples,
     run_manifest,
     scores_path,
@@ -89,10 +90,22 @@ def scored(run: Path, reading: Reading | None = None) -> pa.Table:
         answers = read_replies(store.current_texts(), samples, reader)
     asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
     scores = score_table(samples.filter(asked), answers)
+    if STATED_NMAE in samples.column_names:
+        scores = _with_stated_nmae(scores, samples)
     names = pa.repeat(pa.scalar(protocol.name), scores.num_rows)
     return scores.append_column(PROTOCOL_COLUMN, names).replace_schema_metadata(
         {SCORES_KEY: key, READING_KEY: protocol.reading}
     )
+
+
+def _with_stated_nmae(scores: pa.Table, samples: pa.Table) -> pa.Table:
+    """Scores of an imported run, the error / diagonal its source's where none can be computed."""
+    place = pc.index_in(scores["sample_id"], samples["sample_id"].combine_chunks())
+    stated = samples[STATED_NMAE].take(place)
+    is_scored = pc.is_valid(scores["absolute_error"])
+    nothing = pa.scalar(None, pa.float64())
+    filled = pc.coalesce(scores["nmae_frac"], pc.if_else(is_scored, stated, nothing))
+    return scores.set_column(scores.column_names.index("nmae_frac"), "nmae_frac", filled)
 
 
 def scores_key(run: Path, reading: Reading) -> str:

@@ -50,6 +50,8 @@ def furniture_shapes(canvas: Canvas, letters: tuple[str, ...]) -> list[Shape]:
         Text(x=x, y=y, text=letter, role=Role.FURNITURE, anchor=anchor, size=17)
         for (x, y, anchor), letter in zip(places, letters, strict=False)
     ]
+    if math.isnan(canvas.units_per_mm):
+        return shapes
     length_mm = scale_bar_mm(canvas.width / canvas.units_per_mm)
     y = canvas.height - 12
     start, end = (12.0, y), (12.0 + length_mm * canvas.units_per_mm, y)
