@@ -106,6 +106,11 @@ DETECTION_COLUMNS = (
     ),
     _fraction("iou_at_0.5_frac", "IoU ≥ 0.5", f"IoU of at least 0.5: {_ALL}."),
     _fraction("iou_at_0.75_frac", "IoU ≥ 0.75", f"IoU of at least 0.75: {_ALL}."),
+    _fraction(
+        "iou_at_0.5_to_0.95_mean_frac",
+        "IoU ≥ 0.5 … 0.95",
+        f"Mean over the ten thresholds 0.50, 0.55 … 0.95: {_ALL}.",
+    ),
 )
 
 MEASUREMENT_COLUMNS = (
