@@ -84,7 +84,15 @@ COMMANDS = {
     "score": Command(help="score the stored replies of a run again", module="score"),
     "analyse": Command(help="how and why models fail: verdicts over runs", module="analyse"),
     "report": Command(help="one HTML page from one or more runs", module="report"),
-    "import": Command(help="published plans of other tools", commands={"plan": IMPORT_PLAN}),
+    "import": Command(
+        help="published plans and results as tables and runs",
+        commands={
+            "plan": IMPORT_PLAN,
+            "results": Command(
+                help="result files of the original benchmark as a run", module="import_results"
+            ),
+        },
+    ),
     "train": Command(
         help="fine-tune a model: sft, merge",
         commands={

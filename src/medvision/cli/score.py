@@ -8,6 +8,7 @@ from typing import Annotated
 from medvision.cli.asking import GenerationOptions, PaceOptions
 from medvision.cli.model import ServerOptions, served_model
 from medvision.cli.options import Argument, Group, Option
+from medvision.cli.protocol import ReadingOptions
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.scoring.judge import ask_judge
@@ -30,6 +31,7 @@ class ScoreOptions:
     """Options of `medvision score`."""
 
     run_folder: Annotated[Path, Argument("RUN")]
+    reading: ReadingOptions
     max_error_rate: Annotated[float, Option("F")] = 0.0
     judge: Annotated[
         JudgeOptions, Group("judge: a second model re-reads replies that were not read")
@@ -38,7 +40,7 @@ class ScoreOptions:
 
 def run(options: ScoreOptions) -> int:
     """Score one run; 1 when more replies than allowed are errors."""
-    score_run(options.run_folder)
+    score_run(options.run_folder, options.reading.chosen())
     if options.judge.judge:
         kind, _, name = options.judge.judge.partition("/")
         if kind != "openai" or not name:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
+from medvision.frames import View
 from medvision.pictures.render import renderer_version
 from medvision.samples import SAMPLE_SCHEMA
 from medvision.storage import publish
@@ -26,6 +27,10 @@ RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).
 )
 """`pixel_sha256`: of the slice on its stored pixels, as `renderer` drew it; both null until it was
 drawn."""
+
+STATED_NMAE = "stated_nmae_frac"
+"""Column of an imported sample list: error / diagonal as its source gives it; for samples whose
+pixel spacing is not known here."""
 
 
 def samples_path(run: Path) -> Path:
@@ -79,8 +84,7 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
         write_samples(run, samples, {})
         return {}
     frozen = pq.read_table(path, partitioning=None)
-    questions = ["sample_id", "truth"]
-    if not frozen.select(questions).equals(samples.select(questions)):
+    if not _questions(frozen).equals(_questions(samples)):
         msg = (
             f"{run} holds another sample list ({frozen.num_rows} samples, {samples.num_rows} asked "
             "for now); use another --run folder"
@@ -91,6 +95,15 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
     trusted = frozen.filter(pc.and_(same_image, same_renderer))
     pairs = zip(*(trusted[name].to_pylist() for name in ("sample_id", "pixel_sha256")), strict=True)
     return {sample_id: digest for sample_id, digest in pairs if digest}
+
+
+def _questions(samples: pa.Table) -> pa.Table:
+    """What makes a sample list another one; lists older than views are of the first."""
+    questions = samples.select(["sample_id", "truth"])
+    if "view" in samples.column_names:
+        return questions.append_column("view", samples["view"])
+    views = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), samples.num_rows)
+    return questions.append_column("view", views)
 
 
 def _renderers(samples: pa.Table) -> pa.Array:

@@ -20,7 +20,7 @@ from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import samples_from_table
 from medvision.scoring.judge import judge_questions, judge_store_path, read_scores
-from medvision.scoring.score_run import ReplyReader, are_current, score_run
+from medvision.scoring.score_run import ReplyReader, are_current, reading_of, score_run
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def current_scores(run: Path) -> pa.Table:
         UsageError: The folder holds no evaluated run.
     """
     run_manifest(run)
-    path = scores_path(run)
+    path, reading = scores_path(run), None
     if path.exists():
         scores = read_scores(run)
         if not store_path(run).exists():
@@ -110,7 +110,8 @@ def current_scores(run: Path) -> pa.Table:
         if are_current(run, scores):
             return scores
         logger.warning("%s: the scores are not those of its present replies; scoring again", run)
-    score_run(run)
+        reading = reading_of(run, scores)
+    score_run(run, reading)
     return add_judged(run)
 
 

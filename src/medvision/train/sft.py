@@ -14,6 +14,7 @@ from trl import SFTConfig
 
 from medvision.extras import require
 from medvision.models.profiles import CARRIED, profile_text
+from medvision.protocols import MEDVISION
 from medvision.storage import write_text
 from medvision.table.manifest import (
     jsonable,
@@ -85,7 +86,10 @@ def train_sft(
         NotFiniteError: Loss or gradient became NaN.
     """
     out = Path(config.output)
-    resolved, stored = json.dumps(jsonable(config), indent=1) + "\n", out / CONFIG
+    written = jsonable(config)
+    if config.protocol == MEDVISION.name:
+        del written["protocol"]  # as in runs of versions that knew of none
+    resolved, stored = json.dumps(written, indent=1) + "\n", out / CONFIG
     if stored.exists() and stored.read_text(encoding="utf-8") != resolved:
         msg = (
             f"{out}: holds a run of another configuration (see {stored}); choose another output "
@@ -159,6 +163,7 @@ def _trainer(material: Material, move: Move | None) -> SampleTrainer:
             system_text=material.examples.system_text,
             max_new_tokens=config.validation.max_new_tokens,
             batch_size=config.validation.batch_size,
+            protocol=config.questions,
         )
     trainer.validation_folder = material.out / VALIDATION
     trainer.sample_id = material.examples.sample_id
