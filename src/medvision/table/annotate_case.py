@@ -14,6 +14,7 @@ from medvision.annotate.landmark_frames import canonical_ijk, native_xy
 from medvision.annotate.landmarks import read_landmarks
 from medvision.annotate.regions import native_region_table, region_table
 from medvision.frames import Plane
+from medvision.storage import absolute
 from medvision.table.case_boxes import case_boxes, coco_landmarks, is_coco_file
 from medvision.table.cases import CaseSource
 from medvision.table.mask_layers import mask_layers
@@ -127,12 +128,12 @@ def _record(
             {
                 "image_id": image.image_id,
                 "modality": image.modality,
-                "uri": str(image.path.resolve()),
+                "uri": str(absolute(image.path)),
                 "sha256": digests[image.path],
             }
             for image in case.images
         ],
-        "mask_uri": str(case.mask.resolve()) if case.mask else None,
+        "mask_uri": str(absolute(case.mask)) if case.mask else None,
         "shape_ijk": [int(side) for side in shape],
         "spacing_mm": [float(side) for side in spacing],
         "affine": [float(value) for value in volume.affine.ravel()],

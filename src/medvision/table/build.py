@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import ItemError, UsageError
-from medvision.storage import only_process, remove_tree
+from medvision.storage import absolute, only_process, remove_tree
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
 from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.inputs import case_inputs, input_digests
@@ -47,7 +47,7 @@ QUALITY_PAGE = "quality.html"
 TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
 
-MAY_PASS = frozenset({"missing_extra", "missing_file", "out_of_memory"})
+MAY_PASS = frozenset({"missing_extra", "missing_file", "out_of_memory", "unreadable_file"})
 """Reasons that lie in the machine and not in a file's content: nothing of them is remembered."""
 
 SORT_KEYS = {
@@ -232,8 +232,15 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
 
     def relative(uri: str | None) -> str | None:
         """A URI below the table folder from there, so that the folder can be moved."""
-        below = uri is not None and Path(uri).is_relative_to(out.resolve())
-        return str(Path(uri).relative_to(out.resolve())) if uri and below else uri
+        if uri is None:
+            return None
+        path = Path(uri)
+        # By its words, and by where its folder is: either may go through a link.
+        by_place = (path.parent.resolve() / path.name, out.resolve())
+        for place, folder in ((path, absolute(out)), by_place):
+            if place.is_relative_to(folder):
+                return str(place.relative_to(folder))
+        return uri
 
     merged = out / STAGING / "merged"
     shutil.rmtree(merged, ignore_errors=True)
@@ -275,7 +282,7 @@ def _manifest(
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
-        "root": str(request.root.resolve()) if request.root else None,
+        "root": str(absolute(request.root)) if request.root else None,
         "key": key,
         "options": request.options,
         "seed": SPLIT_SEED,

@@ -6,23 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from medvision.frames import Plane
+from medvision.volumes.suffixes import LISTED_SUFFIXES
 
-IMAGE_SUFFIXES = (
-    ".nii.gz",
-    ".nii",
-    ".hdr",
-    ".nrrd",
-    ".nhdr",
-    ".mha",
-    ".mhd",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".dcm",
-)
+IMAGE_SUFFIXES = LISTED_SUFFIXES
+"""Of the files in a folder, those that may be a case's image or mask."""
 
 DESCRIPTIONS = {
     "CT": "computed tomography (CT) scan",

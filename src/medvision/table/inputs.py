@@ -1,14 +1,13 @@
 """What a case is made from, byte for byte: files, series folders, headers with their data files."""
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
 from medvision.storage import sha256_file
 from medvision.table.cases import CaseSource
 from medvision.table.manifest import content_key
-
-DETACHED_HEADERS = (".hdr", ".nhdr", ".mhd")
-"""Headers whose voxels are in other files, named alike by all that write them."""
+from medvision.volumes import companion_files
 
 
 def case_inputs(case: CaseSource) -> list[Path]:
@@ -34,18 +33,19 @@ def input_digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], dict[Pa
 
 
 def input_digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder or a detached header, of all its files' names and digests.
+    """SHA-256 of a file; with those that are read with it, or of a folder, of all their digests.
 
     Raises:
-        OSError: A file cannot be read.
+        OSError: A file cannot be read, or is a pipe or a device.
     """
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
-    elif path.suffix.lower() in DETACHED_HEADERS:
-        alike = (file for file in path.parent.glob(f"{path.stem}.*") if file.is_file())
-        files = sorted({path, *alike})
-    else:
+        return content_key(
+            {str(file.relative_to(path.parent)): sha256_file(file) for file in files}
+        )
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
+        raise OSError(errno.EINVAL, "a pipe or a device")
+    others = companion_files(path)
+    if not others:
         return sha256_file(path)
-    if files == [path]:  # a header whose voxels are missing, which reading the case will say
-        return sha256_file(path)
-    return content_key({str(file.relative_to(path.parent)): sha256_file(file) for file in files})
+    return content_key({"files": [sha256_file(file) for file in (path, *others)]})
