@@ -134,6 +134,15 @@ def open_metaimage(path: Path, options: ReadOptions) -> StoredImage:
     )
 
 
+def fields(path: Path) -> dict[str, str]:
+    """Lines of a header by name, those that users add among them.
+
+    Raises:
+        ItemError: The header cannot be understood.
+    """
+    return _text_header(path).entries
+
+
 def data_files(path: Path) -> tuple[Path, ...]:
     """Files with the voxels of a header; none if they follow it.
 
