@@ -222,3 +222,104 @@ def test_a_header_that_leaves_its_folder_costs_its_case(study, capsys, monkeypat
     monkeypatch.setenv("MEDVISION_DATA_FOLDERS", str(study / "raw"))
     assert build(study) == 0
     assert "3 of 3 cases" in capsys.readouterr().out
+
+
+def rename(path, name):
+    path.rename(path.with_name(os.fsdecode(name)))
+
+
+def test_a_name_that_is_not_utf8_costs_its_case(study, capsys):
+    for kind in ("images", "masks"):
+        rename(study / kind / "b.nii.gz", b"M\xfcller.nii.gz")
+    assert build(study) == 1
+    shown = capsys.readouterr()
+    assert "2 of 3 cases" in shown.out
+    assert "1 unsafe_name" in shown.out
+    assert "expected a name in UTF-8, found other bytes; rename it" in shown.err
+    assert build(study) == 1
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_an_unpaired_name_that_is_not_utf8_is_told(study, capsys):
+    rename(study / "masks" / "b.nii.gz", b"M\xfcller.nii.gz")
+    assert build(study) == 1
+    assert "2 unpaired" in capsys.readouterr().out
+
+
+def test_pipes_dead_links_and_links_in_circles_cost_their_cases(study, capsys):
+    os.mkfifo(study / "images" / "pipe.nii.gz")
+    (study / "images" / "dead.nii.gz").symlink_to("/nowhere")
+    (study / "images" / "circle.nii.gz").symlink_to("circle.nii.gz")
+    for case in ("pipe", "dead", "circle"):
+        shutil.copy(study / "masks" / "a.nii.gz", study / "masks" / f"{case}.nii.gz")
+    assert build(study) == 1
+    shown = capsys.readouterr()
+    assert "3 of 6 cases" in shown.out
+    assert "pipe.nii.gz: expected a readable file, found: a pipe or a device" in shown.err
+
+
+def test_a_reader_that_stops_costs_its_case_and_shows_where_to_those_who_ask(
+    study, capsys, monkeypatch
+):
+    from medvision.volumes import read
+
+    opener = read.OPENERS[".nii.gz"]
+
+    def stops(path, options):
+        if path.parent.name == "masks" and path.name.startswith("b"):
+            hash([])  # raises TypeError
+        return opener(path, options)
+
+    monkeypatch.setitem(read.OPENERS, ".nii.gz", stops)
+    assert build(study) == 1
+    shown = capsys.readouterr()
+    assert "2 of 3 cases" in shown.out
+    assert "b.nii.gz: expected a readable file, its reader stopped with TypeError" in shown.err
+    assert "Traceback" not in shown.err
+    assert build(study, "-v") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_second_run_tries_only_what_the_machine_could_not_do(study, monkeypatch):
+    from medvision.table import build as building
+
+    asked = []
+    annotate = building.annotate_case
+
+    def counted(case, *rest):
+        asked.append(case.case_id)
+        return annotate(case, *rest)
+
+    monkeypatch.setattr(building, "annotate_case", counted)
+    mask = study / "masks" / "b.nii.gz"
+    mask.rename(study / "b.nii.gz")
+    mask.symlink_to("nowhere")
+    assert build(study) == 1
+    assert build(study) == 1
+    assert asked == ["a", "c"]
+    mask.unlink()
+    (study / "b.nii.gz").rename(mask)
+    assert build(study) == 0
+    assert asked == ["a", "c", "b"]
+    assert not (study / "tables" / ".build").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"A": ' + "[" * 100_000 + "]" * 100_000 + "}", "name,x,y,z\n" + "A" * 200_000 + ",1,2,3\n"],
+)
+def test_landmarks_beyond_what_a_parser_takes_cost_their_case(study, content, capsys):
+    (study / "biometrics.json").write_text(
+        '{"landmarks": {"A": "a", "B": "b"}, "lines": {"L": {"name": "l", "landmarks": ["A", "B"]}},'
+        ' "measure": [{"kind": "distance", "key": "L", "plane": "axial"}]}'
+    )
+    (study / "landmarks").mkdir()
+    for case in ("a", "b", "c"):
+        (study / "landmarks" / f"{case}.json").write_text('{"A": [5, 20, 8], "B": [5, 4, 8]}')
+    (study / "landmarks" / "b.json").unlink()
+    (study / "landmarks" / f"b.{'json' if content[0] == '{' else 'csv'}").write_text(content)
+    words = ["--landmarks", study / "landmarks", "--biometrics", study / "biometrics.json"]
+    assert build(study, *words) == 1
+    shown = capsys.readouterr()
+    assert "2 of 3 cases" in shown.out
+    assert "landmarks/b." in shown.err

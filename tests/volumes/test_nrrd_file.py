@@ -343,7 +343,7 @@ def test_what_is_not_read_is_not_called_damaged(tmp_path, voxels):
     with pytest.raises(UnsupportedFormatError, match="'hex', which is not read here"):
         read_volume(path)
     path = write_by_hand(tmp_path / "a.nrrd", type="block")
-    with pytest.raises(UnsupportedPixelsError, match="expected one number a voxel"):
+    with pytest.raises(UnsupportedPixelsError, match="expected one integer or float"):
         read_volume(path)
 
 

@@ -34,6 +34,7 @@ from medvision.volumes import (
     spacing_suspect,
     volume_fingerprint,
 )
+from medvision.volumes.guard import names_file
 from medvision.volumes.stored import ReadOptions
 
 
@@ -152,7 +153,9 @@ def _mask_rows(
     """Rows of `structures` and of `regions`."""
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     reading = ReadOptions(spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
-    if boxes := case_boxes(case, image):
+    with names_file(case.boxes or case.images[0].path):
+        boxes = case_boxes(case, image)
+    if boxes:
         (height_px, width_px), (y_mm, x_mm) = image.shape, image.spacing_mm
         drawn = box_region_table(boxes, (height_px, width_px), (y_mm, x_mm), options.native_plane)
         of_id = {one.label_id: one for one in case.structures}
@@ -214,10 +217,11 @@ def _biometric_rows(
     """Measurements between the case's landmarks, and those that could not be made."""
     if case.landmarks is None or options.biometrics is None:
         return BIOMETRIC_SCHEMA.empty_table(), ()
-    if is_coco_file(case.landmarks):
-        landmarks = coco_landmarks(case, case.landmarks)
-    else:
-        landmarks = read_landmarks(case.landmarks)
+    with names_file(case.landmarks):
+        if is_coco_file(case.landmarks):
+            landmarks = coco_landmarks(case, case.landmarks)
+        else:
+            landmarks = read_landmarks(case.landmarks)
     if volume.is_native:
         located = native_xy(landmarks, volume.shape)
     else:

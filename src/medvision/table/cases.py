@@ -98,11 +98,13 @@ class Unpaired:
     Attributes:
         subject_id: It counts for the split, so that nobody changes sides when the file turns up;
             "" of a file that is no case, such as a mask that no image goes with.
+        reason: The word under which summaries count it.
     """
 
     case_id: str
     subject_id: str
     message: str
+    reason: str = "unpaired"
 
 
 def plain_name(name: str) -> str:

@@ -2,10 +2,11 @@
 
 import errno
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from medvision.storage import sha256_file
-from medvision.table.cases import CaseSource
+from medvision.storage import absolute, sha256_file
+from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.manifest import content_key
 from medvision.volumes import companion_files
 
@@ -17,6 +18,44 @@ def case_inputs(case: CaseSource) -> list[Path]:
         *(path for path in (case.mask, case.landmarks, case.boxes) if path is not None),
         *case.more_masks,
     ]
+
+
+def in_text(
+    cases: Iterable[CaseSource], unpaired: Iterable[Unpaired]
+) -> tuple[list[CaseSource], list[Unpaired]]:
+    """Cases whose names and paths tables can hold, and all others with their bytes spelled out.
+
+    File names are bytes; Python carries those that are not UTF-8 as lone surrogates, which no file
+    of ours can hold.
+    """
+    sound, others = [], list(unpaired)
+    for case in cases:
+        names = [
+            case.case_id,
+            case.subject_id,
+            *(str(absolute(path)) for path in case_inputs(case)),
+        ]
+        odd = next((name for name in names if _spelled_out(name) != name), None)
+        if odd is None:
+            sound.append(case)
+            continue
+        message = f"{_spelled_out(odd)}: expected a name in UTF-8, found other bytes; rename it"
+        others.append(
+            Unpaired(case_id=case.case_id, subject_id="", message=message, reason="unsafe_name")
+        )
+    return sound, [
+        replace(
+            one,
+            case_id=_spelled_out(one.case_id),
+            subject_id=_spelled_out(one.subject_id),
+            message=_spelled_out(one.message),
+        )
+        for one in others
+    ]
+
+
+def _spelled_out(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def input_digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], dict[Path, OSError]]:

@@ -33,6 +33,7 @@ from medvision.volumes import Volume, check_same_grid, read_label_map
 from medvision.volumes.colour_mask import read_colour_mask
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
 from medvision.volumes.errors import MissingSpacingError
+from medvision.volumes.guard import names_file
 from medvision.volumes.rtstruct import (
     frame_of_reference,
     read_rois,
@@ -94,18 +95,25 @@ def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterat
     """
     if case.mask is None:
         return
-    if segmentation := segmentation_file(case.mask):
+    with names_file(case.mask):
+        yield from _layers_of_any(case, case.mask, image, options)
+
+
+def _layers_of_any(
+    case: CaseSource, mask: Path, image: Volume, options: ReadOptions
+) -> Iterator[MaskLayer]:
+    if segmentation := segmentation_file(mask):
         segments = list(read_segments(segmentation, image))
         yield from _layers_of_segments(case, segments, segmentation, image)
-    elif structure_set := structure_set_file(case.mask):
+    elif structure_set := structure_set_file(mask):
         yield from _layers_of_regions(case, structure_set, image)
-    elif slicer_segments(case.mask):
-        segments = list(read_slicer_segments(case.mask, image))
-        yield from _layers_of_segments(case, segments, case.mask, image)
-    elif case.mask.is_dir():
-        yield from _layers_of_files(case, case.mask, image, options)
+    elif slicer_segments(mask):
+        segments = list(read_slicer_segments(mask, image))
+        yield from _layers_of_segments(case, segments, mask, image)
+    elif mask.is_dir():
+        yield from _layers_of_files(case, mask, image, options)
     else:
-        yield from _layers_of_label_map(case, case.mask, image, options)
+        yield from _layers_of_label_map(case, mask, image, options)
 
 
 def mask_extents(labels: Volume) -> LabelExtents:

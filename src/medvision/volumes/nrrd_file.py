@@ -195,7 +195,7 @@ def read_header(path: Path) -> NrrdHeader:
         with np.errstate(invalid="ignore"):  # a size beyond 64 bits becomes a negative one
             fields = dict(nrrd.read_header(lines))
     except (nrrd.NRRDError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
-        msg = f"{path}: the NRRD header cannot be understood ({error}); repair it"
+        msg = f"{path}: the NRRD header cannot be understood ({error}); save the file anew"
         raise BadHeaderError(msg) from error
     missing = {"dimension", "type", "encoding", "sizes"} - set(fields)
     if missing or len(fields["sizes"]) != fields["dimension"] or (fields["sizes"] < 1).any():
@@ -224,7 +224,10 @@ def voxel_files(header: NrrdHeader) -> VoxelFiles:
     path, fields = header.path, header.fields
     kind, encoding = str(fields["type"]).lower(), str(fields["encoding"]).lower()
     if kind not in _DTYPES:
-        msg = f"{path}: expected one number a voxel, found NRRD type {kind[:40]!r}"
+        msg = (
+            f"{path}: expected one integer or float of up to 64 bits a voxel, found NRRD type "
+            f"{kind[:40]!r}"
+        )
         raise UnsupportedPixelsError(msg)
     if encoding not in _PACKINGS:
         msg = (
