@@ -304,15 +304,18 @@ def test_a_second_run_tries_only_what_the_machine_could_not_do(study, monkeypatc
     assert not (study / "tables" / ".build").exists()
 
 
-@pytest.mark.parametrize(
-    "content",
-    ['{"A": ' + "[" * 100_000 + "]" * 100_000 + "}", "name,x,y,z\n" + "A" * 200_000 + ",1,2,3\n"],
-)
+DEEP = '{"A": ' + "[" * 100_000 + "]" * 100_000 + "}"
+WIDE = "name,x,y,z\n" + "A" * 200_000 + ",1,2,3\n"
+BIOMETRICS = """{
+    "landmarks": {"A": "a", "B": "b"},
+    "lines": {"L": {"name": "l", "landmarks": ["A", "B"]}},
+    "measure": [{"kind": "distance", "key": "L", "plane": "axial"}]
+}"""
+
+
+@pytest.mark.parametrize("content", [DEEP, WIDE], ids=["deep", "wide"])
 def test_landmarks_beyond_what_a_parser_takes_cost_their_case(study, content, capsys):
-    (study / "biometrics.json").write_text(
-        '{"landmarks": {"A": "a", "B": "b"}, "lines": {"L": {"name": "l", "landmarks": ["A", "B"]}},'
-        ' "measure": [{"kind": "distance", "key": "L", "plane": "axial"}]}'
-    )
+    (study / "biometrics.json").write_text(BIOMETRICS)
     (study / "landmarks").mkdir()
     for case in ("a", "b", "c"):
         (study / "landmarks" / f"{case}.json").write_text('{"A": [5, 20, 8], "B": [5, 4, 8]}')
@@ -323,3 +326,15 @@ def test_landmarks_beyond_what_a_parser_takes_cost_their_case(study, content, ca
     shown = capsys.readouterr()
     assert "2 of 3 cases" in shown.out
     assert "landmarks/b." in shown.err
+
+
+def test_a_digest_of_a_folder_sees_data_that_lie_elsewhere(tmp_path, monkeypatch):
+    """One file per structure, their voxels beside the folder, which the user allowed."""
+    for folder in ("case", "raw"):
+        (tmp_path / folder).mkdir()
+    detached(tmp_path / "case", "liver.mhd", METAIMAGE, "../raw/liver.raw")
+    refused = input_digest(tmp_path / "case")
+    monkeypatch.setenv("MEDVISION_DATA_FOLDERS", str(tmp_path / "raw"))
+    former = input_digest(tmp_path / "case")
+    (tmp_path / "raw" / "liver.raw").write_bytes(bytes(7200))
+    assert len({refused, former, input_digest(tmp_path / "case")}) == 3

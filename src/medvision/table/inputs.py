@@ -79,9 +79,12 @@ def input_digest(path: Path) -> str:
     """
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        return content_key(
-            {str(file.relative_to(path.parent)): sha256_file(file) for file in files}
-        )
+        digests = {str(file.relative_to(path.parent)): sha256_file(file) for file in files}
+        for file in files:
+            for data in companion_files(file):
+                if not data.is_relative_to(absolute(path)):  # the others are among the files
+                    digests[f"{file.name}: {data.name}"] = sha256_file(data)
+        return content_key(digests)
     if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
         raise OSError(errno.EINVAL, "a pipe or a device")
     others = companion_files(path)

@@ -46,6 +46,7 @@ _DTYPES = {
 _SINGLE_MAGIC, _PAIR_MAGIC = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 _LONGEST_HEADER = 540
 _EXTENSION_FLAG = 4
+_MOST_EXTENSION_BYTES = 1 << 22
 _UNIT_MASK = 0x07  # the bits above are the unit of time
 _UNIT_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres per spatial unit of `xyzt_units`: metre, millimetre, micron; any other is mm."""
@@ -145,6 +146,16 @@ def _read_header(path: Path) -> _Header:
         data_path=data_path if pair else header_path,
         data_offset=int(offset) or least,
     )
+
+
+def extension_bytes(path: Path) -> bytes:
+    """What stands between a header and its voxels in one file; the first megabytes of it.
+
+    Raises:
+        ItemError: The header cannot be understood.
+    """
+    header = _read_header(path)
+    return first_bytes(path, min(header.data_offset, _MOST_EXTENSION_BYTES))[348:]
 
 
 def pair_files(path: Path) -> tuple[Path, ...]:

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-
 from medvision.errors import ItemError
-from medvision.volumes import metaimage, nrrd_file, suffixes
+from medvision.volumes import metaimage, nifti, nrrd_file, suffixes
 from medvision.volumes.guard import names_file
 
 # An element of a GIfTI label table, which label maps keep in an extension of their NIfTI header.
@@ -69,9 +67,7 @@ def _without_repeated(pairs: Iterable[tuple[int, str]]) -> dict[int, str]:
 
 
 def _of_nifti(path: Path) -> dict[int, str]:
-    header: Any = nib.load(path).header
-    texts = (bytes(extension.content) for extension in header.extensions)
-    return label_table_names("\n".join(text.decode("utf-8", "ignore") for text in texts))
+    return label_table_names(nifti.extension_bytes(path).decode("utf-8", "ignore"))
 
 
 _READERS: dict[str, Callable[[Path], dict[int, str]]] = {
