@@ -116,6 +116,18 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root of the file system, its links kept: names and suffixes are theirs.
+
+    Only what comes before a `..` is followed, as the system itself does.
+    """
+    parts = path.absolute().parts
+    if ".." not in parts:
+        return path.absolute()
+    last = len(parts) - parts[::-1].index("..")
+    return Path(*parts[:last]).resolve().joinpath(*parts[last:])
+
+
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

@@ -10,8 +10,8 @@ from medvision.table.cases import MODALITIES
 from medvision.volumes import read_label_map, read_volume
 from medvision.volumes.colours import picture_colours
 from medvision.volumes.errors import UnsupportedPixelsError
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.pictures import rgba_pixels
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 MODALITY_WORDS = {
     **{word: word for word in MODALITIES},

@@ -19,8 +19,8 @@ from medvision.errors import ItemError, UsageError
 from medvision.frames import Plane, SliceGeometry, View, geometry_in_view, pixels_in_view
 from medvision.pictures.grey_levels import Picture, percentile_stretched, stretched
 from medvision.samples import Sample
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import SpacingFrom
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 from medvision.volumes.suv import SUV_WINDOW, image_suv_per_unit
 
 RENDERER = "grey-2"

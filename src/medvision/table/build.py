@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import ItemError, UsageError
-from medvision.storage import only_process, remove_tree
+from medvision.storage import absolute, only_process, remove_tree
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
 from medvision.table.cases import CaseSource, Unpaired
-from medvision.table.inputs import case_inputs, input_digests
+from medvision.table.inputs import case_inputs, in_text, input_digests
 from medvision.table.manifest import (
     content_key,
     jsonable,
@@ -47,8 +47,10 @@ QUALITY_PAGE = "quality.html"
 TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
 
-MAY_PASS = frozenset({"missing_extra", "missing_file", "out_of_memory"})
-"""Reasons that lie in the machine and not in a file's content: nothing of them is remembered."""
+MAY_PASS = frozenset(
+    {"missing_extra", "missing_file", "out_of_memory", "reader_failed", "unreadable_file"}
+)
+"""Reasons that may lie in the machine and not in the content of a file: they are tried again."""
 
 SORT_KEYS = {
     "structures": ("label_id",),
@@ -117,8 +119,9 @@ def build_tables(
     Raises:
         UsageError: `out` holds the tables of a dataset of another name.
     """
+    cases, unpaired = in_text(request.cases, request.unpaired)
     with only_process(out, "building tables"):
-        return _built(request, out, on_progress)
+        return _built(replace(request, cases=cases, unpaired=unpaired), out, on_progress)
 
 
 def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSummary:
@@ -157,7 +160,8 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     subjects += [case.subject_id for case in request.unpaired if case.subject_id]
     counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
-    # may do tomorrow: such tables are used, and never called up to date.
+    # may do tomorrow: such tables are used, and never called up to date. The cases that were
+    # measured stay staged, so that the next run tries the others only.
     may_pass = any(problem.reason in MAY_PASS for problem in problems)
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     _publish(out, manifest)
@@ -180,7 +184,7 @@ def _key(request: BuildRequest, files: Mapping[Path, str], **content: object) ->
 def _listing_problems(request: BuildRequest, unreadable: dict[Path, OSError]) -> list[Problem]:
     """Cases that cannot be started: one file of two, or a file that cannot be read."""
     problems = [
-        Problem(case_id=case.case_id, reason="unpaired", message=case.message)
+        Problem(case_id=case.case_id, reason=case.reason, message=case.message)
         for case in request.unpaired
     ]
     for case in request.cases:
@@ -232,8 +236,15 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
 
     def relative(uri: str | None) -> str | None:
         """A URI below the table folder from there, so that the folder can be moved."""
-        below = uri is not None and Path(uri).is_relative_to(out.resolve())
-        return str(Path(uri).relative_to(out.resolve())) if uri and below else uri
+        if uri is None:
+            return None
+        path = Path(uri)
+        # By its words, and by where its folder is: either may go through a link.
+        by_place = (path.parent.resolve() / path.name, out.resolve())
+        for place, folder in ((path, absolute(out)), by_place):
+            if place.is_relative_to(folder):
+                return str(place.relative_to(folder))
+        return uri
 
     merged = out / STAGING / "merged"
     shutil.rmtree(merged, ignore_errors=True)
@@ -275,7 +286,7 @@ def _manifest(
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
-        "root": str(request.root.resolve()) if request.root else None,
+        "root": str(absolute(request.root)) if request.root else None,
         "key": key,
         "options": request.options,
         "seed": SPLIT_SEED,
@@ -304,7 +315,8 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
             remove_tree(target)
         entry.replace(target)
     write_manifest(out, manifest | {"parts": table_parts(out)})
-    remove_tree(out / STAGING)
+    if manifest["key"]:
+        remove_tree(out / STAGING)
 
 
 def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:

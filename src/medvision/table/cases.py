@@ -6,23 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from medvision.frames import Plane
+from medvision.volumes.suffixes import LISTED_SUFFIXES
 
-IMAGE_SUFFIXES = (
-    ".nii.gz",
-    ".nii",
-    ".hdr",
-    ".nrrd",
-    ".nhdr",
-    ".mha",
-    ".mhd",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".dcm",
-)
+IMAGE_SUFFIXES = LISTED_SUFFIXES
+"""Of the files in a folder, those that may be a case's image or mask."""
 
 DESCRIPTIONS = {
     "CT": "computed tomography (CT) scan",
@@ -111,11 +98,13 @@ class Unpaired:
     Attributes:
         subject_id: It counts for the split, so that nobody changes sides when the file turns up;
             "" of a file that is no case, such as a mask that no image goes with.
+        reason: The word under which summaries count it.
     """
 
     case_id: str
     subject_id: str
     message: str
+    reason: str = "unpaired"
 
 
 def plain_name(name: str) -> str:

@@ -5,7 +5,7 @@ folder with one file per structure, and files that name their structures (DICOM 
 structure sets, Slicer segmentations), have one layer per structure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from medvision.table.cases import (
 from medvision.table.segment_names import (
     NamedSegment,
     UnknownLabelError,
+    check_name,
     segments_of_structures,
     structures_by_name,
 )
@@ -32,6 +33,7 @@ from medvision.volumes import Volume, check_same_grid, read_label_map
 from medvision.volumes.colour_mask import read_colour_mask
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
 from medvision.volumes.errors import MissingSpacingError
+from medvision.volumes.guard import names_file
 from medvision.volumes.rtstruct import (
     frame_of_reference,
     read_rois,
@@ -40,6 +42,7 @@ from medvision.volumes.rtstruct import (
 )
 from medvision.volumes.segment import Segment
 from medvision.volumes.slicer_seg import read_slicer_segments, slicer_segments
+from medvision.volumes.stated_names import stated_names
 from medvision.volumes.stored import ReadOptions
 
 
@@ -92,18 +95,25 @@ def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterat
     """
     if case.mask is None:
         return
-    if segmentation := segmentation_file(case.mask):
+    with names_file(case.mask):
+        yield from _layers_of_any(case, case.mask, image, options)
+
+
+def _layers_of_any(
+    case: CaseSource, mask: Path, image: Volume, options: ReadOptions
+) -> Iterator[MaskLayer]:
+    if segmentation := segmentation_file(mask):
         segments = list(read_segments(segmentation, image))
         yield from _layers_of_segments(case, segments, segmentation, image)
-    elif structure_set := structure_set_file(case.mask):
+    elif structure_set := structure_set_file(mask):
         yield from _layers_of_regions(case, structure_set, image)
-    elif slicer_segments(case.mask):
-        segments = list(read_slicer_segments(case.mask, image))
-        yield from _layers_of_segments(case, segments, case.mask, image)
-    elif case.mask.is_dir():
-        yield from _layers_of_files(case, case.mask, image, options)
+    elif slicer_segments(mask):
+        segments = list(read_slicer_segments(mask, image))
+        yield from _layers_of_segments(case, segments, mask, image)
+    elif mask.is_dir():
+        yield from _layers_of_files(case, mask, image, options)
     else:
-        yield from _layers_of_label_map(case, case.mask, image, options)
+        yield from _layers_of_label_map(case, mask, image, options)
 
 
 def mask_extents(labels: Volume) -> LabelExtents:
@@ -142,6 +152,8 @@ def _layers_of_label_map(
         return
     known = {value for structure in case.structures for value in structure.values}
     _check_values(extents.label_id.tolist(), known, path)
+    for one in (path, *case.more_masks):
+        _check_stated_names(one, extents.label_id.tolist(), case.structures)
     if all(structure.values == (structure.label_id,) for structure in case.structures):
         yield MaskLayer(labels=labels, structures=case.structures, extents=extents)
         return
@@ -165,6 +177,7 @@ def _layers_of_files(
                     f"{extents.label_id.tolist()}; give each structure a file of its own"
                 )
                 raise UnknownLabelError(msg)
+            _check_stated_names(path, extents.label_id.tolist(), case.structures, of=structure)
             inside |= labels.array != 0
         n_voxels += int(inside.sum())
         if structure.label_id in files:
@@ -263,6 +276,24 @@ def _layer_of(structure: Structure, inside: npt.NDArray[np.bool_], *, image: Vol
     labels = replace(image, array=array)
     alone = replace(structure, values=(structure.label_id,))
     return MaskLayer(labels=labels, structures=(alone,), extents=mask_extents(labels))
+
+
+def _check_stated_names(
+    path: Path, found: list[int], structures: Sequence[Structure], of: Structure | None = None
+) -> None:
+    """Refuse a label map whose header calls a value otherwise than the label file does.
+
+    Args:
+        path: The label map.
+        found: Its values.
+        structures: As declared.
+        of: The one that all values of the file belong to, if they do.
+    """
+    stated = stated_names(path)
+    for value in found:
+        owners = [of] if of else [one for one in structures if one.values == (value,)]
+        for structure in owners if value in stated else ():
+            check_name(stated[value], structure, structures, f"{path}: value {value}")
 
 
 def _check_values(found: list[int], known: set[int], path: Path) -> None:

@@ -5,16 +5,21 @@ decides where both sides have it, a number where they do not, and where the two 
 other nothing does.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from medvision.errors import ItemError
 from medvision.table.cases import Structure, plain_name
+from medvision.table.label_names import Agreement, agreement
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownLabelError(ItemError):
-    """A mask holds a value or a segment that the label file does not name."""
+    """A mask holds a value or a segment that the label file does not name, or names otherwise."""
 
     reason = "unknown_label"
 
@@ -74,13 +79,14 @@ def segments_of_structures(
     found: dict[int, list[int]] = {}
     named: dict[int, set[str]] = {}
     unknown = []
+    by_number_alone: list[tuple[NamedSegment, Structure]] = []
     for place, segment in enumerate(segments):
         by_name = names.get(plain_name(segment.name))
         by_number = [s for s in structures if segment.number and segment.number in s.values]
         if by_name and by_number and by_name not in by_number:
             msg = (
-                f"{path}: segment {segment.number} calls itself {segment.name!r}, which the label "
-                "file gives another number; segments of all cases must be numbered alike"
+                f"{path}: segment {segment.number} calls itself {segment.name!r}, the label file "
+                f"calls it {by_number[0].name!r}; segments of all cases must be numbered alike"
             )
             raise UnknownLabelError(msg)
         if by_name and not by_number:
@@ -89,6 +95,8 @@ def segments_of_structures(
                 msg = f"{path}: two segments are {segment.name!r}; rename or join them"
                 raise UnknownLabelError(msg)
             named.setdefault(by_name.label_id, set()).add(plain_name(segment.name))
+        if not by_name and len(by_number) == 1:
+            by_number_alone.append((segment, by_number[0]))
         owners = by_number or ([by_name] if by_name else [])
         for structure in owners:
             if structure.label_id in named and structure is not by_name:
@@ -106,4 +114,43 @@ def segments_of_structures(
             f"also {', '.join(unknown)}; name them in the label file"
         )
         raise UnknownLabelError(msg)
+    for segment, structure in by_number_alone:
+        check_name(segment.name, structure, structures, f"{path}: segment {segment.number}")
     return found
+
+
+def check_name(
+    stated: str, structure: Structure, structures: Sequence[Structure], where: str
+) -> None:
+    """Refuse what a file calls a structure if that means something else; tell of a new name.
+
+    Args:
+        stated: By the file.
+        structure: The one that its number or its file's name stands for.
+        structures: All that are declared.
+        where: File and number, for messages.
+
+    Raises:
+        UnknownLabelError: The name contradicts the structure's: see `agreement`.
+    """
+    if structure.values and len(structure.values) > 1:  # one name for each of its values
+        return
+    others = [name for other in structures if other is not structure for name in other.names]
+    found = {agreement(stated, name, others) for name in (structure.name, *structure.found_as)}
+    if Agreement.SAME in found:
+        return
+    if Agreement.CONTRADICTORY in found:
+        msg = (
+            f"{where} calls itself {stated!r}, the label file calls it {structure.name!r}; number "
+            "it as in the label file, or rename the one that is wrong"
+        )
+        raise UnknownLabelError(msg)
+    _tell_new_name(stated, structure.name)
+
+
+@cache
+def _tell_new_name(stated: str, name: str) -> None:
+    """Once for all cases, so that who did not mean it can see it."""
+    logger.warning(
+        "masks call %r what the label file calls %r: taken as its new name", stated, name
+    )

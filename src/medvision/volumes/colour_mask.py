@@ -7,8 +7,9 @@ from pathlib import Path
 from medvision.volumes.canonical import canonical_volume
 from medvision.volumes.colours import colour_labels
 from medvision.volumes.errors import UnsupportedPixelsError
-from medvision.volumes.pictures import SUFFIXES, open_picture, rgba_pixels
+from medvision.volumes.pictures import open_picture, rgba_pixels
 from medvision.volumes.stored import ReadOptions
+from medvision.volumes.suffixes import PICTURE
 from medvision.volumes.volume import Volume
 
 
@@ -34,8 +35,8 @@ def read_colour_mask(
         UsageError: As for `colour_labels`.
     """
     path = Path(path)
-    if not path.name.lower().endswith(SUFFIXES):
-        msg = f"{path}: expected a picture with colours ({', '.join(SUFFIXES)})"
+    if not path.name.lower().endswith(PICTURE):
+        msg = f"{path}: expected a picture with colours ({', '.join(PICTURE)})"
         raise UnsupportedPixelsError(msg)
     stored = open_picture(path, ReadOptions(spacing_mm=spacing_mm))
     labels = colour_labels(rgba_pixels(path), colours, tolerance=tolerance, item=str(path))

@@ -1,13 +1,12 @@
 """3D Slicer segmentations (.seg.nrrd): names, layers, and extents smaller than the image.
 
 Slicer writes one label map, or a list of them where segments overlap, cut to what it holds. Names
-and values stand as `Segment3_Name:=…` in the header, which is read here as the UTF-8 that Slicer
-writes: pynrrd would drop all letters beyond ASCII.
+and values stand as `Segment3_Name:=…` in the header.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from medvision.errors import ItemError
 from medvision.volumes.canonical import canonical_volume
 from medvision.volumes.errors import BadHeaderError, DimensionsError, LabelValuesError
 from medvision.volumes.labels import integer_labels
-from medvision.volumes.nrrd_file import SUFFIXES, read_header, spatial_axes, stored_voxels
+from medvision.volumes.nrrd_file import read_header, spatial_axes, voxel_files
 from medvision.volumes.segment import Segment, placed_on_image
 from medvision.volumes.stored import StoredImage
+from medvision.volumes.suffixes import NRRD
 from medvision.volumes.volume import ORIENTATION_UNKNOWN, SpacingSource, Volume, VoxelArray
+from medvision.volumes.voxel_files import read_voxels
 
-_HEADER_BYTES = 1 << 20
-_KEY_VALUE = re.compile(rb"([^:\r\n]+):=([^\r\n]*)")
 _SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 
 
@@ -56,9 +55,9 @@ def slicer_segments(path: Path) -> tuple[ListedSegment, ...]:
     Raises:
         BadHeaderError: Segments without a name, or values and layers that are no numbers.
     """
-    if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
+    if not path.is_file() or not path.name.lower().endswith(NRRD):
         return ()
-    keys = _key_values(path)
+    keys = read_header(path).fields
     found: dict[int, dict[str, str]] = {}
     for key, text in keys.items():
         if match := _SEGMENT_KEY.fullmatch(key):
@@ -100,7 +99,7 @@ def read_slicer_segments(path: Path, image: Volume) -> Iterator[Segment]:
         msg = f"{path}: a Slicer segmentation needs a volume of known orientation beside it"
         raise DimensionsError(msg)
     segments = slicer_segments(path)
-    keys = _key_values(path)
+    keys = read_header(path).fields
     kind = keys.get("Segmentation_SourceRepresentation") or keys.get(
         "Segmentation_MasterRepresentation", ""
     )
@@ -126,19 +125,11 @@ def read_slicer_segments(path: Path, image: Volume) -> Iterator[Segment]:
         )
 
 
-def _key_values(path: Path) -> Mapping[str, str]:
-    """`key:=value` lines of the header."""
-    with path.open("rb") as file:
-        head = file.read(_HEADER_BYTES)
-    head = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
-    pairs = (match.groups() for line in head.splitlines() if (match := _KEY_VALUE.fullmatch(line)))
-    return {key.decode("utf-8", "replace"): text.decode("utf-8", "replace") for key, text in pairs}
-
-
 def _layers(path: Path, image: Volume) -> list[VoxelArray]:
     """The file's label maps, each on the voxels of the image."""
-    header = read_header(path)
-    sizes = tuple(int(size) for size in header["sizes"])
+    whole = read_header(path)
+    header, voxels = whole.fields, voxel_files(whole)
+    sizes = voxels.sizes
     directions = np.atleast_2d(np.asarray(header.get("space directions", np.eye(len(sizes)))))
     lists = [axis for axis, row in enumerate(directions) if not np.isfinite(row).all()]
     if len(sizes) == 4 and len(lists) == 1:
@@ -153,7 +144,7 @@ def _layers(path: Path, image: Volume) -> list[VoxelArray]:
         raise DimensionsError(msg)
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = axes.columns_mm, axes.origin_mm
-    stored = integer_labels(stored_voxels(path, header, sizes), item=str(path))
+    stored = integer_labels(read_voxels(voxels), item=str(path))
     maps = [stored] if axis < 0 else list(np.moveaxis(stored, axis, 0))
     layers = []
     for labels in maps:

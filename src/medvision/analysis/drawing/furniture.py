@@ -5,7 +5,7 @@ import math
 from medvision.analysis.drawing.shapes import Anchor, Canvas, Line, Role, Shape, Text
 from medvision.frames import VOLUME_PLANES, Plane, View
 from medvision.prompts.messages import PROJECTED_MODALITIES
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 EDGE_LETTERS: dict[Plane, tuple[str, str, str, str]] = {
     Plane.AXIAL: ("R", "L", "A", "P"),

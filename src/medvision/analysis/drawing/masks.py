@@ -21,8 +21,8 @@ from medvision.table.read import (
     tables_manifest,
 )
 from medvision.volumes import Volume, read_label_map, read_volume, slice_pixels
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import ReadOptions, SpacingFrom
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 logger = logging.getLogger(__name__)
 

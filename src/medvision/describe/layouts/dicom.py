@@ -14,7 +14,8 @@ from medvision.describe.hints import modality_of_word
 from medvision.describe.tree import Tree
 from medvision.extras import require
 from medvision.table.cases import plain_name
-from medvision.volumes.dicom import SUFFIXES, has_preamble
+from medvision.volumes.dicom import has_preamble
+from medvision.volumes.suffixes import DICOM
 
 _DRAWN = ("SEG", "RTSTRUCT")
 _HEADER_ONLY = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -122,7 +123,7 @@ def _series(tree: Tree) -> Iterator[_Series]:
         for name in names:
             file = f"{prefix}{name}"
             suffix = PurePosixPath(name).suffix.lower()
-            is_dicom = suffix in SUFFIXES or (
+            is_dicom = suffix in DICOM or (
                 suffix not in {".txt", ".csv", ".json", ".xml", ".md"}
                 and suffix.removeprefix(".").isdecimal() | (not suffix)
                 and has_preamble(tree.path(file))
