@@ -72,8 +72,11 @@ def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
     sections = []
     for name in ANALYSES:
         own = [verdict for verdict in verdicts if verdict.name == name]
-        told = [one for one in own if one.task and (not one.group or one.verdict is Found.FOUND)]
-        told = told or [one for one in own if one.task]
+        # Groups are told where they fail: that a margin is found is no failure.
+        failing = Found.NOT_FOUND if name == "margin" else Found.FOUND
+        whole = [one for one in own if one.task and not one.group]
+        groups = [one for one in own if one.task and one.group and one.verdict is failing]
+        told = [*whole, *groups] or [one for one in own if one.task]
         if own:
             sections.append(
                 AnalysisSection(
