@@ -99,7 +99,7 @@ def test_modules_of_all_stages_are_imported_without_any_extra():
         if path.relative_to(ROOT / "src" / "medvision").parts[0] not in heavy
         and path.name != "__main__.py"
     ]
-    # A finder that fails, not `sys.modules[name] = None`: libraries look there to see what is in use.
+    # A finder that fails, not None in `sys.modules`: libraries look there for what is in use.
     code = "import importlib, sys\nclass Absent:\n  def find_spec(self, name, *_):\n"
     code += f"    if name.partition('.')[0] in {OPTIONAL}: raise ModuleNotFoundError(name)\n"
     code += "sys.meta_path.insert(0, Absent())\n"
