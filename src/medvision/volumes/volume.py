@@ -44,6 +44,8 @@ UNFLAGGED_SOURCES = frozenset({SpacingSource.SFORM, SpacingSource.HEADER, Spacin
 """Sources that need no attention; every other one also shows in `flags`."""
 
 ORIENTATION_UNKNOWN = "orientation_unknown"
+EXIF_IGNORED = "exif_orientation_ignored"
+"""Flag of a picture that asks viewers to turn it, read as it is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
