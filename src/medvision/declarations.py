@@ -138,7 +138,8 @@ def _text(path: Path, form: str, error: type[DeclarationError]) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")  # editors on Windows write the mark
     except (OSError, UnicodeDecodeError) as found:
-        msg = f"{path}: expected a {form} file, found: {found}"
+        cure = "; save it as UTF-8" if isinstance(found, UnicodeDecodeError) else ""
+        msg = f"{path}: expected a {form} file, found: {found}{cure}"
         raise error(msg) from found
 
 
@@ -193,12 +194,17 @@ def parsed_json(text: str, where: str, error: type[DeclarationError] = Declarati
         return table
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        content = json.loads(text, object_pairs_hook=unique)
+        json.dumps(content, ensure_ascii=False).encode()  # half a character, "\\ud800", is no text
     except DeclarationError:
         raise
-    except (ValueError, RecursionError) as found:
+    except RecursionError as found:
+        msg = f"{where}: expected JSON, found lists or tables in each other too deep to read"
+        raise error(msg) from found
+    except ValueError as found:
         msg = f"{where}: expected JSON, found: {found}"
         raise error(msg) from found
+    return content
 
 
 def decoded(
@@ -231,7 +237,15 @@ def decoded(
     try:
         value: T = _adapter(kind).validate_python(content)  # type: ignore[arg-type]
     except ValidationError as found:
-        lines = dict.fromkeys(line for mistake in found.errors() for line in _lines(mistake, kind))
+        mistakes = found.errors()
+        places = {mistake["loc"][:-1] for mistake in mistakes}
+        lines = dict.fromkeys(
+            line
+            for mistake in mistakes
+            # A list whose only value is wrong would be told as empty, too.
+            if mistake["type"] != "too_short" or mistake["loc"] not in places
+            for line in _lines(mistake, kind)
+        )
         raise error("\n".join(f"{where}: {line}" for line in lines)) from found
     return value
 

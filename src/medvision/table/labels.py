@@ -9,6 +9,8 @@ from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.table.cases import Structure
 
+MAX_LABEL = 2**31 - 1
+
 NNUNET_IGNORE = "ignore"
 """nnU-Net's word for voxels that are left out of training: it names no structure."""
 
@@ -32,7 +34,7 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
         >>> liver.name, liver.label_id
         ('liver', 1)
     """
-    by_id = all(re.fullmatch(r"\d+", key) for key in labels)
+    by_id = all(re.fullmatch(r"-?\d+", key) for key in labels)
     if by_id:
         names = decoded(dict[str, str], labels, where)
         entries: list[tuple[str, tuple[int, ...]]]
@@ -40,6 +42,10 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
     else:
         lists = {name: ids if isinstance(ids, list) else [ids] for name, ids in labels.items()}
         entries = list(decoded(dict[str, NonEmpty[Count]], lists, where).items())
+    beyond = [value for _, values in entries for value in values if not 0 <= value <= MAX_LABEL]
+    if beyond:
+        msg = f"{where}: expected label ids from 0 to {MAX_LABEL}, found {beyond[0]}"
+        raise UsageError(msg)
     unnamed = [values for name, values in entries if not name.strip()]
     if unnamed:
         msg = f"{where}: expected a name for value {unnamed[0][0]}, found an empty one"
