@@ -62,7 +62,7 @@ CALIBRATION_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PixelForm:
+class PixelForm:
     """How a file's stored values are written and what they mean."""
 
     n_components: int
@@ -88,7 +88,7 @@ class _Slice:
     path: Path
     width_px: int
     height_px: int
-    pixels: _PixelForm
+    pixels: PixelForm
     series: str
     modality: str
     n_frames: int
@@ -203,7 +203,20 @@ def _open_2d(found: _Slice, options: ReadOptions) -> StoredImage:
     GDCM inverts MONOCHROME1, whose least value is shown white (PS3.3, C.7.6.3.1.2): bone is bright
     either way.
     """
-    spacing = native_spacing(found.path, options, _pixel_size(found))
+    # PS3.3, 10.7.1.3: PixelSpacing that repeats the detector's (or the film's) was not calibrated,
+    # unless the file names how it was. Rays diverge, so pixels at the patient are smaller.
+    stated_mm, detector_mm = found.pixel_spacing_mm, found.detector_spacing_mm
+    source = SpacingSource.HEADER
+    if not stated_mm or (
+        len(detector_mm) == len(stated_mm)
+        and not found.is_calibrated
+        and np.allclose(stated_mm, detector_mm, rtol=CALIBRATION_TOLERANCE, atol=0)
+    ):
+        stated_mm, source = detector_mm, SpacingSource.DETECTOR
+    size = None
+    if len(stated_mm) == 2:
+        size = NativeSpacing(spacing_y_mm=stated_mm[0], spacing_x_mm=stated_mm[1], source=source)
+    spacing = native_spacing(found.path, options, size)
     inverted = found.pixels.photometric == "MONOCHROME1" and not found.is_measured
     return StoredImage(
         path=found.path,
@@ -213,25 +226,6 @@ def _open_2d(found: _Slice, options: ReadOptions) -> StoredImage:
         flags=(*spacing.flags, *(("monochrome1",) if inverted else ())),
         load=lambda: _pixels(found),
     )
-
-
-def _pixel_size(found: _Slice) -> NativeSpacing | None:
-    """Pixel size of a picture, and whether it holds in the patient or at the detector (or film).
-
-    PS3.3, 10.7.1.3: PixelSpacing that repeats the detector's was not calibrated, unless the file
-    names how it was. The rays diverge, so pixels at the patient are smaller.
-    """
-    stated, at_detector = found.pixel_spacing_mm, found.detector_spacing_mm
-    source = SpacingSource.HEADER
-    if not stated or (
-        len(at_detector) == len(stated)
-        and not found.is_calibrated
-        and np.allclose(stated, at_detector, rtol=CALIBRATION_TOLERANCE, atol=0)
-    ):
-        stated, source = at_detector, SpacingSource.DETECTOR
-    if len(stated) != 2:
-        return None
-    return NativeSpacing(spacing_y_mm=stated[0], spacing_x_mm=stated[1], source=source)
 
 
 def _check_pixels(found: _Slice, options: ReadOptions) -> None:
@@ -314,7 +308,7 @@ def _read_slice(path: Path) -> _Slice:
     def first(tag: str, otherwise: float) -> float:
         return (_numbers(reader, tag) or (otherwise,))[0]
 
-    pixels = _PixelForm(
+    pixels = PixelForm(
         n_components=reader.GetNumberOfComponents(),
         n_samples=int(first(_SAMPLES, 1)),
         bits_allocated=int(first(_BITS_ALLOCATED, 16)),
@@ -385,15 +379,31 @@ def _pixels(found: _Slice) -> VoxelArray:
     if pixels.bits_allocated == 1:  # GDCM makes 255 of each 1, to be seen
         return np.asarray(array != 0, dtype=np.uint8)
     if pixels.photometric == "MONOCHROME1" and found.is_measured:
-        return _uninverted(array, pixels)
+        return uninverted(array, pixels)
     return array
 
 
-def _uninverted(array: VoxelArray, pixels: _PixelForm) -> VoxelArray:
+def uninverted(array: VoxelArray, pixels: PixelForm) -> VoxelArray:
     """Stored value × slope + intercept, from what GDCM makes of MONOCHROME1.
 
     GDCM takes each stored value from the largest one (of signed values, from −1) and rescales the
     difference: right for a picture, wrong for HU. Its numbers' type holds both.
+
+    Example:
+        Of 12 bits, 1064 is stored for 40 HU; GDCM gives 4095 − 1064 − 1024:
+
+        >>> form = PixelForm(
+        ...     n_components=1,
+        ...     n_samples=1,
+        ...     bits_allocated=16,
+        ...     bits_stored=12,
+        ...     is_signed=False,
+        ...     photometric="MONOCHROME1",
+        ...     slope=1.0,
+        ...     intercept=-1024.0,
+        ... )
+        >>> uninverted(np.array([2007], dtype=np.int16), form)
+        array([40], dtype=int16)
     """
     largest = -1 if pixels.is_signed else 2**pixels.bits_stored - 1
     ends_sum = largest * pixels.slope + 2 * pixels.intercept

@@ -8,7 +8,6 @@ files is a slice, a kind of file that is known to be none, or an error.
 import mmap
 import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from medvision.volumes.suffixes import DICOM
@@ -74,7 +73,7 @@ def slice_files(folder: Path) -> list[Path]:
 
 def slices_below(folder: Path) -> Path | None:
     """A slice in a folder below this one, or None."""
-    below = (path for entry in sorted(folder.iterdir()) if entry.is_dir() for path in _files(entry))
+    below = (path for path in sorted(folder.glob("*/**/*")) if path.is_file())
     return next((path for path in below if has_preamble(path) and is_slice_file(path)), None)
 
 
@@ -111,10 +110,6 @@ def has_modality_lut(path: Path) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         end = content.find(b"\xe0\x7f\x10\x00")  # pixels may hold any bytes
         return _MODALITY_LUT.search(content, 0, end if end > 0 else len(content)) is not None
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def _meta(path: Path) -> dict[tuple[int, int], str]:

@@ -61,7 +61,7 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
         width_px, height_px = picture.size
         tags = getattr(picture, "tag_v2", {})
         _check_form(path, picture, tags, options)
-        spacing = native_spacing(path, options, _imagej_spacing(tags))
+        spacing = native_spacing(path, options, imagej_spacing(tags))
         turned = picture.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow turns some TIFFs that ask for it as it decodes them, and no other format.
         if turned != 1 and tags:
@@ -107,6 +107,52 @@ def rgba_pixels(path: Path) -> npt.NDArray[np.uint8]:
             raise UnsupportedPixelsError(msg)
         picture.load()
         return np.asarray(picture.convert("RGBA"))
+
+
+def label_numbers(pixels: VoxelArray, raw_mode: str) -> VoxelArray:
+    """Numbers as stored, of grey that Pillow has inverted or stretched from 2 or 4 bits.
+
+    Args:
+        pixels: As Pillow decodes them.
+        raw_mode: How Pillow calls what the file stores.
+
+    Example:
+        Of 2 bits, and of 8 whose least value is white:
+
+        >>> label_numbers(np.array([0, 85, 255], dtype=np.uint8), "L;2").tolist()
+        [0, 1, 3]
+        >>> label_numbers(np.array([255, 254], dtype=np.uint8), "L;I").tolist()
+        [0, 1]
+    """
+    changed = re.fullmatch(r"L;(?P<bits>[24])?(?P<inverted>I)?R?", raw_mode)
+    if changed is None:
+        return pixels
+    shown: VoxelArray = 255 - pixels if changed["inverted"] else pixels
+    return np.asarray(shown // (255 // (2 ** int(changed["bits"] or 8) - 1)))
+
+
+def imagej_spacing(tags: Mapping[int, Any]) -> NativeSpacing | None:
+    r"""Pixel size that ImageJ wrote: its description names the unit, the tags pixels per unit.
+
+    Example:
+        >>> tags = {270: "ImageJ=1.53\nunit=cm\n", 282: 20.0, 283: 10.0}
+        >>> found = imagej_spacing(tags)
+        >>> found.spacing_y_mm, found.spacing_x_mm
+        (1.0, 0.5)
+    """
+    entries = _imagej_entries(tags)
+    unit_x = entries.get("unit", "").strip()
+    units_mm = [
+        _IMAGEJ_UNIT_MM.get(unit) for unit in (entries.get("yunit", unit_x).strip(), unit_x)
+    ]
+    per_unit = [float(tags.get(tag, 0)) for tag in (_TIFF_Y_RESOLUTION, _TIFF_X_RESOLUTION)]
+    if units_mm[0] is None or units_mm[1] is None or min(per_unit) <= 0:
+        return None
+    return NativeSpacing(
+        spacing_y_mm=units_mm[0] / per_unit[0],
+        spacing_x_mm=units_mm[1] / per_unit[1],
+        source=SpacingSource.HEADER,
+    )
 
 
 @contextmanager
@@ -187,7 +233,10 @@ def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
     one bit, it too is read as shown: 1 is white, whatever its TIFF says white is.
     """
     with _opened(path) as picture:
-        tags, raw_mode = getattr(picture, "tag_v2", {}), _raw_mode(picture)
+        tags, tiles = getattr(picture, "tag_v2", {}), getattr(picture, "tile", ())
+        # How Pillow calls what the file stores, such as "L;4I": alone, or before other arguments.
+        told = tiles[0][3] if tiles else ""
+        raw_mode = str(told[0]) if isinstance(told, tuple) and told else str(told)
         picture.load()
         if picture.mode == "1":
             return np.asarray(picture).astype(np.uint8)
@@ -207,31 +256,10 @@ def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
         if tags.get(_TIFF_BITS, (1,))[0] == 8 * pixels.itemsize:
             pixels = pixels.view(f"{'i' if signed else 'u'}{pixels.itemsize}")
     if is_label_map:
-        return _label_numbers(pixels, raw_mode)
+        return label_numbers(pixels, raw_mode)
     if pixels.dtype == np.uint16 and tags.get(_TIFF_PHOTOMETRIC) == _MIN_IS_WHITE:
         return np.asarray(2 ** tags[_TIFF_BITS][0] - 1 - pixels, dtype=np.uint16)
     return pixels
-
-
-def _raw_mode(picture: Image.Image) -> str:
-    """How Pillow calls what the file stores, such as "L;4I": 4 bits, inverted; "" if unknown."""
-    tiles = getattr(picture, "tile", ())
-    told = tiles[0][3] if tiles else ""
-    return str(told[0]) if isinstance(told, tuple) and told else str(told or "")
-
-
-def _label_numbers(pixels: VoxelArray, raw_mode: str) -> VoxelArray:
-    """Numbers as stored, of grey that Pillow has inverted or stretched from 2 or 4 bits.
-
-    Example:
-        >>> _label_numbers(np.array([0, 85, 255], dtype=np.uint8), "L;2").tolist()
-        [0, 1, 3]
-    """
-    changed = re.fullmatch(r"L;(?P<bits>[24])?(?P<inverted>I)?R?", raw_mode)
-    if changed is None:
-        return pixels
-    shown: VoxelArray = 255 - pixels if changed["inverted"] else pixels
-    return np.asarray(shown // (255 // (2 ** int(changed["bits"] or 8) - 1)))
 
 
 def _imagej_entries(tags: Mapping[int, Any]) -> dict[str, str]:
@@ -239,20 +267,3 @@ def _imagej_entries(tags: Mapping[int, Any]) -> dict[str, str]:
     lines = str(tags.get(_TIFF_DESCRIPTION, "")).splitlines()
     entries = dict(line.split("=", 1) for line in lines if "=" in line)
     return entries if "ImageJ" in entries else {}
-
-
-def _imagej_spacing(tags: Mapping[int, Any]) -> NativeSpacing | None:
-    """Pixel size that ImageJ wrote: its description names the unit, the tags pixels per unit."""
-    entries = _imagej_entries(tags)
-    unit_x = entries.get("unit", "").strip()
-    units_mm = [
-        _IMAGEJ_UNIT_MM.get(unit) for unit in (entries.get("yunit", unit_x).strip(), unit_x)
-    ]
-    per_unit = [float(tags.get(tag, 0)) for tag in (_TIFF_Y_RESOLUTION, _TIFF_X_RESOLUTION)]
-    if units_mm[0] is None or units_mm[1] is None or min(per_unit) <= 0:
-        return None
-    return NativeSpacing(
-        spacing_y_mm=units_mm[0] / per_unit[0],
-        spacing_x_mm=units_mm[1] / per_unit[1],
-        source=SpacingSource.HEADER,
-    )
