@@ -44,7 +44,7 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _IMAGEJ_UNIT_MM = {
     **dict.fromkeys(("um", "micron", "microns", "µm", "\\u00B5m"), 1e-3),
-    **{"nm": 1e-6, "mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4},
+    **{"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4},
 }
 
 
