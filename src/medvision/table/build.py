@@ -160,11 +160,13 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     subjects += [case.subject_id for case in request.unpaired if case.subject_id]
     counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
-    # may do tomorrow: such tables are used, and never called up to date. The cases that were
-    # measured stay staged, so that the next run tries the others only.
+    # may do tomorrow: such tables are used, and never called up to date. While a case is lacking,
+    # those that were measured stay staged, so that the next run tries the others only.
     may_pass = any(problem.reason in MAY_PASS for problem in problems)
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     _publish(out, manifest)
+    for folder in set(staging.glob("*")) - set(staged):  # of files that have changed since
+        remove_tree(folder)
     return _summary(jsonable(manifest), up_to_date=False)
 
 
@@ -315,7 +317,8 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
             remove_tree(target)
         entry.replace(target)
     write_manifest(out, manifest | {"parts": table_parts(out)})
-    if manifest["key"]:
+    counts = manifest["counts"]
+    if manifest["key"] and counts["cases_in"] == counts["cases_out"]:
         remove_tree(out / STAGING)
 
 
