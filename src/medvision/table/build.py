@@ -4,7 +4,6 @@ Each case's rows are staged as soon as they are measured, so an interrupted buil
 it stopped; the staged cases are then merged into Hive partitions, one row group at a time.
 """
 
-import json
 import logging
 import shutil
 from collections import Counter
@@ -30,12 +29,16 @@ from medvision.table.manifest import (
 )
 from medvision.table.parts import missing_parts, table_parts
 from medvision.table.schema import (
-    BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
-    REGION_SCHEMA,
-    STRUCTURE_SCHEMA,
 )
 from medvision.table.split import SPLIT_SEED, subject_splits
+from medvision.table.staged import (
+    SCHEMAS,
+    is_staged,
+    read_staged,
+    stage_published,
+    write_staged,
+)
 from medvision.table.writer import TableWriter
 
 logger = logging.getLogger(__name__)
@@ -56,11 +59,6 @@ SORT_KEYS = {
     "structures": ("label_id",),
     "regions": ("label_id", "slice_index", "component"),
     "biometrics": ("slice_index", "metric_kind", "metric_key"),
-}
-SCHEMAS = {
-    "structures": STRUCTURE_SCHEMA,
-    "regions": REGION_SCHEMA,
-    "biometrics": BIOMETRIC_SCHEMA,
 }
 
 
@@ -142,6 +140,7 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     )
     if done and done["key"] == key and not missing_parts(out, done):
         return _summary(done, up_to_date=True)
+    published = set(done.get("measured", ())) if done and not missing_parts(out, done) else set()
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     staged, problems = [], _listing_problems(request, unreadable)
@@ -149,24 +148,24 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         on_progress(rank, len(request.cases), case.case_id)
         if all(path in digests for path in case_inputs(case)):
             files = {path: digests[path] for path in case_inputs(case)}
-            # Named by all that its rows depend on: what an interrupted run has measured is taken
-            # over if it is still the same, and never if it is not.
             folder = staging / _key(request, files, case=case)
+            if folder.name in published and not is_staged(folder):
+                stage_published(folder, out, cohort=case.cohort, case_id=case.case_id)
             problems += _stage(case, request.options, digests, folder)
-            staged += [folder] if (folder / "case.json").exists() else []
+            staged += [folder] if is_staged(folder) else []
     on_progress(len(request.cases), len(request.cases), "")
     # Cases that lack a file are listed too: when it turns up, nobody changes sides.
     subjects = [case.subject_id for case in request.cases]
     subjects += [case.subject_id for case in request.unpaired if case.subject_id]
     counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
-    # may do tomorrow: such tables are used, and never called up to date. While a case is lacking,
-    # those that were measured stay staged, so that the next run tries the others only.
+    # may do tomorrow: such tables are used, and never called up to date. The cases that were
+    # measured stay staged, so that the next run tries the others only.
     may_pass = any(problem.reason in MAY_PASS for problem in problems)
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
+    # A problem is not in the rows: cases with one are measured again when something changes.
+    manifest["measured"] = sorted(one.name for one in staged if not read_staged(one)["problems"])
     _publish(out, manifest)
-    for folder in set(staging.glob("*")) - set(staged):  # of files that have changed since
-        remove_tree(folder)
     return _summary(jsonable(manifest), up_to_date=False)
 
 
@@ -204,7 +203,7 @@ def _stage(
     case: CaseSource, options: AnnotateOptions, digests: dict[Path, str], folder: Path
 ) -> list[Problem]:
     """Measure one case into its staging folder, unless an earlier run has; its problems."""
-    if not (folder / "case.json").exists():
+    if not is_staged(folder):
         try:
             annotated = annotate_case(case, options, digests)
         except ItemError as error:
@@ -213,24 +212,10 @@ def _stage(
         except MemoryError:
             message = f"{case.case_id}: expected to fit into memory, did not; free some, run again"
             return [Problem(case_id=case.case_id, reason="out_of_memory", message=message)]
-        draft = folder.with_name(f"draft-{folder.name}")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
-        for name in SORT_KEYS:
-            pq.write_table(getattr(annotated, name), draft / f"{name}.parquet")
-        staged = {
-            "record": annotated.record,
-            "problems": [asdict(problem) for problem in annotated.problems],
-        }
-        (draft / "case.json").write_text(json.dumps(staged), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    return [Problem(**entry) for entry in _staged(folder)["problems"]]
-
-
-def _staged(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    return content
+        tables = {name: getattr(annotated, name) for name in SCHEMAS}
+        problems = [asdict(problem) for problem in annotated.problems]
+        write_staged(folder, tables, annotated.record, problems)
+    return [Problem(**entry) for entry in read_staged(folder)["problems"]]
 
 
 def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[str, int]:
@@ -252,7 +237,7 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
     shutil.rmtree(merged, ignore_errors=True)
     merged.mkdir()
     by_case = sorted(
-        ((_staged(folder)["record"], folder) for folder in staged),
+        ((read_staged(folder)["record"], folder) for folder in staged),
         key=lambda entry: (entry[0]["cohort"], entry[0]["case_id"]),
     )
     records = [
@@ -317,8 +302,7 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
             remove_tree(target)
         entry.replace(target)
     write_manifest(out, manifest | {"parts": table_parts(out)})
-    counts = manifest["counts"]
-    if manifest["key"] and counts["cases_in"] == counts["cases_out"]:
+    if manifest["key"]:
         remove_tree(out / STAGING)
 
 
