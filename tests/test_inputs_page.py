@@ -162,6 +162,10 @@ SHOWN_BY = {
         "test_dots_of_a_tiff_are_no_spacing_in_any_unit",
         "test_imagej_units",
     ),
+    "lengths are at the detector": (
+        "table/test_flags.py",
+        "test_spacing_at_the_detector_is_told_and_lengths_are_in_its_plane",
+    ),
     "Text is UTF-8": (
         "annotate/test_landmarks.py",
         "test_bad_file_is_one_clear_error",
