@@ -83,6 +83,29 @@ Short = Annotated[T, FirstField()]
 
 
 @dataclass(frozen=True, slots=True)
+class OneAsList:
+    """Marks a list that may be written as its one text."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: "GetCoreSchemaHandler"
+    ) -> "CoreSchema":
+        from pydantic_core.core_schema import no_info_before_validator_function
+
+        return no_info_before_validator_function(
+            lambda value: [value] if isinstance(value, str) else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+OneOrMore = Annotated[tuple[T, ...], OneAsList()]
+"""`OneOrMore[str]` is a tuple of texts; one alone may be written without its brackets."""
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """Marks a record that files may give one key of by another name."""
 
@@ -386,7 +409,7 @@ def _expected(kind: Any) -> str:
     if words := _words(kind):
         return f"one of {', '.join(words)}"
     name = _NAMES.get(get_origin(plain) or plain, "a table of keys")
-    first = "text or " if _marks(kind, FirstField) else ""
+    first = "text or " if _marks(kind, FirstField) + _marks(kind, OneAsList) else ""
     return first + name + "".join(f' or "{mark.word}"' for mark in _marks(kind, NoneAs))
 
 

@@ -18,15 +18,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.catalog.dataset import DatasetTask, load_dataset
+from medvision.catalog.dataset import DatasetTask, declared_task
 from medvision.frames import Plane, View
 from medvision.protocols import MEDVISION, Protocol, Suspect
-from medvision.samples.case_images import BoolArray, CaseImages, IntArray, read_case_images
+from medvision.samples.case_images import (
+    BoolArray,
+    CaseImages,
+    IntArray,
+    read_case_images,
+    tables_asked,
+)
 from medvision.samples.draw import drawn_places
 from medvision.samples.kinds import KINDS, SHARED, Columns, Wanted
 from medvision.samples.sample import SAMPLE_SCHEMA
 from medvision.samples.suite import TaskConfig
 from medvision.samples.views import in_view
+from medvision.table.read import tables_manifest
 from medvision.tasks import Task
 
 Split = Literal["train", "test", "all"]
@@ -116,9 +123,9 @@ def candidates(
         protocol: What it leaves out, and its view.
     """
     kind = KINDS[config.task]
-    image_id = _declared_task(config).image if config.task_id else ""
-    cases = read_case_images(tables, root=root, image_id=image_id)
-    rows = kind.read(tables, _expression(config, split))
+    task = _declared_task(config, tables) if config.task_id else None
+    cases = read_case_images(tables, root=root, image_id=task.image if task else "")
+    rows = kind.read(tables, _expression(config, split, task))
     numbers = cases.case_numbers(rows)
     if volume_planes:
         on_plane = pc.is_in(rows["plane"], pa.array([str(plane) for plane in volume_planes]))
@@ -129,6 +136,7 @@ def candidates(
         rows, numbers = _kept(rows, numbers, trusted)
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
+    dropped["image_missing"] += rows.num_rows - len(np.unique(places))
     rows = rows.take(places)
     return Candidates(
         config=config,
@@ -162,14 +170,13 @@ def _kept(rows: pa.Table, numbers: IntArray, mask: BoolArray) -> tuple[pa.Table,
     return (rows, numbers) if mask.all() else (rows.filter(pa.array(mask)), numbers[mask])
 
 
-def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
+def _expression(config: TaskConfig, split: Split, task: DatasetTask | None) -> pc.Expression | None:
     """Which rows of a table the line of a suite, and the task it names, leave."""
     is_measurement = config.task is Task.ANGLE_DISTANCE
     terms = []
     if config.metric_kind and is_measurement:
         terms.append(pc.field("metric_kind") == config.metric_kind)
-    if config.task_id:
-        task = _declared_task(config)
+    if task is not None:
         terms.append(pc.field("cohort") == task.cohort)
         if task.label is not None:
             terms.append(pc.field("label_id") == task.label)
@@ -182,8 +189,16 @@ def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
     return reduce(and_, terms) if terms else None
 
 
-def _declared_task(config: TaskConfig) -> DatasetTask:
-    return load_dataset(config.dataset).task(config.task, config.task_id)
+def _declared_task(config: TaskConfig, tables: Path) -> DatasetTask:
+    """The numbered task that the line of a suite names.
+
+    Raises:
+        UsageError: The declaration of the tables has no such task.
+    """
+    manifest = tables_manifest(tables)
+    return declared_task(
+        tables_asked(manifest).tasks, config.task, config.task_id, manifest["name"]
+    )
 
 
 def _sample_ids(rows: pa.Table, image_ids: pa.ChunkedArray, config: TaskConfig) -> pa.ChunkedArray:

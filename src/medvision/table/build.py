@@ -8,18 +8,20 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medvision.catalog.asked import AskedImages
 from medvision.errors import ItemError, UsageError
 from medvision.storage import absolute, only_process, remove_tree
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
 from medvision.table.cases import CaseSource, Unpaired
-from medvision.table.inputs import case_inputs, in_text, input_digests
+from medvision.table.derived import DERIVED, needs_derived, plain_case
+from medvision.table.inputs import case_inputs, in_text, input_digest, input_digests
 from medvision.table.manifest import (
     content_key,
     jsonable,
@@ -30,6 +32,7 @@ from medvision.table.manifest import (
 from medvision.table.parts import missing_parts, table_parts
 from medvision.table.schema import (
     CASE_SCHEMA,
+    case_schema,
 )
 from medvision.table.split import SPLIT_SEED, subject_splits
 from medvision.table.staged import (
@@ -39,6 +42,7 @@ from medvision.table.staged import (
     stage_published,
     write_staged,
 )
+from medvision.table.subjects import Subjects
 from medvision.table.writer import TableWriter
 
 logger = logging.getLogger(__name__)
@@ -72,6 +76,8 @@ class BuildRequest:
         options: Dataset-wide choices.
         description: What the pictures are, as prompts say it.
         root: Data root below which the files lie, for `--root` to re-base; or None.
+        asked: What images are called, and which one each label is asked on.
+        subjects: Their splits, and what else is known of them.
     """
 
     cases: Sequence[CaseSource]
@@ -79,6 +85,8 @@ class BuildRequest:
     options: AnnotateOptions
     description: str
     root: Path | None = None
+    asked: AskedImages = field(default_factory=AskedImages)
+    subjects: Subjects = field(default_factory=Subjects)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +138,10 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
             "give each dataset an --out of its own"
         )
         raise UsageError(msg)
+    # Cases that lack a file are listed too: when it turns up, nobody changes sides.
+    subjects = [case.subject_id for case in request.cases]
+    subjects += [case.subject_id for case in request.unpaired if case.subject_id]
+    request.subjects.require_splits(subjects)
     digests, unreadable = input_digests(request.cases)
     key = _key(
         request,
@@ -137,6 +149,8 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         cases=request.cases,
         unpaired=request.unpaired,
         description=request.description,
+        asked=request.asked,
+        subjects=request.subjects,
     )
     if done and done["key"] == key and not missing_parts(out, done):
         return _summary(done, up_to_date=True)
@@ -151,13 +165,11 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
             folder = staging / _key(request, files, case=case)
             if folder.name in published and not is_staged(folder):
                 stage_published(folder, out, cohort=case.cohort, case_id=case.case_id)
-            problems += _stage(case, request.options, digests, folder)
+            problems += _stage(case, request.options, digests, folder, out / DERIVED)
             staged += [folder] if is_staged(folder) else []
     on_progress(len(request.cases), len(request.cases), "")
-    # Cases that lack a file are listed too: when it turns up, nobody changes sides.
-    subjects = [case.subject_id for case in request.cases]
-    subjects += [case.subject_id for case in request.unpaired if case.subject_id]
-    counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
+    splits = request.subjects.splits or subject_splits(request.options.dataset, subjects)
+    counts = _merge(staged, splits, request.subjects, out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
     # may do tomorrow: such tables are used, and never called up to date. The cases that were
     # measured stay staged, so that the next run tries the others only.
@@ -200,11 +212,19 @@ def _listing_problems(request: BuildRequest, unreadable: dict[Path, OSError]) ->
 
 
 def _stage(
-    case: CaseSource, options: AnnotateOptions, digests: dict[Path, str], folder: Path
+    case: CaseSource,
+    options: AnnotateOptions,
+    digests: Mapping[Path, str],
+    folder: Path,
+    derived: Path,
 ) -> list[Problem]:
     """Measure one case into its staging folder, unless an earlier run has; its problems."""
     if not is_staged(folder):
         try:
+            if needs_derived(case):
+                case = plain_case(case, options, derived)
+                made = [image.path for image in case.images if image.path not in digests]
+                digests = {**digests, **{path: input_digest(path) for path in made}}
             annotated = annotate_case(case, options, digests)
         except ItemError as error:
             logger.info("%s: %s", case.case_id, error)  # the summary lists it
@@ -218,7 +238,9 @@ def _stage(
     return [Problem(**entry) for entry in read_staged(folder)["problems"]]
 
 
-def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[str, int]:
+def _merge(
+    staged: Iterable[Path], splits: Mapping[str, str], subjects: Subjects, out: Path
+) -> dict[str, int]:
     """Merge staged cases into `<staging>/merged/`; number of rows by table."""
 
     def relative(uri: str | None) -> str | None:
@@ -246,10 +268,12 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
             "split": splits[record["subject_id"]],
             "images": [{**image, "uri": relative(image["uri"])} for image in record["images"]],
             "mask_uri": relative(record["mask_uri"]),
+            **subjects.facts(record["case_id"], record["subject_id"]),
         }
         for record, _ in by_case
     ]
-    pq.write_table(pa.Table.from_pylist(records, CASE_SCHEMA), merged / "cases.parquet")
+    schema = case_schema(subjects.columns)
+    pq.write_table(pa.Table.from_pylist(records, schema), merged / "cases.parquet")
     counts = {"cases": len(records)}
     for name, keys in SORT_KEYS.items():
         with TableWriter(merged, name, SCHEMAS[name]) as writer:
@@ -273,6 +297,7 @@ def _manifest(
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
+        "asked": request.asked,
         "root": str(absolute(request.root)) if request.root else None,
         "key": key,
         "options": request.options,

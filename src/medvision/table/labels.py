@@ -1,10 +1,11 @@
 """What the values of a mask are called, as users declare it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from medvision.catalog.cohort import Label
 from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.table.cases import Structure
@@ -67,6 +68,28 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
             msg = f"{where}: expected each {what} once, found {sorted(seen)}"
             raise UsageError(msg)
     return structures
+
+
+def declared_labels(
+    structures: Iterable[Structure], target_labels: Collection[int] = ()
+) -> dict[str, Label]:
+    """Structures as a declaration's labels.
+
+    Example:
+        >>> tumor = Structure(label_id=2, name="liver tumor", values=(2,))
+        >>> declared_labels([tumor], target_labels=[2])["2"].target
+        True
+    """
+    return {
+        str(one.label_id): Label(
+            name=one.name,
+            values=() if one.values == (one.label_id,) else one.values,
+            asked=one.asked,
+            target=one.label_id in target_labels,
+            found_as=one.found_as,
+        )
+        for one in structures
+    }
 
 
 def read_labels(path: Path) -> tuple[Structure, ...]:

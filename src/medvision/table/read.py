@@ -17,6 +17,8 @@ from medvision.table.schema import (
     CASE_SCHEMA,
     REGION_SCHEMA,
     STRUCTURE_SCHEMA,
+    SUBJECT_PREFIX,
+    case_schema,
 )
 
 
@@ -40,9 +42,12 @@ def tables_manifest(tables: Path) -> dict[str, Any]:
 
 
 def read_cases(tables: Path) -> pa.Table:
-    """One row per case, with columns as in `CASE_SCHEMA`."""
+    """One row per case: columns as in `CASE_SCHEMA`, then what is known of its subject."""
     tables_manifest(tables)
-    return pq.read_table(tables / "cases.parquet", partitioning=None).cast(CASE_SCHEMA)
+    rows = pq.read_table(tables / "cases.parquet", partitioning=None)
+    facts = [name for name in rows.column_names if name not in CASE_SCHEMA.names]
+    known = [name.removeprefix(SUBJECT_PREFIX) for name in facts]
+    return rows.select([*CASE_SCHEMA.names, *facts]).cast(case_schema(known))
 
 
 def read_structures(tables: Path) -> pa.Table:

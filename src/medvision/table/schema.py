@@ -1,5 +1,7 @@
 """Columns of the tables: what every reader can rely on."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from medvision.annotate.columns import COMPONENT_COLUMNS, SLICE_COLUMNS
@@ -29,6 +31,20 @@ CASE_SCHEMA = pa.schema(
     ]
 )
 """One row per case. `affine` has 16 values, row by row; a 2D image's axes are x, then y."""
+
+SUBJECT_PREFIX = "subject_"
+"""Of columns that say more of subjects, after those of `CASE_SCHEMA`."""
+
+
+def case_schema(facts: Iterable[str]) -> pa.Schema:
+    """Columns of `cases.parquet` where a table of subjects names further facts.
+
+    Example:
+        >>> case_schema(["age"]).names[-1]
+        'subject_age'
+    """
+    return pa.schema([*CASE_SCHEMA, *((f"{SUBJECT_PREFIX}{name}", TEXT) for name in facts)])
+
 
 STRUCTURE_SCHEMA = pa.schema(
     [

@@ -119,12 +119,10 @@ class MaskOutlines:
             subject_id=case["subject_id"],
             images=(ImageSource(image_id="", modality=image["modality"], path=image_file),),
             mask=path,
-            landmarks=None,
             structures=tuple(
                 Structure(label_id=label_id, name=name, values=(label_id,))
                 for label_id, name in names.items()
             ),
-            target_labels=(),
         )
         options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
         volume = read_volume(image_file, spacing_mm=spacing_mm, spacing_from=spacing_from)
