@@ -1,5 +1,7 @@
 """Declarations of a user's own, from the file to the tables, on trees as tools lay them out."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pyarrow.compute as pc
@@ -394,3 +396,84 @@ def test_options_of_folders_do_not_go_with_a_declaration(tmp_path, capsys):
     path = declare(tmp_path, LIVER)
     assert build(path, tmp_path / "t", "--modality", "CT", "--name", "x") == 2
     assert "--name, --modality: not with" in capsys.readouterr().err
+
+
+def test_values_that_are_ignored_and_regions_that_overlap(tmp_path):
+    image, labels = phantom()
+    labels[0:2, 0:2, 0:2] = 255  # nobody has looked there
+    write_nifti(tmp_path / "a.nii.gz", image)
+    write_nifti(tmp_path / "a_m.nii.gz", labels)
+    text = """
+name = "own"
+ignore = [255]
+
+[labels]
+1 = { name = "whole tumor", values = [1, 2] }
+2 = { name = "tumor core", values = [2] }
+
+[[cohorts]]
+images = [{ modality = "MRI", files = "{case}.nii.gz" }]
+mask = "{case}_m.nii.gz"
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    whole, core = int(np.isin(labels, (1, 2)).sum()), int((labels == 2).sum())
+    assert counts_of(tmp_path / "t") == {("a", "whole tumor"): whole, ("a", "tumor core"): core}
+    text = text.replace("ignore = [255]\n", "")
+    assert build(declare(tmp_path, text), tmp_path / "u") == 1  # found also [255]
+
+
+def test_a_reserved_value_may_be_there_and_gets_no_row(tmp_path):
+    image, labels = phantom()
+    write_nifti(tmp_path / "a.nii.gz", image)
+    write_nifti(tmp_path / "a_m.nii.gz", labels)
+    text = f"""{LIVER.replace("target = true", "asked = false")}
+[[cohorts]]
+images = [{{ modality = "MRI", files = "{{case}}.nii.gz" }}]
+mask = "{{case}}_m.nii.gz"
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    assert set(counts_of(tmp_path / "t")) == {("a", "liver")}
+
+
+@pytest.fixture
+def leftovers(tmp_path):
+    """Five cases, a label in one of them, one in none, files that nothing is for."""
+    image, labels = phantom()
+    for case in "abcde":
+        write_nifti(tmp_path / "scans" / f"{case}.nii.gz", image)
+        only = labels if case == "c" else np.where(labels == 2, 0, labels)
+        write_nifti(tmp_path / "masks" / f"{case}.nii.gz", only.astype(np.uint8))
+    write_nifti(tmp_path / "scans" / "old" / "z.nii.gz", image)
+    (tmp_path / "readme.txt").touch()
+    (tmp_path / ".DS_Store").touch()
+    text = f"""{LIVER}
+3 = "spleen"
+[[cohorts]]
+images = [{{ modality = "CT", files = "scans/{{case}}.nii.gz" }}]
+mask = "masks/{{case}}.nii.gz"
+excluded = {{ e = "moved" }}
+"""
+    declare(tmp_path, text)
+    return tmp_path
+
+
+def test_rare_labels_and_files_left_over_are_told_at_the_end(leftovers, monkeypatch, capsys):
+    monkeypatch.chdir(leftovers)
+    notes = [
+        "note: declared labels that are in no case: spleen",
+        "note: declared labels that are in fewer than half of the cases: liver tumor (1 of 4)",
+        "note: cases left out: e (moved)",
+        "that nothing is for: readme.txt, scans/old/z.nii.gz",
+    ]
+    for _ in range(2):  # the second time nothing is built, and told all the same
+        assert main(["build", "own.toml", "--out", "t"]) == 0
+        told = capsys.readouterr().err.splitlines()
+        assert len(told) == len(notes)
+        assert all(line.endswith(note) for line, note in zip(told, notes, strict=True))
+    manifest = json.loads((leftovers / "t" / "manifest.json").read_text())
+    assert [(note["kind"], note["items"]) for note in manifest["notes"]] == [
+        ("label_absent", ["spleen"]),
+        ("label_rare", ["liver tumor (1 of 4)"]),
+        ("case_excluded", ["e (moved)"]),
+        ("file_unmatched", ["readme.txt", "scans/old/z.nii.gz"]),
+    ]

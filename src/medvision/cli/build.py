@@ -83,6 +83,8 @@ def run(options: BuildOptions) -> int:
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
     print_problems(summary.problems)
+    for note in summary.notes:
+        print(f"note: {note.message}", file=sys.stderr)
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped().items())
     state = "already up to date" if summary.up_to_date else "written"
     print(

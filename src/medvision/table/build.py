@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.catalog.asked import AskedImages
+from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
 from medvision.storage import absolute, only_process, remove_tree
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
@@ -29,6 +30,7 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
+from medvision.table.notes import LABEL_NOTES, Note, label_notes
 from medvision.table.parts import missing_parts, table_parts
 from medvision.table.schema import (
     CASE_SCHEMA,
@@ -78,6 +80,7 @@ class BuildRequest:
         root: Data root below which the files lie, for `--root` to re-base; or None.
         asked: What images are called, and which one each label is asked on.
         subjects: Their splits, and what else is known of them.
+        notes: What is to be told of its files, though nothing failed.
     """
 
     cases: Sequence[CaseSource]
@@ -87,6 +90,7 @@ class BuildRequest:
     root: Path | None = None
     asked: AskedImages = field(default_factory=AskedImages)
     subjects: Subjects = field(default_factory=Subjects)
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,7 @@ class BuildSummary:
     n_biometrics: int
     problems: tuple[Problem, ...]
     up_to_date: bool
+    notes: tuple[Note, ...] = ()
 
     def dropped(self) -> dict[str, int]:
         """Number of problems by reason."""
@@ -153,7 +158,7 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         subjects=request.subjects,
     )
     if done and done["key"] == key and not missing_parts(out, done):
-        return _summary(done, up_to_date=True)
+        return _told_again(done, request.notes, out)
     published = set(done.get("measured", ())) if done and not missing_parts(out, done) else set()
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
@@ -177,6 +182,8 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     # A problem is not in the rows: cases with one are measured again when something changes.
     manifest["measured"] = sorted(one.name for one in staged if not read_staged(one)["problems"])
+    of_labels = label_notes(*_found_labels(request.cases, out / STAGING / "merged"))
+    manifest["notes"] = [*of_labels, *request.notes]
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
 
@@ -331,8 +338,34 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
         remove_tree(out / STAGING)
 
 
+def _found_labels(
+    cases: Iterable[CaseSource], merged: Path
+) -> tuple[list[CaseSource], set[tuple[str, str, int]]]:
+    """The cases that are built, and the labels that they hold: cohort, case and label id."""
+    keys = ["cohort", "case_id", "label_id"]
+    # Boxes have no structure as a whole: regions are looked at too.
+    parts = [pq.read_table(merged / "structures.parquet", columns=keys)]
+    parts += [pq.read_table(path, columns=keys) for path in merged.glob("regions/**/*.parquet")]
+    rows = pa.concat_tables(parts).group_by(keys).aggregate([]).to_pylist()
+    built = pq.read_table(merged / "cases.parquet", columns=keys[:2]).to_pylist()
+    known = {(row["cohort"], row["case_id"]) for row in built}
+    found = {(row["cohort"], row["case_id"], row["label_id"]) for row in rows}
+    return [case for case in cases if (case.cohort, case.case_id) in known], found
+
+
+def _told_again(manifest: dict[str, Any], notes: Sequence[Note], out: Path) -> BuildSummary:
+    """What tables that need no building hold, and what lies beside their files today."""
+    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes")
+    again = [*(one for one in told if one.kind in LABEL_NOTES), *notes]
+    if again != list(told):
+        manifest["notes"] = again
+        write_manifest(out, manifest)
+    return _summary(jsonable(manifest), up_to_date=True)
+
+
 def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
     counts = manifest["counts"]
+    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes")
     return BuildSummary(
         n_cases=counts["cases_in"],
         n_built=counts["cases_out"],
@@ -341,4 +374,5 @@ def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
         n_biometrics=counts["biometrics"],
         problems=tuple(Problem(**entry) for entry in manifest["problems"]),
         up_to_date=up_to_date,
+        notes=told,
     )

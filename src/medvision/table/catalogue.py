@@ -1,11 +1,13 @@
 """Datasets of the catalogue as build requests: fetched, and laid out below the data root."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from medvision.catalog.dataset import load_dataset
 from medvision.fetch import fetch, raw_folder
 from medvision.table.build import BuildRequest
 from medvision.table.declared import declared_request, found_cases
+from medvision.table.notes import excluded_note, file_notes
 from medvision.table.subjects import read_subjects
 
 
@@ -26,7 +28,11 @@ def catalogue_request(name: str, root: Path, subjects: Path | None = None) -> Bu
     """
     dataset = load_dataset(name)
     known = read_subjects(subjects) if subjects else None
-    found = found_cases(dataset, raw_folder(root, name) / dataset.root, known)
+    raw = raw_folder(root, name) / dataset.root
+    found = found_cases(dataset, raw, known)
     if dataset.cases or not found.listed:
         found = found_cases(dataset, fetch(dataset, root) / dataset.root, known)
-    return declared_request(dataset, found, root=root, subjects=known)
+    request = declared_request(dataset, found, root=root, subjects=known)
+    # Of what is fetched, more is unpacked than is used.
+    left = () if dataset.cases else file_notes(raw, found.used)
+    return replace(request, notes=(*excluded_note(found.excluded), *left))

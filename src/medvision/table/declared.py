@@ -24,7 +24,8 @@ from medvision.table.cases import (
 )
 from medvision.table.find_files import FoundFile
 from medvision.table.inputs import case_inputs
-from medvision.table.pairing import PairedCase, paired_cases
+from medvision.table.notes import excluded_note, file_notes
+from medvision.table.pairing import PairedCase, Pairing, paired_cases
 from medvision.table.subjects import Subjects, read_subjects
 
 
@@ -64,12 +65,17 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
     here = path.parent
     table = subjects or (here / dataset.subjects if dataset.subjects else None)
     known = read_subjects(table) if table else Subjects()
-    found = found_cases(dataset, here / dataset.root, known)
+    root = here / dataset.root
+    found = found_cases(dataset, root, known)
     if not found.listed:
         looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
-        msg = f"{path}: no file below {here / dataset.root} fits {', '.join(looked)}"
+        msg = f"{path}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
-    return declared_request(dataset, found, here=here, subjects=known)
+    own = [path, *(here / name for name in (dataset.biometrics_file,) if name)]
+    own += [table] if table else []
+    notes = (*excluded_note(found.excluded), *file_notes(root, found.used | {*own}))
+    request = declared_request(dataset, found, here=here, subjects=known)
+    return replace(request, notes=notes)
 
 
 def listed_request(
@@ -143,7 +149,7 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
     for declared in dataset.cohorts:
         cohort = dataset.cohort(declared.name)
         pairing = paired_cases(cohort, root)
-        found.used.update(pairing.used)
+        found.used.update(pairing.used - _undeclared(cohort, pairing))
         for paired in pairing.cases:
             _add_case(dataset, cohort, paired, known, found)
         for case_id, paths in pairing.orphans.items():
@@ -169,56 +175,79 @@ def _add_case(
         unpaired = Unpaired(case_id=case_id, subject_id=case_id, message=str(error))
         found.unpaired.append(unpaired)
         return
-    if paired.lacks:
+    source = _cohort_case(dataset, cohort, paired, subject_id)
+    lacks = list(paired.lacks)
+    if cohort.mask_files and source.mask is None and not source.masks and not lacks:
+        lacks.append("no file of a declared structure")
+    if lacks:
         found.unpaired.append(
             Unpaired(
                 case_id=case_id,
                 subject_id=subject_id,
-                message=f"case {case_id}: {'; '.join(paired.lacks)}",
+                message=f"case {case_id}: {'; '.join(lacks)}",
                 reason="ambiguous" if paired.is_twice else "unpaired",
             )
         )
         return
+    found.cases.append(source)
+
+
+def _cohort_case(
+    dataset: Dataset, cohort: Cohort, paired: PairedCase, subject_id: str
+) -> CaseSource:
+    """A complete case."""
     structures = _structures(cohort.labels)
     mask, masks = _masks(cohort.mask_files, paired.masks, structures)
     measured = [t.label for t in dataset.tasks if "tl" in t.asks and t.cohort == cohort.name]
     targets = {label for label in measured if label is not None}
     targets |= {int(label_id) for label_id, label in cohort.labels.items() if label.target}
-    found.cases.append(
-        CaseSource(
-            case_id=case_id,
-            cohort=cohort.name,
-            subject_id=subject_id,
-            images=tuple(
-                ImageSource(
-                    image_id=image.id,
-                    modality=image.modality,
-                    path=paired.images[image.id],
-                    steps=image.steps,
-                )
-                for image in cohort.images
-                if image.id in paired.images
-            ),
-            mask=mask,
-            masks=masks,
-            landmarks=tuple(
-                LandmarkSource(path=file.path, key=file.parts.get("landmark", ""))
-                for file in paired.landmarks
-            ),
-            landmark_image=cohort.landmark_image,
-            structures=structures,
-            target_labels=tuple(sorted(targets)),
-            ignore=cohort.ignore,
-            colours=_colours(cohort.colours, structures),
-            colour_tolerance=cohort.colour_tolerance,
-            points_at=cohort.points_at,
-            winner=cohort.winner,
-            boxes=paired.boxes,
-            planes=cohort.planes,
-            slices=cohort.slices,
-            placeholder_spacing=case_id in cohort.placeholder_spacing,
-        )
+    return CaseSource(
+        case_id=paired.case_id,
+        cohort=cohort.name,
+        subject_id=subject_id,
+        images=tuple(
+            ImageSource(
+                image_id=image.id,
+                modality=image.modality,
+                path=paired.images[image.id],
+                steps=image.steps,
+            )
+            for image in cohort.images
+            if image.id in paired.images
+        ),
+        mask=mask,
+        masks=masks,
+        landmarks=tuple(
+            LandmarkSource(path=file.path, key=file.parts.get("landmark", ""))
+            for file in paired.landmarks
+        ),
+        landmark_image=cohort.landmark_image,
+        structures=structures,
+        target_labels=tuple(sorted(targets)),
+        ignore=cohort.ignore,
+        colours=_colours(cohort.colours, structures),
+        colour_tolerance=cohort.colour_tolerance,
+        points_at=cohort.points_at,
+        winner=cohort.winner,
+        boxes=paired.boxes,
+        planes=cohort.planes,
+        slices=cohort.slices,
+        placeholder_spacing=paired.case_id in cohort.placeholder_spacing,
     )
+
+
+def _undeclared(cohort: Cohort, pairing: Pairing) -> set[Path]:
+    """Files of structures that nobody has declared."""
+    called = {
+        plain_name(name) for structure in _structures(cohort.labels) for name in structure.names
+    }
+    return {
+        file.path
+        for case in pairing.cases
+        for files in case.masks
+        for file in files
+        if "structure" in file.parts and plain_name(file.parts["structure"]) not in called
+    }
 
 
 def _masks(
