@@ -21,6 +21,7 @@ from medvision.pictures.render import renderer_version
 from medvision.samples import SAMPLE_SCHEMA
 from medvision.storage import publish
 from medvision.table.manifest import read_manifest
+from medvision.table.schema import with_facts
 
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
     pa.field("renderer", pa.string())
@@ -120,7 +121,8 @@ def write_samples(run: Path, samples: pa.Table, pixel_sha256: Mapping[str, str])
     nothing = pa.scalar(None, pa.string())
     renderers = pc.if_else(pc.is_valid(digests), _renderers(samples), nothing)
     table = samples.append_column("pixel_sha256", digests).append_column("renderer", renderers)
-    write_parquet(samples_path(run), table.cast(RUN_SAMPLE_SCHEMA))
+    schema = with_facts(RUN_SAMPLE_SCHEMA, table.column_names)
+    write_parquet(samples_path(run), table.select(schema.names).cast(schema))
 
 
 def read_samples(run: Path) -> pa.Table:

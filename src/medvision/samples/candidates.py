@@ -34,6 +34,7 @@ from medvision.samples.sample import SAMPLE_SCHEMA
 from medvision.samples.suite import TaskConfig
 from medvision.samples.views import in_view
 from medvision.table.read import tables_manifest
+from medvision.table.schema import with_facts
 from medvision.tasks import Task
 
 Split = Literal["train", "test", "all"]
@@ -78,8 +79,9 @@ class Candidates:
         )
 
     def table(self) -> pa.Table:
-        """The samples, with columns as in `SAMPLE_SCHEMA`."""
-        parts = [SAMPLE_SCHEMA.empty_table()]
+        """The samples: columns as in `SAMPLE_SCHEMA`, then what is known of their subjects."""
+        schema = with_facts(SAMPLE_SCHEMA, self.cases.facts.column_names)
+        parts = [schema.empty_table()]
         for start in range(0, len(self), _ROWS_AT_A_TIME):
             rows = self.rows.slice(start, _ROWS_AT_A_TIME)
             images = self.cases.images.take(self.image_numbers[start : start + rows.num_rows])
@@ -89,10 +91,11 @@ class Candidates:
             columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
             columns["sample_id"] = self.sample_ids.slice(start, rows.num_rows)
             columns["view"] = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), rows.num_rows)
-            table = pa.table({name: columns[name] for name in SAMPLE_SCHEMA.names})
             numbers = self.case_numbers[start : start + rows.num_rows]
-            is_native = self.cases.is_picture[numbers]
-            parts.append(in_view(table.cast(SAMPLE_SCHEMA), self.view, is_native))
+            facts = self.cases.facts.take(numbers)
+            columns |= {name: facts[name] for name in facts.column_names}
+            table = pa.table({name: columns[name] for name in schema.names}).cast(schema)
+            parts.append(in_view(table, self.view, self.cases.is_picture[numbers]))
         return pa.concat_tables(parts)
 
     def filter(self, mask: BoolArray) -> "Candidates":
@@ -162,8 +165,9 @@ def draw_candidates(found: Sequence[Candidates], count: int | None, salt: str) -
 
 
 def candidate_table(found: Sequence[Candidates]) -> pa.Table:
-    """The samples of all of them, one after the other; columns as in `SAMPLE_SCHEMA`."""
-    return pa.concat_tables([SAMPLE_SCHEMA.empty_table(), *(one.table() for one in found)])
+    """The samples of all of them, one after the other; columns as `Candidates.table` has them."""
+    tables = [SAMPLE_SCHEMA.empty_table(), *(one.table() for one in found)]
+    return pa.concat_tables(tables, promote_options="default")  # null where one says no such fact
 
 
 def _kept(rows: pa.Table, numbers: IntArray, mask: BoolArray) -> tuple[pa.Table, IntArray]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from medvision.catalog.asked import AskedImages, catalogued_images
 from medvision.declarations import decoded
 from medvision.table.read import image_path, read_cases, tables_manifest
+from medvision.table.schema import fact_columns
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -41,6 +42,7 @@ class CaseImages:
     Attributes:
         dataset: Its name.
         asked: What its declaration says of images and labels.
+        facts: One row per case: what is known of its subject beside its name.
         images: One row per image, columns as in `IMAGE_SCHEMA`; those of a case are neighbours.
         first: (n_cases,) number of each case's first image.
         count: (n_cases,) how many images of each case may be asked about.
@@ -50,6 +52,7 @@ class CaseImages:
 
     dataset: str
     asked: AskedImages
+    facts: pa.Table
     images: pa.Table
     first: IntArray
     count: IntArray
@@ -135,7 +138,8 @@ def read_case_images(tables: Path, *, root: Path | None = None, image_id: str = 
     """
     manifest = tables_manifest(tables)
     asked = tables_asked(manifest)
-    cases = read_cases(tables).to_pylist()
+    rows = read_cases(tables)
+    cases = rows.to_pylist()
     images: list[dict[str, Any]] = []
     keys: list[str] = []
     counts = []
@@ -159,6 +163,7 @@ def read_case_images(tables: Path, *, root: Path | None = None, image_id: str = 
     return CaseImages(
         dataset=manifest["name"],
         asked=asked,
+        facts=rows.select(fact_columns(rows.column_names)),
         images=pa.Table.from_pylist(images, IMAGE_SCHEMA),
         first=np.cumsum(count) - count,
         count=count,

@@ -34,7 +34,7 @@ from medvision.table.notes import LABEL_NOTES, Note, label_notes
 from medvision.table.parts import missing_parts, table_parts
 from medvision.table.schema import (
     CASE_SCHEMA,
-    case_schema,
+    with_facts,
 )
 from medvision.table.split import SPLIT_SEED, subject_splits
 from medvision.table.staged import (
@@ -279,7 +279,7 @@ def _merge(
         }
         for record, _ in by_case
     ]
-    schema = case_schema(subjects.columns)
+    schema = with_facts(CASE_SCHEMA, subjects.fact_names)
     pq.write_table(pa.Table.from_pylist(records, schema), merged / "cases.parquet")
     counts = {"cases": len(records)}
     for name, keys in SORT_KEYS.items():

@@ -17,8 +17,7 @@ from medvision.table.schema import (
     CASE_SCHEMA,
     REGION_SCHEMA,
     STRUCTURE_SCHEMA,
-    SUBJECT_PREFIX,
-    case_schema,
+    with_facts,
 )
 
 
@@ -45,9 +44,8 @@ def read_cases(tables: Path) -> pa.Table:
     """One row per case: columns as in `CASE_SCHEMA`, then what is known of its subject."""
     tables_manifest(tables)
     rows = pq.read_table(tables / "cases.parquet", partitioning=None)
-    facts = [name for name in rows.column_names if name not in CASE_SCHEMA.names]
-    known = [name.removeprefix(SUBJECT_PREFIX) for name in facts]
-    return rows.select([*CASE_SCHEMA.names, *facts]).cast(case_schema(known))
+    schema = with_facts(CASE_SCHEMA, rows.column_names)
+    return rows.select(schema.names).cast(schema)
 
 
 def read_structures(tables: Path) -> pa.Table:

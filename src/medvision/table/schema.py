@@ -36,14 +36,24 @@ SUBJECT_PREFIX = "subject_"
 """Of columns that say more of subjects, after those of `CASE_SCHEMA`."""
 
 
-def case_schema(facts: Iterable[str]) -> pa.Schema:
-    """Columns of `cases.parquet` where a table of subjects names further facts.
+def fact_columns(names: Iterable[str]) -> list[str]:
+    """Columns that say more of subjects, among those of cases, samples or scores.
 
     Example:
-        >>> case_schema(["age"]).names[-1]
+        >>> fact_columns(["subject_id", "split", "subject_age"])
+        ['subject_age']
+    """
+    return [name for name in names if name.startswith(SUBJECT_PREFIX) and name != "subject_id"]
+
+
+def with_facts(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A schema of cases, samples or scores with the columns that say more of subjects, as text.
+
+    Example:
+        >>> with_facts(CASE_SCHEMA, ["subject_age"]).names[-1]
         'subject_age'
     """
-    return pa.schema([*CASE_SCHEMA, *((f"{SUBJECT_PREFIX}{name}", TEXT) for name in facts)])
+    return pa.schema([*schema, *((name, TEXT) for name in fact_columns(names))])
 
 
 STRUCTURE_SCHEMA = pa.schema(

@@ -34,6 +34,11 @@ class Subjects:
     by_subject: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     by_case: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def fact_names(self) -> tuple[str, ...]:
+        """What the further columns are called in other tables."""
+        return tuple(f"{SUBJECT_PREFIX}{name}" for name in self.columns)
+
     def facts(self, case_id: str, subject_id: str) -> dict[str, str | None]:
         """Columns of `cases.parquet`, null where the table says nothing."""
         known = self.by_case.get(case_id) or self.by_subject.get(subject_id) or {}
