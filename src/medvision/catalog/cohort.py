@@ -136,7 +136,7 @@ class LandmarkTable:
     y: str = "y"
     z: str = "z"
     columns: dict[str, NonEmpty[str]] = field(default_factory=dict)
-    space: Literal["pixel", "voxel", "RAS", "LPS"] = "pixel"
+    space: Literal["voxel", "RAS", "LPS"] = "voxel"
 
     def __post_init__(self) -> None:
         """Refuse columns that the form has no use for, and a wide table without any."""
@@ -169,13 +169,11 @@ class SpacingTable:
     Attributes:
         file: CSV, TSV or JSON of all cases, or JSON of each case, with `{case}`.
         case: Column that names the case, by its id or by a file name.
-        image: Column that names the image; "" where one spacing serves all.
         mm: Column of square pixels; else both `y_mm` and `x_mm`.
     """
 
     file: str
     case: str = "case"
-    image: str = ""
     mm: str = ""
     y_mm: str = ""
     x_mm: str = ""

@@ -41,7 +41,9 @@ class OwnOptions:
     modality: Annotated[str, Option(choices=MODALITIES)] = ""
     target_labels: Annotated[str, Option("1,2", help="ids or names to size")] = ""
     description: Annotated[str, Option(help="what the pictures are, for prompts")] = ""
-    spacing_mm: Annotated[str | None, Option("Y,X", help="pixel spacing of plain pictures")] = None
+    spacing_mm: Annotated[
+        str | None, Option("Y,X", help="pixel spacing of plain pictures, or unknown")
+    ] = None
     spacing_from: Annotated[
         SpacingFrom | None, Option(help="which part of a contradictory NIfTI header to trust")
     ] = None
@@ -152,10 +154,13 @@ def _folder_request(own: OwnOptions) -> BuildRequest:
         )
         targets = target_ids(own.target_labels, structures)
         dataset = Dataset(name=own.name, labels=declared_labels(structures, targets), cases=cases)
+    spacing_mm = own.spacing_mm
+    is_unknown = spacing_mm == "unknown"
     dataset = replace(
         dataset,
         description=own.description,
-        spacing_yx_mm=spacing_yx_mm(own.spacing_mm) if own.spacing_mm else None,
+        spacing_yx_mm=None if is_unknown or not spacing_mm else spacing_yx_mm(spacing_mm),
+        spacing_unknown=is_unknown,
         spacing_from=own.spacing_from,
         projection=own.projection,
         biometrics=read_biometrics_spec(own.biometrics) if own.biometrics else None,

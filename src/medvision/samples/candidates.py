@@ -35,9 +35,13 @@ from medvision.samples.suite import TaskConfig
 from medvision.samples.views import in_view
 from medvision.table.read import tables_manifest
 from medvision.table.schema import with_facts
+from medvision.table.unscaled import SPACING_UNKNOWN, known_mm
 from medvision.tasks import Task
 
 Split = Literal["train", "test", "all"]
+
+UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT})
+"""Asked of pictures whose pixels are of unknown size too."""
 
 _ROWS_AT_A_TIME = 1_000_000
 
@@ -87,6 +91,7 @@ class Candidates:
             images = self.cases.images.take(self.image_numbers[start : start + rows.num_rows])
             columns: Columns = {name: rows[name] for name in SHARED}
             columns |= {name: images[name] for name in images.column_names}
+            columns |= {name: known_mm(rows[name]) for name in ("spacing_y_mm", "spacing_x_mm")}
             columns |= KINDS[self.config.task].values(rows, self.config)
             columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
             columns["sample_id"] = self.sample_ids.slice(start, rows.num_rows)
@@ -137,6 +142,10 @@ def candidates(
         trusted = ~cases.is_suspect[numbers]
         dropped["spacing_suspect"] += int((~trusted).sum())
         rows, numbers = _kept(rows, numbers, trusted)
+    if config.task not in UNSCALED_TASKS:
+        is_known = ~cases.is_unscaled[cases.case_numbers(rows)]
+        dropped[SPACING_UNKNOWN] += int((~is_known).sum())
+        rows = rows if is_known.all() else rows.filter(pa.array(is_known))
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
     dropped["image_missing"] += rows.num_rows - len(np.unique(places))

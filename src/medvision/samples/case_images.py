@@ -14,6 +14,7 @@ from medvision.catalog.asked import AskedImages, catalogued_images
 from medvision.declarations import decoded
 from medvision.table.read import image_path, read_cases, tables_manifest
 from medvision.table.schema import fact_columns
+from medvision.table.unscaled import SPACING_UNKNOWN
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -48,6 +49,7 @@ class CaseImages:
         count: (n_cases,) how many images of each case may be asked about.
         is_picture: (n_cases,) whether a case is a 2D image.
         is_suspect: (n_cases,) whether its spacing is a known placeholder.
+        is_unscaled: (n_cases,) whether the size of its pixels is unknown.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class CaseImages:
     count: IntArray
     is_picture: BoolArray
     is_suspect: BoolArray
+    is_unscaled: BoolArray
     _case_keys: pa.Array
     _image_keys: pa.Array
     _is_one_named: bool
@@ -169,6 +172,7 @@ def read_case_images(tables: Path, *, root: Path | None = None, image_id: str = 
         count=count,
         is_picture=np.array([len(case["shape_ijk"]) == 2 for case in cases], dtype=bool),
         is_suspect=np.array(["spacing_suspect" in case["flags"] for case in cases], dtype=bool),
+        is_unscaled=np.array([SPACING_UNKNOWN in case["flags"] for case in cases], dtype=bool),
         _case_keys=pa.array([_BETWEEN.join([c["cohort"], c["case_id"]]) for c in cases]),
         _image_keys=pa.array(keys, pa.string()),
         _is_one_named=bool(image_id),

@@ -27,6 +27,13 @@ from medvision.table.schema import (
     TEXT,
 )
 from medvision.table.structures import structure_rows, voxel_volume_mm3
+from medvision.table.unscaled import (
+    NOMINAL_YX_MM,
+    SPACING_UNKNOWN,
+    is_unscaled,
+    unscaled,
+    without_mm,
+)
 from medvision.volumes import (
     Volume,
     check_same_grid,
@@ -34,6 +41,7 @@ from medvision.volumes import (
     spacing_suspect,
     volume_fingerprint,
 )
+from medvision.volumes.errors import MissingSpacingError
 from medvision.volumes.guard import names_file
 from medvision.volumes.stored import ReadOptions
 
@@ -55,6 +63,7 @@ class AnnotateOptions:
         dataset: Dataset name.
         spacing_yx_mm: Pixel spacing of pictures whose files hold none.
         spacing_from: Which part of a contradictory NIfTI header to trust.
+        spacing_unknown: Pictures without a spacing are built for tasks that need none.
         native_plane: Plane of 2D images: their projection, or "native".
         biometrics: What to measure between landmarks.
     """
@@ -62,6 +71,7 @@ class AnnotateOptions:
     dataset: str
     spacing_yx_mm: tuple[float, float] | None = None
     spacing_from: Literal["sform", "qform", "pixdim"] | None = None
+    spacing_unknown: bool = False
     native_plane: Plane = Plane.NATIVE
     biometrics: BiometricsSpec | None = None
 
@@ -77,7 +87,12 @@ class AnnotateOptions:
             ItemError: It cannot be read.
         """
         spacing_mm = case.spacing_yx_mm or self.spacing_yx_mm
-        return read_volume(path, spacing_mm=spacing_mm, spacing_from=self.spacing_from)
+        try:
+            return read_volume(path, spacing_mm=spacing_mm, spacing_from=self.spacing_from)
+        except MissingSpacingError:
+            if not self.spacing_unknown:
+                raise
+            return unscaled(read_volume(path, spacing_mm=NOMINAL_YX_MM))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +145,7 @@ def _record(
     shape, spacing = volume.array.shape, volume.spacing_mm
     if volume.is_native:
         shape, spacing = shape[::-1], spacing[::-1]
+    is_known = not is_unscaled(volume)
     record = {
         "dataset": options.dataset,
         "cohort": case.cohort,
@@ -147,8 +163,8 @@ def _record(
         ],
         "mask_uri": str(absolute(case.mask)) if case.mask else None,
         "shape_ijk": [int(side) for side in shape],
-        "spacing_mm": [float(side) for side in spacing],
-        "affine": [float(value) for value in volume.affine.ravel()],
+        "spacing_mm": [float(side) if is_known else None for side in spacing],
+        "affine": [float(value) if is_known else None for value in volume.affine.ravel()],
         "orientation_as_stored": volume.orientation_as_stored,
         "obliquity_deg": float(volume.obliquity_deg),
         "spacing_source": str(volume.spacing_source),
@@ -167,7 +183,8 @@ def _mask_rows(
         boxes = case_boxes(case, image)
     if boxes:
         (height_px, width_px), (y_mm, x_mm) = image.shape, image.spacing_mm
-        drawn = box_region_table(boxes, (height_px, width_px), (y_mm, x_mm), options.native_plane)
+        yx_mm = None if is_unscaled(image) else (y_mm, x_mm)
+        drawn = box_region_table(boxes, (height_px, width_px), yx_mm, options.native_plane)
         of_id = {one.label_id: one for one in case.structures}
         named = [of_id[label_id].name for label_id in drawn["label_id"].to_pylist()]
         unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
@@ -184,6 +201,8 @@ def _mask_rows(
         else:
             measured = region_table(labels.array, labels.spacing_mm, case.target_labels)
         measured = _on_measured_slices(measured, case)
+        if is_unscaled(image):
+            measured = without_mm(measured)
         name_of = {structure.label_id: structure.name for structure in layer.structures}
         names = [name_of[label_id] for label_id in measured["label_id"].to_pylist()]
         whole = structure_rows(
@@ -241,6 +260,10 @@ def _biometric_rows(
     """Measurements between the case's landmarks, and those that could not be made."""
     if not case.landmarks or options.biometrics is None:
         return BIOMETRIC_SCHEMA.empty_table(), ()
+    if is_unscaled(volume):
+        message = f"{case.case_id}: pixels of unknown size: nothing is measured on them"
+        unknown = Problem(case_id=case.case_id, reason=SPACING_UNKNOWN, message=message)
+        return BIOMETRIC_SCHEMA.empty_table(), (unknown,)
     landmarks = case_landmarks(case)
     if volume.is_native:
         located = native_xy(landmarks, volume.shape)

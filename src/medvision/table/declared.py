@@ -26,6 +26,7 @@ from medvision.table.find_files import FoundFile
 from medvision.table.inputs import case_inputs
 from medvision.table.notes import excluded_note, file_notes
 from medvision.table.pairing import PairedCase, Pairing, paired_cases
+from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
 
 
@@ -67,12 +68,19 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
     known = read_subjects(table) if table else Subjects()
     root = here / dataset.root
     found = found_cases(dataset, root, known)
+    if dataset.spacing:
+        spacings = case_spacings(dataset.spacing, root, found.cases)
+        found.cases[:] = [
+            replace(case, spacing_yx_mm=spacings.get(case.case_id)) for case in found.cases
+        ]
     if not found.listed:
         looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
         msg = f"{path}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
     own = [path, *(here / name for name in (dataset.biometrics_file,) if name)]
     own += [table] if table else []
+    if dataset.spacing:
+        own += [root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases]
     notes = (*excluded_note(found.excluded), *file_notes(root, found.used | {*own}))
     request = declared_request(dataset, found, here=here, subjects=known)
     return replace(request, notes=notes)
@@ -127,6 +135,7 @@ def declared_request(
             dataset=dataset.name,
             spacing_yx_mm=dataset.spacing_yx_mm,
             spacing_from=dataset.spacing_from,
+            spacing_unknown=dataset.spacing_unknown,
             native_plane=dataset.projection,
             biometrics=biometrics,
         ),

@@ -38,6 +38,8 @@ class SpacingSource(StrEnum):
     """DICOM radiograph: pixel pitch at the detector, larger than at the patient."""
     ARGUMENT = "argument"
     """A 2D image: the caller."""
+    UNKNOWN = "unknown"
+    """A 2D image whose pixel size nobody knows: nothing in mm is measured on it."""
 
 
 UNFLAGGED_SOURCES = frozenset({SpacingSource.SFORM, SpacingSource.HEADER, SpacingSource.ARGUMENT})
