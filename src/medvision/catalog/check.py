@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
-from medvision.catalog.cohort import CaseFiles, Cohort
+from medvision.catalog.cohort import Cohort
 from medvision.catalog.dataset import Dataset, DatasetTask
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.declarations import DeclarationError, meant
@@ -247,25 +247,21 @@ def case_mistakes(dataset: Dataset) -> Found:
         ("biometrics and biometrics_file", dataset.biometrics and dataset.biometrics_file),
         ("spacing_yx_mm and spacing", dataset.spacing_yx_mm and dataset.spacing),
     ]
-    for names, both in pairs:
+    for two, both in pairs:
         if both:
-            yield Mistake.STATED_TWICE, f"expected one of {names}, found both"
+            yield Mistake.STATED_TWICE, f"expected one of {two}, found both"
     for case in dataset.cases:
-        yield from _one_case(dataset, case)
-
-
-def _one_case(dataset: Dataset, case: CaseFiles) -> Found:
-    where = f"case {case.case_id!r}"
-    labels = case.labels or dataset.labels
-    has_mask = bool(case.mask or case.masks or case.boxes)
-    if not has_mask and not case.landmarks:
-        yield Mistake.COHORT_WITHOUT_TRUTH, f"{where} has neither masks nor landmarks"
-    names = [label.name for label in labels.values()]
-    for name in (*dataset.colours.values(), *filter(None, (mask.label for mask in case.masks))):
-        if name not in names:
-            yield Mistake.UNKNOWN_LABEL, f"{where}: {_unknown('label', name, names)}"
-    if has_mask and not labels:
-        yield Mistake.UNKNOWN_LABEL, f"{where} has a mask and no labels"
+        where = f"case {case.case_id!r}"
+        labels = case.labels or dataset.labels
+        has_mask = bool(case.mask or case.masks or case.boxes)
+        if not has_mask and not case.landmarks:
+            yield Mistake.COHORT_WITHOUT_TRUTH, f"{where} has neither masks nor landmarks"
+        names = [label.name for label in labels.values()]
+        for name in (*dataset.colours.values(), *filter(None, (mask.label for mask in case.masks))):
+            if name not in names:
+                yield Mistake.UNKNOWN_LABEL, f"{where}: {_unknown('label', name, names)}"
+        if has_mask and not labels:
+            yield Mistake.UNKNOWN_LABEL, f"{where} has a mask and no labels"
 
 
 def subject_mistakes(dataset: Dataset) -> Found:

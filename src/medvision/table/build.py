@@ -30,7 +30,7 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
-from medvision.table.notes import LABEL_NOTES, Note, label_notes
+from medvision.table.notes import LABEL_NOTES, Note, found_labels, label_notes
 from medvision.table.parts import missing_parts, table_parts
 from medvision.table.schema import (
     CASE_SCHEMA,
@@ -182,8 +182,9 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     # A problem is not in the rows: cases with one are measured again when something changes.
     manifest["measured"] = sorted(one.name for one in staged if not read_staged(one)["problems"])
-    of_labels = label_notes(*_found_labels(request.cases, out / STAGING / "merged"))
-    manifest["notes"] = [*of_labels, *request.notes]
+    built, found = found_labels(out / STAGING / "merged")
+    cases = [case for case in request.cases if (case.cohort, case.case_id) in built]
+    manifest["notes"] = [*label_notes(cases, found), *request.notes]
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
 
@@ -336,21 +337,6 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
     write_manifest(out, manifest | {"parts": table_parts(out)})
     if manifest["key"]:
         remove_tree(out / STAGING)
-
-
-def _found_labels(
-    cases: Iterable[CaseSource], merged: Path
-) -> tuple[list[CaseSource], set[tuple[str, str, int]]]:
-    """The cases that are built, and the labels that they hold: cohort, case and label id."""
-    keys = ["cohort", "case_id", "label_id"]
-    # Boxes have no structure as a whole: regions are looked at too.
-    parts = [pq.read_table(merged / "structures.parquet", columns=keys)]
-    parts += [pq.read_table(path, columns=keys) for path in merged.glob("regions/**/*.parquet")]
-    rows = pa.concat_tables(parts).group_by(keys).aggregate([]).to_pylist()
-    built = pq.read_table(merged / "cases.parquet", columns=keys[:2]).to_pylist()
-    known = {(row["cohort"], row["case_id"]) for row in built}
-    found = {(row["cohort"], row["case_id"], row["label_id"]) for row in rows}
-    return [case for case in cases if (case.cohort, case.case_id) in known], found
 
 
 def _told_again(manifest: dict[str, Any], notes: Sequence[Note], out: Path) -> BuildSummary:

@@ -25,7 +25,7 @@ from medvision.table.cases import (
 from medvision.table.find_files import FoundFile
 from medvision.table.inputs import case_inputs
 from medvision.table.notes import excluded_note, file_notes
-from medvision.table.pairing import PairedCase, Pairing, paired_cases
+from medvision.table.pairing import PairedCase, paired_cases
 from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
 
@@ -158,7 +158,8 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
     for declared in dataset.cohorts:
         cohort = dataset.cohort(declared.name)
         pairing = paired_cases(cohort, root)
-        found.used.update(pairing.used - _undeclared(cohort, pairing))
+        known_names = {name for one in _structures(cohort.labels) for name in one.names}
+        found.used.update(pairing.used - pairing.structures_beside(known_names))
         for paired in pairing.cases:
             _add_case(dataset, cohort, paired, known, found)
         for case_id, paths in pairing.orphans.items():
@@ -243,20 +244,6 @@ def _cohort_case(
         slices=cohort.slices,
         placeholder_spacing=paired.case_id in cohort.placeholder_spacing,
     )
-
-
-def _undeclared(cohort: Cohort, pairing: Pairing) -> set[Path]:
-    """Files of structures that nobody has declared."""
-    called = {
-        plain_name(name) for structure in _structures(cohort.labels) for name in structure.names
-    }
-    return {
-        file.path
-        for case in pairing.cases
-        for files in case.masks
-        for file in files
-        if "structure" in file.parts and plain_name(file.parts["structure"]) not in called
-    }
 
 
 def _masks(

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from medvision.storage import absolute
 from medvision.table.cases import CaseSource
 
@@ -61,6 +64,20 @@ def note(kind: NoteKind, what: str, items: Sequence[str]) -> Note:
     more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     message = f"{what}: {', '.join(items[:SHOWN])}{more}"
     return Note(kind=kind, message=message, items=tuple(items[:KEPT]))
+
+
+def found_labels(tables: Path) -> tuple[set[tuple[str, str]], set[tuple[str, str, int]]]:
+    """What tables hold: (cohort, case) of all cases, (cohort, case, label id) of structures."""
+    keys = ["cohort", "case_id", "label_id"]
+    # Boxes have no structure as a whole: regions are looked at too.
+    parts = [pq.read_table(tables / "structures.parquet", columns=keys)]
+    parts += [pq.read_table(path, columns=keys) for path in tables.glob("regions/**/*.parquet")]
+    rows = pa.concat_tables(parts).group_by(keys).aggregate([]).to_pylist()
+    cases = pq.read_table(tables / "cases.parquet", columns=keys[:2]).to_pylist()
+    return (
+        {(row["cohort"], row["case_id"]) for row in cases},
+        {(row["cohort"], row["case_id"], row["label_id"]) for row in rows},
+    )
 
 
 def label_notes(

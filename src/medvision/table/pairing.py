@@ -8,7 +8,7 @@ from pathlib import Path
 from medvision.catalog.cohort import Cohort
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.errors import UsageError
-from medvision.table.cases import IMAGE_SUFFIXES
+from medvision.table.cases import IMAGE_SUFFIXES, plain_name
 from medvision.table.find_files import FoundFile, found_files
 
 LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")
@@ -56,6 +56,17 @@ class Pairing:
     cases: tuple[PairedCase, ...]
     orphans: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     used: frozenset[Path] = frozenset()
+
+    def structures_beside(self, names: Iterable[str]) -> set[Path]:
+        """Files of structures of other names."""
+        known = {plain_name(name) for name in names}
+        return {
+            file.path
+            for case in self.cases
+            for files in case.masks
+            for file in files
+            if "structure" in file.parts and plain_name(file.parts["structure"]) not in known
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
