@@ -145,3 +145,18 @@ def unit_at(text: str, position: int) -> tuple[Unit, int] | None:
     if match["per"] or (power and ("3" in power or "cubed" in power)):
         return OTHER_UNIT, end
     return (unit.squared if power or match["square"] else unit), end
+
+
+def is_whole_spelling(name: str) -> bool:
+    """Whether no longer spelling makes another unit of it, as "mm" does of "m".
+
+    Example:
+        >>> is_whole_spelling("cm"), is_whole_spelling("m")
+        (True, False)
+    """
+    unit, lower = _AS_SPELLED.get(name) or _ANY_CASE.get(name.lower()), name.lower()
+    return all(
+        other == unit
+        for spelling, other in _ANY_CASE.items()
+        if spelling.startswith(lower) and unit is not None
+    )

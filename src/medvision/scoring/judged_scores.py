@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     read_samples,
     run_manifest,
@@ -153,7 +154,8 @@ def _judged_rows(run: Path) -> Mapping[RowKey, dict[str, object]]:
     for stored in replies.values():
         sample = by_id[stored.sample_id]
         seen = reader.family.view(sample.geometry).perceived
-        answer, _ = reader.readings(sample.task, stored.reply.text, seen)
+        is_cut = stored.reply.status is ResponseStatus.TRUNCATED
+        answer, _ = reader.readings(sample.task, stored.reply.text, seen, is_cut=is_cut)
         reading = [str(answer.status), list(answer.values)]
         row = [stored.sample_id, stored.repeat, str(stored.reply.status), *reading, *reading]
         answers.append(dict(zip(ANSWER_SCHEMA.names, row, strict=True)))
