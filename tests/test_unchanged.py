@@ -4,7 +4,8 @@
 `data/unchanged.json` holds the digests of that version's notes, by numbers of nine digits. A
 failure lists the notes that differ; `record_unchanged` says how the other version's are made, to
 see the difference. A change that is meant, of a prompt or of pixels, makes the record anew with the
-version that has it.
+version that has it. Meant since: a size in a unit that is not known is not read ("12.5 furlongs"),
+and axes that are named are read in either order ("minor axis 12.5 mm; major axis 20,5 mm").
 
 Not compared: keys of baselines; digests of image files; columns, tasks and datasets that came
 later; on a processor that draws some pixels of the X-ray phantoms otherwise (see `note_arithmetic`)

@@ -5,11 +5,13 @@ import re
 from medvision.replies.plain_text import plain_text
 from medvision.replies.units import is_whole_spelling, unit_at
 
+_LOOKED_AT = 2_000
 _LAST_DIGIT = re.compile(r"(?<![A-Za-z])\d\D*(?:(?<=[A-Za-z])\d\D*)*\Z")
 """From the last digit of a number on; the 2 of mm2 is none."""
 
 _BEFORE_UNIT = re.compile(r"[\s\"'*_`$()\[\]{}]*")
 _WORD_ONLY = re.compile(r"[^\W\d_]*\Z")
+_POWER = re.compile(r"[\s^*{}]*[23]?\}?\Z")
 _KEY_BEGUN = re.compile(r"[^\w}]{1,8}\w{0,16}[^\w}]{0,8}\w{0,16}\Z")
 """At most one more key and its value: `, "unit": "c` is the head of a unit."""
 _PROOF = re.compile(r"[^\s\\.,'\u066b\u066c…~≈<>/:=+±×·^eE-]")
@@ -38,13 +40,14 @@ def ended_before_cut(text: str) -> bool:
         return True
     if "</" in last.group():
         return True  # tags close after values
-    rest = plain_text(last.group()[1:])
+    rest = plain_text(last.group()[1:_LOOKED_AT])
     noise = _BEFORE_UNIT.match(rest)
     word = rest[noise.end() if noise else 0 :]
     unit = unit_at(word, 0)
     if unit is not None:
         # "0.2 m" may be the head of "0.2 mm"; nothing goes on from "0.2 cm" to another length.
-        return unit[1] < len(word) or is_whole_spelling(word)
+        *_, spelled = _POWER.sub("", word).split()
+        return unit[1] < len(word) or is_whole_spelling(spelled)
     if _WORD_ONLY.match(word) and not set(rest) & set(")]}"):
         return False
     if '"' in rest and _KEY_BEGUN.match(rest):

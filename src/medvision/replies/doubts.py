@@ -1,102 +1,156 @@
 """Words beside the numbers that make them something else than the asked answer.
 
-Two numbers are axes and four are a box only if nothing in the text says otherwise: another layout,
-a range, a tolerance, an alternative, a bound, a count of things, the number of a slice, a unit that
-is not known. What is found here leaves a reply unread; nothing is converted on a guess.
-
-Patterns are looked for in the text as it was written, before markup is taken off, and each is
-linear: a number of bounded length, a few signs, a word.
+Two numbers are axes and four are a box only if nothing in the text says otherwise: a range, a
+tolerance, an alternative, a bound, a count of things, the number of a slice, a unit that is not
+known. Each number is judged by the words that touch it, in a closed world (`words`); what is found
+here leaves a reply unread, and nothing is converted on a guess.
 """
 
 import re
+from collections.abc import Sequence
 
-from medvision.tasks import TASKS, Task
-
-_NUMBER = r"(?<![0-9.,])[0-9][0-9.,]{0,15}"
-_UNIT = r"\s?(?:[a-zа-яµ°²]{1,12}\s)?"
-
-_LAYOUTS = (
-    r"\b(?:xywh|cxcywh|cxywh|yxyx|yxhw|xyhw|ltwh|tlwh|ltrb_top|xxyy)\b",
-    r"\bx\s?,\s?y\s?,\s?(?:w|width)\b",
-    r"\b(?:y0\s?,\s?x0|y1\s?,\s?x1\s?,\s?y2|ymin\s?,\s?xmin|y_min\s?,\s?x_min)\b",
-    r"\bcent(?:er|re|roid)\s{0,2}[:(=\[]?\s{0,2}[0-9.(\[]",
-    r"\b(?:size|extent|dimensions?)\s{0,2}[:(=\[]",
-    r"\borigin\b[^.\n]{0,40}\b(?:top|upper)\b",
-    r"\b(?:top|upper)[- ]left\b[^.\n]{0,20}\borigin\b",
-    r"<\s?(?:ymin|y_min|y0|y1|top)\s?>[^<]{1,40}</[^>]{1,12}>\s{0,4}<\s?(?:xmin|x_min|x0|x1|left)\b",
+from medvision.replies.axes import both_are_named
+from medvision.replies.plain_text import fold
+from medvision.replies.quantities import Quantity
+from medvision.replies.words import (
+    WORD,
+    introduces,
+    is_joint,
+    is_known_after,
+    labels,
 )
-"""Of a box: another order, another meaning of the four, another origin."""
+from medvision.tasks import Task
 
-_RANGE_START = "от|from|between|von|zwischen|de|entre|da|tra|desde"
-_RANGE_END = "до|to|and|bis|und|à|et|a|y|e|hasta"
-_ABOUT = r"(?:(?:about|around|approximately|roughly|etwa|ca\.?|environ|около|circa)\s)?"
-_NOT_ONE_VALUE = (
-    rf"\b(?:{_RANGE_START})\s{_ABOUT}{_NUMBER}{_UNIT}\s?(?:{_RANGE_END})\s{_ABOUT}[0-9]",
-    rf"{_NUMBER}{_UNIT}\s?(?:{_RANGE_END})\s(?:about|around|approximately|roughly|etwa|environ)\s[0-9]",
-    r"\b(?:plus|más|più|плюс)[ -]?(?:or|and|ou|oder|o|/)?[ -]?"
-    r"(?:minus|moins|menos|meno|минус)\b",
-    r"\b(?:possibly|perhaps|maybe|alternatively|vielleicht|möglicherweise|peut-être|quizás|talvez"
-    r"|forse|возможно)\b",
-    r"可能|或许|かもしれ|아마",
-    r"\b(?:slice|frame|step|figure|fig\.?|table|coupe|schicht|schnitt|corte|срез)\s?"
-    r"(?:no\.?|nr\.?|number|#)?\s?[0-9]",
-    r"(?<![\w.,-])[0-9]{1,3}\s(?:tumou?rs?|lesions?|mass(?:es)?|nodules?|cysts?|structures?|findings?|regions?"
-    r"|tumore?n?|läsionen|tumeurs?|lésions?|tumores|lesiones|опухол\w{0,4})\b",
-    r"\b(?:under|below|over|above|beyond|unter|über|unterhalb|sous|menos de|más de|moins de|plus de"
-    r"|sotto|oltre|меньше|больше|менее|более|свыше|at least|at most|minimum of|maximum of"
-    r"|mindestens|höchstens|au moins|au plus|al menos)\s(?:than\s)?[0-9]",
-    r"(?:小于|大于|超过|不到|至少|至多)\s?[0-9]",
-    r"[0-9]\s?\+(?!\s?[0-9/-])",
-    r"\bper\s(?:pixel|px|voxel)\b",
-    r"\\(?:d|t)?frac\b",
-)
-"""Of any other task: several values for one, or numbers that count or name something else."""
+_NEAR = 48
+"""Characters before a number, and after it, in which words are looked for."""
 
-_UNKNOWN_UNITS = (
-    r"\\(?:SI|qty|SIrange|num)\b",
-    r"[0-9]\s?[\"″“”]",
-    r"[0-9]\s?(?:sq\.?\s?in\b|дюйм|сантиметр|футов)",
-    r"[0-9]\s?(?:इंच|सेंटीमीटर|सेमी|بوصة|سم|インチ|센티미터|인치|英寸)",
-    r"\bunit\s?=\s?[\"'](?!mm[\"'²2^]|deg|°|relative)",
-    r"<\s?[a-z]{1,12}_(?:cm|m|in|inch|inches|px|pixels?)\s?>",
-    r"<\s?minor\b[^>]{0,20}>[^<]{1,40}</[^>]{1,12}>\s{0,4}<\s?major\b",
-)
-"""Units, and names in markup, that are not read as what they say."""
+_NOISE = " \t\u2009*_`$~≈([{\"'<>}])-+"
+_CLAUSE = re.compile(r"[^,;:.!?\n|]*\Z")
+_WORD_AFTER = re.compile(rf"[^\S\n]{{0,8}}[*_`$\"')\]}}]{{0,4}}[^\S\n]{{0,8}}-?({WORD}{{1,40}})")
+_BOUND_SIGNS = tuple("#§<>≤≥")
+_WORDS = re.compile(rf"{WORD}+")
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    return re.compile("|".join(fold(pattern) for pattern in patterns), re.IGNORECASE)
 
 
-_DOUBTS = {
-    task: _any(*_LAYOUTS)
-    if record.n_values == 4
-    else _any(*_UNKNOWN_UNITS)
-    if record.is_whole
-    else _any(*_NOT_ONE_VALUE, *_UNKNOWN_UNITS)
-    for task, record in TASKS.items()
-}
+_UNSPACED_BOUND = re.compile(
+    fold(
+        r"(?:最大(?![长長径徑直])|最小(?![长長径徑直])|最多|最少|最高|最低|不是|不为|未満|不足|至少|至多"
+        r"|少なくとも|최대(?!\s?(?:직경|길이|장경))|최소)[^\d]{0,4}\Z"
+    )
+)
+_UNSPACED_OTHER = re.compile(
+    fold(
+        r"(?:切片|层|層|步骤|步驟|步|图|圖|図|表|第|置信度|厚度?|分辨率|像素|スライス|ステップ|信頼度|厚さ"
+        r"|解像度|ピクセル|画素|あたり|每|毎|슬라이스|단계|그림|신뢰도|두께|해상도|픽셀|당)"
+        r"[^\d]{0,2}\Z"
+    )
+)
+_AFTER_VALUE = re.compile(
+    fold(
+        r"[\s*_`$)\]}\"]{0,6}(?:[,(]\s?)?(?:"
+        r"(?:or|oder|ou|или|o|(?:and|und|et|y|e|и)\s(?:above|below|up|over|more|less|mehr|darüber"
+        r"|plus|más|mais|più|более|больше|выше|ниже)|at (?:the )?(?:most|least)|max(?:imum|imal)?"
+        r"|min(?:imum|imal)?|tops|upwards?|höchstens|mindestens|plus|minus|máximo|mínimo|massimo"
+        r"|minimo|minimal|максимум|минимум|au (?:plus|moins)|(?:como|no) (?:máximo|mínimo)"
+        r"|al (?:massimo|minimo))(?![^\W\d_])"
+        r"|(?:per|pro|par|por|each|every|на|в|per each|/)\s?(?:each )?(?:pixel|px|voxel|slice|mm"
+        r"|cm|s"
+        r"|bild|schicht|coupe|corte|píxel|пиксел|воксел|срез|image|side|row|column)"
+        r"|[-\s](?:slices?|sections?|thick(?:ness)?|spacing|resolution|error|margin|tolerance"
+        r"|uncertainty|scale|bar|ruler|grid)(?![^\W\d_])"
+        r"|\+(?!\s?[\d/-])|[<>≤≥±^%‰]|'(?!\w)"
+        r"|से|तक|या|प्रति|أو|على|كحد|لكل|فأكثر|فأقل|"
+        r"以上|以下|以内|未満|不到|多|余|이상|이하|이내|미만|초과|または|または|或|か|또는"
+        r")"
+    ),
+    re.IGNORECASE,
+)
+"""What makes a bound, an alternative or a rate of the value before it."""
 
-_GROUPED_LIKE = re.compile(r"(?<![0-9.])([1-9][0-9]{1,4}),(?=[0-9])")
+_OPEN, _CLOSE = "[(", "])"
+_JOINT_SIGNS = re.compile(r"[\s,;.x×*_`$|&()\[\]{}\"'~≈\u2009-]*\Z")
 
 
-def says_otherwise(task: Task, text: str) -> bool:
+def says_otherwise(task: Task, plain: str, found: Sequence[Quantity]) -> bool:
     """Whether a text says of its numbers that they are not the asked answer.
 
-    Example:
-        >>> says_otherwise(Task.TUMOR_LESION, "I see 1 tumor of about 31.2 mm")
-        True
-        >>> says_otherwise(Task.TUMOR_LESION, "31.2 mm by 18.0 mm")
-        False
+    Args:
+        task: What was asked.
+        plain: Plain text.
+        found: Its numbers, as many as the task asks for.
     """
-    return _DOUBTS[task].search(text) is not None
+    if task is Task.DETECTION or any(one.digits == "nan" for one in found):
+        return False  # `boxes` reads the words of a box; what is no number has a status of its own
+    if "√" in plain or "π" in plain:
+        return True  # a fraction or a root, never evaluated
+    if task is Task.COUNT:
+        return any(_is_bounded(plain, one) for one in found)
+    joined = task is Task.TUMOR_LESION and _are_joined(plain, found)
+    if task is Task.TUMOR_LESION and not joined and not _are_named(plain, found):
+        return True
+    last = len(found) - 1
+    # In "3.1 x 1.8 cm" the unit is that of both.
+    has_unit = any(one.unit is not None for one in found)
+    for index, one in enumerate(found):
+        if _is_bounded(plain, one):
+            return True
+        if index and joined:
+            continue
+        if not _is_introduced(plain, one, has_unit=has_unit, is_axis=len(found) == 2):
+            return True
+        if (index == last or not joined) and not _ends(plain, one):
+            return True
+    return joined and not _ends(plain, found[last])
 
 
-def without_groups(text: str) -> str:
-    """A box's text with its commas between numbers: no coordinate has thousands.
+def _are_named(plain: str, found: Sequence[Quantity]) -> bool:
+    return both_are_named(plain, [(one.start, one.end) for one in found])
 
-    Example:
-        >>> without_groups("(588,499),(725,789)")
-        '(588, 499),(725, 789)'
-    """
-    return _GROUPED_LIKE.sub(r"\1, ", text)
+
+def _are_joined(plain: str, found: Sequence[Quantity]) -> bool:
+    """Whether nothing but signs and words of joining stands between two numbers."""
+    first, second = found
+    gap = plain[first.end : second.start]
+    words = _WORDS.sub(lambda word: "" if is_joint(word.group()) else "0", gap)
+    if not _JOINT_SIGNS.match(words):
+        return False
+    alone = [
+        plain[one.start - 1 : one.start] in {*_OPEN} and plain[one.end : one.end + 1] in {*_CLOSE}
+        for one in found
+    ]
+    return alone[0] == alone[1]  # "[1] 31.2 mm" cites, "31.2 (18.0)" restates
+
+
+def _is_bounded(plain: str, one: Quantity) -> bool:
+    """Whether signs or words beside a number make a bound of it, or the number of something."""
+    before = plain[max(0, one.start - _NEAR) : one.start]
+    return (
+        before.rstrip(" $").endswith(_BOUND_SIGNS)
+        or (not before.isascii() and _UNSPACED_BOUND.search(before) is not None)
+        or (not before.isascii() and _UNSPACED_OTHER.search(before) is not None)
+        or _AFTER_VALUE.match(plain, one.end) is not None
+    )
+
+
+def _is_introduced(plain: str, one: Quantity, *, has_unit: bool, is_axis: bool) -> bool:
+    """Whether the words right before a number, if any, leave it an answer."""
+    before = plain[max(0, one.start - _NEAR) : one.start].rstrip(_NOISE)
+    is_label = before[-1:] in {":", "=", "."}
+    if is_label:
+        before = before[:-1].rstrip(_NOISE)
+    clause = _CLAUSE.search(before.lower())
+    words = _WORDS.findall(clause.group()) if clause else []
+    if not words or not before.lower().endswith(words[-1]):
+        return True
+    if is_label:
+        return labels(words, is_axis=is_axis)
+    return introduces(words, has_unit=has_unit, is_axis=is_axis)
+
+
+def _ends(plain: str, one: Quantity) -> bool:
+    """Whether the word right after a number and its unit leaves it an answer."""
+    word = _WORD_AFTER.match(plain, one.end)
+    return word is None or is_known_after(word[1], has_unit=one.unit is not None)
