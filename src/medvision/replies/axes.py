@@ -10,16 +10,13 @@ from medvision.replies.words import (
     MINOR,
     MINOR_UNSPACED,
     SIZE_WORDS,
-    WORD,
+    WORDS,
 )
 
-_WORDS = re.compile(rf"{WORD}+")
 _UNSPACED = re.compile(
     f"(?P<major>{'|'.join(MAJOR_UNSPACED)})|(?P<minor>{'|'.join(MINOR_UNSPACED)})"
 )
-_IN_DIMENSIONS = re.compile(
-    rf"(?i)\bin (?:its |the )?{WORD}+ (?:dimensions?|diameters?|extents?)\b"
-)
+_IN_DIMENSIONS = re.compile(r"(?i)\bin (?:its |the )?[a-z]+ (?:dimensions?|diameters?|extents?)\b")
 """Names no value: "31.2 x 18.0 mm in greatest dimension" is how reports end."""
 _MAJOR, _MINOR = frozenset({0}), frozenset({1})
 
@@ -30,7 +27,7 @@ def _named(text: str) -> list[tuple[int, Slots]]:
     text = _IN_DIMENSIONS.sub(lambda phrase: " " * len(phrase.group()), text)
     names = [
         (word.start(), _MAJOR if word.group().lower() in MAJOR else _MINOR)
-        for word in _WORDS.finditer(text)
+        for word in WORDS.finditer(text)
         if word.group().lower() in MAJOR or word.group().lower() in MINOR
     ]
     if not text.isascii():
@@ -61,7 +58,7 @@ def axes_order(text: str, spans: Spans) -> tuple[int, int] | None:
     if gaps_fit(gaps):
         return 0, 1
     # Width and length say nothing of which is longer, so they are never turned around.
-    is_size = any(word.lower() in SIZE_WORDS for word in _WORDS.findall(text))
+    is_size = any(word.lower() in SIZE_WORDS for word in WORDS.findall(text))
     each_named = ([_MINOR], [_MAJOR])
     beside = (gaps[:2] == [*each_named] and not gaps[2]) or (
         gaps[1:] == [*each_named] and not gaps[0]

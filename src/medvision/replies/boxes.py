@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from medvision.replies.naming import Slots, gaps_fit, names_by_gap
 from medvision.replies.plain_text import LETTERS, fold
-from medvision.replies.words import BOX_JOINTS, WORD
+from medvision.replies.words import BOX_JOINTS, WORDS
 
 Box = tuple[float, float, float, float]
 Spans = Sequence[tuple[int, int]]
@@ -92,7 +92,7 @@ _OTHER_CORNERS = re.compile(
 _ORIGIN = re.compile(
     fold(
         r"(?i:\borigin(?:e|en)?\b|\borigem\b|ursprung|начал\w{1,2} координат|原点|原點|원점"
-        r"|نقطة الأصل|मूल बिंदु|\b(?:from|to) the (?:top|upper)\b|\b(?:y|down)\w{0,6}[- ]down"
+        r"|نقطة الأصل|मूल बिंदु|\b(?:from|to) the (?:top|upper)\b|\bdown\b"
         r"|\bdownwards?\b|\bvon oben\b|depuis le haut|à partir du haut|desde arriba"
         r"|a partir do topo"
         r"|dall'alto|сверху|从上|從上|上から|위에서)"
@@ -114,7 +114,6 @@ _RANGE_AXIS = re.compile(
     r"(?i)\b(?:x(?:[- ](?:axis|range|direction|coordinates?|extent))?|horizontal(?:ly)?)"
     r"|\b(?:y(?:[- ](?:axis|range|direction|coordinates?|extent))?|vertical(?:ly)?)"
 )
-_WORDS = re.compile(rf"{WORD}+")
 
 
 _GROUPED_LIKE = re.compile(r"(?<![0-9.])([1-9][0-9]{0,4}),(?=[0-9])")
@@ -237,7 +236,7 @@ def _gaps_are_joints(plain: str, spans: Spans, matches: list[re.Match[str]]) -> 
             if start <= match.start() and match.end() <= end:
                 blank = " " * (match.end() - match.start())
                 gap = gap[: match.start() - start] + blank + gap[match.end() - start :]
-        if not all(word.lower() in BOX_JOINTS for word in _WORDS.findall(gap)):
+        if not all(word.lower() in BOX_JOINTS for word in WORDS.findall(gap)):
             return False
     return True
 

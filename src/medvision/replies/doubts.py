@@ -14,9 +14,11 @@ from medvision.replies.plain_text import fold
 from medvision.replies.quantities import Quantity
 from medvision.replies.words import (
     WORD,
+    WORDS,
     introduces,
     is_joint,
     is_known_after,
+    is_known_aside,
     labels,
 )
 from medvision.tasks import Task
@@ -26,9 +28,9 @@ _NEAR = 48
 
 _NOISE = " \t\u2009*_`$~≈([{\"'<>}])-+"
 _CLAUSE = re.compile(r"[^,;:.!?\n|]*\Z")
-_WORD_AFTER = re.compile(rf"[^\S\n]{{0,8}}[*_`$\"')\]}}]{{0,4}}[^\S\n]{{0,8}}-?({WORD}{{1,40}})")
+_WORD_AFTER = re.compile(rf"[^\S\n]{{0,8}}[*_`$\"')\]}}{{]{{0,4}}[^\S\n]{{0,8}}-?({WORD}{{1,40}})")
+_ASIDE = re.compile(rf"[^\S\n]{{0,4}}[\[(][^\S\n]{{0,4}}({WORD}{{1,40}})\.?[^\S\n]{{0,4}}[\])]")
 _BOUND_SIGNS = tuple("#§<>≤≥")
-_WORDS = re.compile(rf"{WORD}+")
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -54,7 +56,8 @@ _AFTER_VALUE = re.compile(
         r"(?:or|oder|ou|или|o|(?:and|und|et|y|e|и)\s(?:above|below|up|over|more|less|mehr|darüber"
         r"|plus|más|mais|più|более|больше|выше|ниже)|at (?:the )?(?:most|least)|max(?:imum|imal)?"
         r"|min(?:imum|imal)?|tops|upwards?|höchstens|mindestens|plus|minus|máximo|mínimo|massimo"
-        r"|minimo|minimal|максимум|минимум|au (?:plus|moins)|(?:como|no) (?:máximo|mínimo)"
+        r"|minimo|minimal|максимум|минимум|au (?:plus|moins)"
+        r"|au (?:maximum|minimum)|(?:como|no) (?:máximo|mínimo)"
         r"|al (?:massimo|minimo))(?![^\W\d_])"
         r"|(?:per|pro|par|por|each|every|на|в|per each|/)\s?(?:each )?(?:pixel|px|voxel|slice|mm"
         r"|cm|s"
@@ -114,7 +117,7 @@ def _are_joined(plain: str, found: Sequence[Quantity]) -> bool:
     """Whether nothing but signs and words of joining stands between two numbers."""
     first, second = found
     gap = plain[first.end : second.start]
-    words = _WORDS.sub(lambda word: "" if is_joint(word.group()) else "0", gap)
+    words = WORDS.sub(lambda word: "" if is_joint(word.group()) else "0", gap)
     if not _JOINT_SIGNS.match(words):
         return False
     alone = [
@@ -142,7 +145,7 @@ def _is_introduced(plain: str, one: Quantity, *, has_unit: bool, is_axis: bool) 
     if is_label:
         before = before[:-1].rstrip(_NOISE)
     clause = _CLAUSE.search(before.lower())
-    words = _WORDS.findall(clause.group()) if clause else []
+    words = WORDS.findall(clause.group()) if clause else []
     if not words or not before.lower().endswith(words[-1]):
         return True
     if is_label:
@@ -152,5 +155,8 @@ def _is_introduced(plain: str, one: Quantity, *, has_unit: bool, is_axis: bool) 
 
 def _ends(plain: str, one: Quantity) -> bool:
     """Whether the word right after a number and its unit leaves it an answer."""
+    aside = _ASIDE.match(plain, one.end)
+    if aside is not None and not is_known_aside(aside[1]):
+        return False
     word = _WORD_AFTER.match(plain, one.end)
     return word is None or is_known_after(word[1], has_unit=one.unit is not None)

@@ -13,7 +13,9 @@ _BEFORE_LABEL = re.compile(
     rf"(?i:[(\[]\s{{0,3}}(?:in\s{{1,3}})?|_|(?<![{LETTERS}0-9_])in\s{{1,3}}"
     rf"|(?<![{LETTERS}0-9_])units?[\"'\s:=]{{1,6}}(?:(?:is|are)\s)?[\"']?)\Z"
 )
-_UNIT_KEY = re.compile(rf"(?i:(?<![{LETTERS}0-9])units?[\"']?\s?[:=]\s?[\"']?)(?=[^\W\d_])")
+_UNIT_KEY = re.compile(
+    rf"(?i:(?<![{LETTERS}0-9])units?[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)(?=[^\W\d_])"
+)
 _INCH_LABEL = re.compile(r"[(_\[]in[)\]\"':=\s]")
 _AFTER_LABEL = re.compile(r"[\"'*]{0,3}\s{0,2}[:=]")
 _PREFIX_LENGTH = 24

@@ -15,8 +15,12 @@ from medvision.replies.plain_text import fold
 WORD = r"(?:[^\W\d_]|[\u0900-\u0963\u0970-\u097f])"
 """A letter, as a regex: any script's, Devanagari's vowel signs included."""
 
-UNSPACED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff]")
+_UNSPACED = r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff"
+UNSPACED = re.compile(f"[{_UNSPACED}]")
 """Scripts whose words touch each other and the numbers; Korean is spaced but bears particles."""
+
+WORDS = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}]){WORD})+")
+"""Words of a text; "角度为up" is two."""
 
 
 def _words(*lines: str) -> frozenset[str]:
@@ -55,7 +59,7 @@ MINOR_UNSPACED = tuple(map(fold, ("短轴", "短径", "短軸", "短徑", "단�
 """Names of the two axes; lengths and widths among them."""
 
 SIZE_WORDS = _words(
-    "length width wide long länge breite longueur largeur longitud ancho anchura comprimento",
+    "length width wide breite longueur largeur longitud ancho anchura comprimento",
     "largura lunghezza larghezza длина ширина الطول العرض लंबाई चौड़ाई",
 )
 """Of these, the ones that do not say which is the longer: their order is never changed."""
@@ -270,9 +274,10 @@ def introduces(words: Sequence[str], *, has_unit: bool, is_axis: bool) -> bool:
     )
     if not known or not OTHER_SIZES.isdisjoint(words[-4:]):
         return False
+    if last not in PARTICLES and is_axis and last in _BEFORE_AXIS:
+        return True  # "menor" names an axis, though "menor de" makes a bound
     head = next((word for word in reversed(words) if word not in PARTICLES), "")
-    # "menor" names an axis and makes a bound.
-    return head not in BOUNDS or (is_axis and (head in MAJOR or head in MINOR))
+    return head not in BOUNDS
 
 
 def labels(words: Sequence[str], *, is_axis: bool) -> bool:
@@ -300,6 +305,17 @@ def is_known_after(word: str, *, has_unit: bool) -> bool:
     if not has_unit:
         return word in _AFTER
     return word < "\u0590" or word in _SPACED_AFTER_UNIT
+
+
+def is_known_aside(word: str) -> bool:
+    """Whether a word alone in brackets after a number leaves it an answer: no unit, then.
+
+    Example:
+        >>> is_known_aside("minor"), is_known_aside("zork")
+        (True, False)
+    """
+    word = word.lower()
+    return word in _BEFORE or word in _AFTER or word.endswith(_UNSPACED_BEFORE)
 
 
 def is_joint(word: str) -> bool:
