@@ -31,8 +31,8 @@ from medvision.tasks import TASKS
 
 JUDGE_PROMPT_VERSION = "1"
 
-NOT_JUDGED = frozenset({"ok", "error", "empty"})
-"""Statuses of score rows that a judge is not asked about: read already, or nothing to read."""
+NOT_JUDGED = frozenset({"ok", "error", "empty", "refused", "truncated"})
+"""Statuses of score rows that a judge is not asked about: read already, or no answer to read."""
 
 
 def judge_store_path(run: Path) -> Path:
