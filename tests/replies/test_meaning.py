@@ -414,7 +414,7 @@ def test_each_unit_is_read_where_it_is_plain(unit, factor):
         assert read_answer("ad", text).values == pytest.approx((12.5 * factor,)), text
 
 
-@pytest.mark.parametrize(("major", "minor"), zip(MAJOR, MINOR, strict=True))
+@pytest.mark.parametrize(("major", "minor"), list(zip(MAJOR, MINOR, strict=True)))
 def test_each_name_of_an_axis_is_read(major, minor):
     assert read_answer("tl", f"{major}: 31.2 mm, {minor}: 18.0 mm").values == (31.2, 18.0)
     assert read_answer("tl", f"{minor}: 18.0 mm, {major}: 31.2 mm").values == (31.2, 18.0)

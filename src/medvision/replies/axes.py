@@ -24,7 +24,8 @@ Spans = Sequence[tuple[int, int]]
 
 
 def _named(text: str) -> list[tuple[int, Slots]]:
-    text = _IN_DIMENSIONS.sub(lambda phrase: " " * len(phrase.group()), text)
+    if len(_IN_DIMENSIONS.findall(text)) == 1:
+        text = _IN_DIMENSIONS.sub(lambda phrase: " " * len(phrase.group()), text)
     names = [
         (word.start(), _MAJOR if word.group().lower() in MAJOR else _MINOR)
         for word in WORDS.finditer(text)

@@ -55,7 +55,7 @@ _COORDINATE = re.compile(
       | (?P<corner>(?:top|upper|bottom|lower)[-_ ]?(?:left|right))
           (?= (?:[ ]corner)? ["'*`]{{0,3}} \s{{0,3}} (?:[:=(\[),.;\]]|is\b|at\b|and\b|\Z) )
       | (?P<word>{_WORD})
-          (?= ["'*`]{{0,3}} \s{{0,3}} (?: [:=] | [,|] \s{{0,3}} ["'*`]{{0,3}} (?:{_WORD}|[wh]\b)
+          (?= ["'*`]{{0,3}} \s{{0,3}} (?: [:=)\]] | [,|] \s{{0,3}} ["'*`]{{0,3}} (?:{_WORD}|[wh]\b)
                 | (?:of\s|is\s)?\.?[0-9] ) )
       )""",
 )
@@ -303,4 +303,9 @@ def _named_roles(matches: list[re.Match[str]], spans: Spans) -> Roles | None:
         if len(names) != stop - start:
             return None
         roles += names
-    return tuple(roles[::-1] if is_after else roles)
+    if is_after:
+        roles.reverse()
+    if roles in (["x", "x", "y", "y"], ["y", "y", "x", "x"]):
+        # As in: from x = 0.1 to x = 0.5 and from y = 0.2 to y = 0.6.
+        roles = [f"{axis}{place % 2}" for place, axis in enumerate(roles)]
+    return tuple(roles)

@@ -13,6 +13,7 @@ from medvision.replies.axes import both_are_named
 from medvision.replies.plain_text import fold
 from medvision.replies.quantities import Quantity
 from medvision.replies.words import (
+    ABOUT,
     WORD,
     WORDS,
     introduces,
@@ -26,7 +27,7 @@ from medvision.tasks import Task
 _NEAR = 48
 """Characters before a number, and after it, in which words are looked for."""
 
-_NOISE = " \t\u2009*_`$~≈([{\"'<>}])-+"
+_NOISE = " \t\u2009*_`$~([{\"'<>}])-+"
 _CLAUSE = re.compile(r"[^,;:.!?\n|]*\Z")
 _WORD_AFTER = re.compile(rf"[^\S\n]{{0,8}}[*_`$\"')\]}}{{]{{0,4}}[^\S\n]{{0,8}}-?({WORD}{{1,40}})")
 _ASIDE = re.compile(rf"[^\S\n]{{0,4}}[\[(][^\S\n]{{0,4}}({WORD}{{1,40}})\.?[^\S\n]{{0,4}}[\])]")
@@ -45,8 +46,8 @@ _UNSPACED_BOUND = re.compile(
 )
 _UNSPACED_OTHER = re.compile(
     fold(
-        r"(?:切片|层|層|步骤|步驟|步|图|圖|図|表|第|置信度|厚度?|分辨率|像素|スライス|ステップ|信頼度|厚さ"
-        r"|解像度|ピクセル|画素|あたり|每|毎|슬라이스|단계|그림|신뢰도|두께|해상도|픽셀|당)"
+        r"(?:切片|层|層|步骤|步驟|步|图|圖|図|表|第|置信度|层厚|層厚|切片厚度|分辨率|像素|スライス|ステップ|信頼度|スライス厚さ?"
+        r"|解像度|ピクセル|画素|あたり|每|毎|슬라이스|단계|그림|신뢰도|해상도|픽셀|당)"
         r"[^\d]{0,2}\Z"
     )
 )
@@ -63,7 +64,7 @@ _AFTER_VALUE = re.compile(
         r"|cm|s"
         r"|bild|schicht|coupe|corte|píxel|пиксел|воксел|срез|image|side|row|column)"
         r"|[-\s](?:slices?|sections?|thick(?:ness)?|spacing|resolution|error|margin|tolerance"
-        r"|uncertainty|scale|bar|ruler|grid)(?![^\W\d_])"
+        r"|uncertainty|scale|bar|ruler|grid|pixels?|voxels?|accuracy|precision|intervals?)(?![^\W\d_])"
         r"|\+(?!\s?[\d/-])|[<>≤≥±^%‰]|'(?!\w)"
         r"|से|तक|या|प्रति|أو|على|كحد|لكل|فأكثر|فأقل|"
         r"以上|以下|以内|未満|不到|多|余|이상|이하|이내|미만|초과|または|または|或|か|또는"
@@ -73,6 +74,8 @@ _AFTER_VALUE = re.compile(
 )
 """What makes a bound, an alternative or a rate of the value before it."""
 
+_TIMES = re.compile(fold(r"(?i:[x×*]|\b(?:by|mal|sur|por|per|на)\b|乘|かける|곱하기|गुणा)"))
+_FROM = re.compile(r"\s(?:from|away|deep|above|below|behind|off)\b")
 _OPEN, _CLOSE = "[(", "])"
 _JOINT_SIGNS = re.compile(r"[\s,;.x×*_`$|&()\[\]{}\"'~≈\u2009-]*\Z")
 
@@ -117,14 +120,25 @@ def _are_joined(plain: str, found: Sequence[Quantity]) -> bool:
     """Whether nothing but signs and words of joining stands between two numbers."""
     first, second = found
     gap = plain[first.end : second.start]
-    words = WORDS.sub(lambda word: "" if is_joint(word.group()) else "0", gap)
-    if not _JOINT_SIGNS.match(words):
+    words = [word.lower() for word in WORDS.findall(gap)]
+    if not all(map(is_joint, words)) or not _JOINT_SIGNS.match(WORDS.sub("", gap)):
         return False
+    if not _TIMES.search(gap):
+        # A comma or "and" also goes on to another thing: another unit, another estimate, a place.
+        is_restated = "," in gap and not ABOUT.isdisjoint(words) and not _is_about(plain, first)
+        is_counted = bool(words) and first.unit is not None and second.unit is None
+        if is_restated or is_counted or _FROM.match(plain, second.end):
+            return False
     alone = [
         plain[one.start - 1 : one.start] in {*_OPEN} and plain[one.end : one.end + 1] in {*_CLOSE}
         for one in found
     ]
     return alone[0] == alone[1]  # "[1] 31.2 mm" cites, "31.2 (18.0)" restates
+
+
+def _is_about(plain: str, one: Quantity) -> bool:
+    words = WORDS.findall(plain[max(0, one.start - _NEAR) : one.start].lower())
+    return bool(words) and words[-1] in ABOUT
 
 
 def _is_bounded(plain: str, one: Quantity) -> bool:
@@ -141,7 +155,7 @@ def _is_bounded(plain: str, one: Quantity) -> bool:
 def _is_introduced(plain: str, one: Quantity, *, has_unit: bool, is_axis: bool) -> bool:
     """Whether the words right before a number, if any, leave it an answer."""
     before = plain[max(0, one.start - _NEAR) : one.start].rstrip(_NOISE)
-    is_label = before[-1:] in {":", "=", "."}
+    is_label = before[-1:] in {":", "=", "≈", "."}
     if is_label:
         before = before[:-1].rstrip(_NOISE)
     clause = _CLAUSE.search(before.lower())

@@ -28,7 +28,7 @@ def _words(*lines: str) -> frozenset[str]:
 
 
 ABOUT = _words(
-    "about around approximately approx roughly circa ca c estimated nearly almost exactly",
+    "about around approximately approx roughly circa ca estimated nearly almost exactly",
     "precisely",
     "etwa ungefähr rund zirka geschätzt genau environ approximativement presque exactement",
     "aproximadamente alrededor unos exactamente cerca exatamente circa approssimativamente quasi",
@@ -53,9 +53,29 @@ MINOR = _words(
     "الثانوي الأصغر القصير العرض लघु गौण छोटा चौड़ाई",
 )
 MAJOR_UNSPACED = tuple(
-    map(fold, ("长轴", "长径", "長軸", "長径", "長徑", "最大径", "最长径", "장축", "장경", "긴"))
+    map(
+        fold,
+        (
+            "长轴",
+            "长径",
+            "長軸",
+            "長径",
+            "長徑",
+            "最大径",
+            "最长径",
+            "主轴",
+            "主軸",
+            "长直径",
+            "最大直径",
+            "장축",
+            "장경",
+            "긴",
+        ),
+    )
 )
-MINOR_UNSPACED = tuple(map(fold, ("短轴", "短径", "短軸", "短徑", "단축", "단경", "짧은")))
+MINOR_UNSPACED = tuple(
+    map(fold, ("短轴", "次轴", "短直径", "短径", "短軸", "短徑", "단축", "단경", "짧은"))
+)
 """Names of the two axes; lengths and widths among them."""
 
 SIZE_WORDS = _words(
@@ -172,7 +192,7 @@ BOUNDS = _words(
     "up down",
     "upwards upward excess maximum minimum max min maximal minimal limit limited than between",
     "within",
-    "not isn aren t no never only range order multiple",
+    "not isn aren t no never only range order multiple if unlike",
     "unter über weniger mehr höchstens mindestens bis kleiner größer unterhalb oberhalb zwischen",
     "nicht kein keine moins plus jusqu jusque sous dessous dessus inférieur inférieure supérieur",
     "supérieure dépasse entre pas menos más hasta menor mayor máximo mínimo máxima mínima inferior",
@@ -192,7 +212,7 @@ BOUNDS = _words(
     "up down",
     "upwards upward excess maximum minimum max min maximal minimal limit limited than between",
     "within",
-    "not isn aren t no never only range order multiple",
+    "not isn aren t no never only range order multiple if unlike",
     "unter über weniger mehr höchstens mindestens bis kleiner größer unterhalb oberhalb zwischen",
     "nicht kein keine moins plus jusqu jusque sous dessous dessus inférieur inférieure supérieur",
     "supérieure dépasse entre pas menos más hasta menor mayor máximo mínimo máxima mínima inferior",
@@ -220,16 +240,27 @@ NUMBERED = _words(
 )
 """Things that a number beside them counts or names."""
 OTHER_SIZES = _words(
-    "confidence probability certainty score accuracy spacing thickness resolution pixel",
+    "half twice double triple third quarter complement supplement radius radii semi volume",
+    "perimeter",
+    "circumference field normal normally typical typically usual usually average adult",
+    "expected range",
+    "threshold cutoff cut bound limit located location coordinates coordinate endpoint",
+    "endpoints point",
+    "points starting nearest accurate rounded ratio percentage halb hälfte doppelt",
+    "radius umfang normal moitié rayon volume mitad radio volumen metade raio metà raggio половина",
+    "радиус объем объём",
+    "confidence probability certainty score accuracy spacing resolution pixel",
     "pixels voxel",
     "voxels fov magnification scale error uncertainty margin tolerance std sd deviation",
     "konfidenz pixelgröße pixelabstand schichtdicke auflösung fehler toleranz",
-    "confiance épaisseur résolution espacement erreur confianza espesor resolución espaciado",
-    "confiança espessura resolução espaçamento erro confidenza spessore risoluzione spaziatura",
-    "уверенность толщина разрешение пикселя ошибка погрешность",
-    "الثقة ثقة سمك الدقة البكسل الخطأ विश्वास मोटाई रिज़ॉल्यूशन पिक्सेल त्रुटि",
+    "confiance résolution espacement erreur confianza resolución espaciado",
+    "confiança resolução espaçamento erro confidenza risoluzione spaziatura",
+    "уверенность разрешение пикселя ошибка погрешность",
+    "الثقة ثقة الدقة البكسل الخطأ विश्वास रिज़ॉल्यूशन पिक्सेल त्रुटि",
 )
 """Sizes and shares that are not what was asked for."""
+THICKNESS = _words("thickness dicke épaisseur espesor espessura spessore толщина سمك मोटाई")
+"""A size like any other, but for a slice's."""
 _THE = _words("the this that each same der die das dieser dem le la cette el esta este a o questa")
 
 _AFTER = _FOLLOWING | ABOUT | MAJOR | MINOR
@@ -272,12 +303,40 @@ def introduces(words: Sequence[str], *, has_unit: bool, is_axis: bool) -> bool:
         or (has_unit and last in _WITH_UNIT)
         or last.endswith(_UNSPACED_BEFORE)
     )
-    if not known or not OTHER_SIZES.isdisjoint(words[-4:]):
+    if not known or _is_other_size(words[-5:]):
         return False
     if last not in PARTICLES and is_axis and last in _BEFORE_AXIS:
         return True  # "menor" names an axis, though "menor de" makes a bound
     head = next((word for word in reversed(words) if word not in PARTICLES), "")
     return head not in BOUNDS
+
+
+DENIALS = _words("than not isn aren never if unlike nicht kein keine pas не")
+"""Words that deny or bound what comes after a few more words: "less than or equal to 45"."""
+_PICTURES = _words(
+    "image picture matrix grid bild bildgröße imagen imagem immagine изображение изображения"
+)
+_IN = _words("in on from of im auf dans sur en sobre na su в на")
+_OF_A_PICTURE = _words(
+    "is was has size sizes dimension dimensions resolution width height of in px shape measures are"
+)
+
+
+def _is_other_size(words: Sequence[str]) -> bool:
+    """Whether a clause speaks of another size than the one asked for."""
+    for at, word in enumerate(words):
+        # "the image is 512 x 512", but "the lesion in this image is 31 x 18 mm"
+        if (
+            word in _PICTURES
+            and _OF_A_PICTURE.issuperset(words[at + 1 :])
+            and _IN.isdisjoint(words[max(0, at - 2) : at])
+        ):
+            return True
+    if not DENIALS.isdisjoint(words[-4:]):
+        return True
+    return not OTHER_SIZES.isdisjoint(words) or not (
+        THICKNESS.isdisjoint(words) or NUMBERED.isdisjoint(words)
+    )
 
 
 def labels(words: Sequence[str], *, is_axis: bool) -> bool:
@@ -288,7 +347,7 @@ def labels(words: Sequence[str], *, is_axis: bool) -> bool:
         (True, False)
     """
     last = words[-1]
-    if not OTHER_SIZES.isdisjoint(words[-3:]) or (not is_axis and last in BOUND_LABELS):
+    if _is_other_size(words[-4:]) or (not is_axis and last in BOUND_LABELS):
         return False
     return last not in NUMBERED or (len(words) > 1 and words[-2] in _THE)
 
