@@ -36,7 +36,7 @@ LAYOUTS: dict[str, Roles | None] = {
 """Names of layouts; None where the name leaves open which corner or axis is meant."""
 
 _LAYOUT = re.compile(
-    rf"(?i:(?<![{LETTERS}0-9])(?:{'|'.join(LAYOUTS)}|[xywhc]{{4,6}}|[ltrbwh]{{4}})(?![{LETTERS}0-9]))"
+    rf"(?<![{LETTERS}0-9])(?:{'|'.join(LAYOUTS)}|[xywhc]{{4,6}}|[ltrbwh]{{4}})(?![{LETTERS}0-9])"
 )
 
 _START = f"(?<![{LETTERS}0-9_])"
@@ -108,6 +108,33 @@ _TOP_LEFT_ORIGIN = re.compile(
     r"|\b(?:top|upper)[- ]left\b[^.\n]{0,20}\borigin\b)"
 )
 
+LAYOUT_HINTS = (
+    *("wh", "xy", "yx", "xx", "yy", "hw", "tr", "lb", "lt", "tl", "yolo", "coco", "voc", "alb"),
+    "box_",
+)
+CORNER_HINTS = (
+    *(
+        "left",
+        "right",
+        "row",
+        "col",
+        "cent",
+        "size",
+        "extent",
+        "dimens",
+        "width",
+        " w",
+        ",w",
+        "oben",
+    ),
+    *("unten", "breit", "hohe", "mittel", "gauch", "droit", "larg", "haut", "izq", "derec", "anch"),
+    *("alt", "esq", "direit", "inist", "estr"),
+)
+ORIGIN_HINTS = (
+    *("orig", "ursp", "down", "the top", "the up", "von oben", "haut", "arriba", "topo", "alto"),
+)
+"""What ASCII texts must hold for these patterns to be looked for: most hold none."""
+
 _EDGE = r"(?<![0-9.])(?:[0-9]{1,4}(?:\.[0-9]{1,12})?|\.[0-9]{1,12})(?![0-9])"
 _RANGE = re.compile(rf"(?i)({_EDGE})\s{{0,3}}(?:-|~|\.{{2,3}}|→|->|to|through)\s{{0,3}}(?={_EDGE})")
 _RANGE_AXIS = re.compile(
@@ -170,15 +197,22 @@ def box_roles(plain: str, spans: Spans) -> Roles | None:
     if not _gaps_are_joints(plain, spans, matches):
         return None
     roles: Roles | None = ASKED
-    layouts = {LAYOUTS.get(word.lower()) for word in _LAYOUT.findall(plain)}
+    lowered, foreign = plain.lower(), not plain.isascii()
+    layouts = set()
+    if foreign or any(map(lowered.__contains__, LAYOUT_HINTS)):
+        layouts = {LAYOUTS.get(word) for word in _LAYOUT.findall(lowered)}
     if layouts:
         (roles, *others) = layouts
         if others or roles is None or (matches and roles != ASKED):
             return None
     if matches and not gaps_fit(names_by_gap(_slots(matches), spans)):
         roles = _named_roles(matches, spans)
-    elif _OTHER_CORNERS.search(_TOP_LEFT_ORIGIN.sub(" ", plain)):
+    elif (foreign or any(map(lowered.__contains__, CORNER_HINTS))) and _OTHER_CORNERS.search(
+        _TOP_LEFT_ORIGIN.sub(" ", plain)
+    ):
         return None
+    if not foreign and not any(map(lowered.__contains__, ORIGIN_HINTS)):
+        return roles
     if not _ORIGIN.search(plain) or _ASKED_ORIGIN.search(plain):
         return roles
     # From the top, the smaller y is the upper edge. "top" and "bottom" are edges from either end.

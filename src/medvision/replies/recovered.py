@@ -15,6 +15,9 @@ from medvision.tasks import Task, known_task
 _LONGEST_STATEMENT = 2000
 """Characters of one place that are looked at: a statement of an answer is short."""
 
+_LOOKED_AT = 100_000
+"""Characters at the end of a reply in which places are looked for."""
+
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _MARKER_WORDS = (
     *("answer", "result", "conclusion", "respuesta", "resultado", "réponse", "résultat"),
@@ -63,7 +66,7 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
     shown = visible(text)
     if not shown.thinking_closed:
         return whole
-    rest = text[shown.start :]
+    rest = text[shown.start :][-_LOOKED_AT:]
     for place in PLACES:
         stated = place(rest)
         if stated is not None:
