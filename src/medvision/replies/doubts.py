@@ -34,10 +34,6 @@ _ASIDE = re.compile(rf"[^\S\n]{{0,4}}[\[(][^\S\n]{{0,4}}({WORD}{{1,40}})\.?[^\S\
 _BOUND_SIGNS = tuple("#§<>≤≥")
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(fold(pattern) for pattern in patterns), re.IGNORECASE)
-
-
 _UNSPACED_BOUND = re.compile(
     fold(
         r"(?:最大(?![长長径徑直])|最小(?![长長径徑直])|最多|最少|最高|最低|不是|不为|未満|不足|至少|至多"
@@ -46,29 +42,36 @@ _UNSPACED_BOUND = re.compile(
 )
 _UNSPACED_OTHER = re.compile(
     fold(
-        r"(?:切片|层|層|步骤|步驟|步|图|圖|図|表|第|置信度|层厚|層厚|切片厚度|分辨率|像素|スライス|ステップ|信頼度|スライス厚さ?"
+        r"(?:切片|层|層|步骤|步驟|步|图|圖|図|表|第|置信度|层厚|層厚|切片厚度|分辨率|像素|スライス"
+        r"|ステップ|信頼度|スライス厚さ?"
         r"|解像度|ピクセル|画素|あたり|每|毎|슬라이스|단계|그림|신뢰도|해상도|픽셀|당)"
         r"[^\d]{0,2}\Z"
     )
 )
+_OR_MORE = (
+    r"(?:or|oder|ou|или|o|(?:and|und|et|y|e|и)\s(?:above|below|up|over|more|less|mehr|darüber|plus"
+    r"|más|mais|più|более|больше|выше|ниже)|at (?:the )?(?:most|least)|max(?:imum|imal)?"
+    r"|min(?:imum|imal)?|tops|upwards?|höchstens|mindestens|plus|minus|máximo|mínimo|massimo|minimo"
+    r"|minimal|максимум|минимум|au (?:plus|moins|maximum|minimum)|(?:como|no) (?:máximo|mínimo)"
+    r"|al (?:massimo|minimo))(?![^\W\d_])"
+)
+_RATE = (
+    r"(?:per|pro|par|por|each|every|на|в|/)\s?(?:each )?(?:(?:pixel|px|voxel|slice|mm|cm|s|bild"
+    r"|schicht|coupe|corte|píxel|image|side|row|column)(?![^\W\d_])|пиксел|воксел)"
+)
+_OF_SOMETHING = (  # "5 mm slices", "0.5 mm accuracy"
+    r"[-\s](?:slices?|sections?|thick(?:ness)?|spacing|resolution|error|margin|tolerance"
+    r"|uncertainty|scale|bar|ruler|grid|pixels?|voxels?|accuracy|precision|intervals?)(?![^\W\d_])"
+)
+_SIGN = r"\+(?!\s?[\d/-])|[<>≤≥±^%‰]|'(?!\w)"
+_POSTPOSED = (
+    r"से|तक|या|प्रति|أو|على|كحد|لكل|فأكثر|فأقل|以上|以下|以内|未満|不到|多|余|이상|이하|이내|미만"
+    r"|초과|または|或|か|또는"
+)
 _AFTER_VALUE = re.compile(
     fold(
-        r"[\s*_`$)\]}\"]{0,6}(?:[,(]\s?)?(?:"
-        r"(?:or|oder|ou|или|o|(?:and|und|et|y|e|и)\s(?:above|below|up|over|more|less|mehr|darüber"
-        r"|plus|más|mais|più|более|больше|выше|ниже)|at (?:the )?(?:most|least)|max(?:imum|imal)?"
-        r"|min(?:imum|imal)?|tops|upwards?|höchstens|mindestens|plus|minus|máximo|mínimo|massimo"
-        r"|minimo|minimal|максимум|минимум|au (?:plus|moins)"
-        r"|au (?:maximum|minimum)|(?:como|no) (?:máximo|mínimo)"
-        r"|al (?:massimo|minimo))(?![^\W\d_])"
-        r"|(?:per|pro|par|por|each|every|на|в|per each|/)\s?(?:each )?(?:pixel|px|voxel|slice|mm"
-        r"|cm|s"
-        r"|bild|schicht|coupe|corte|píxel|пиксел|воксел|срез|image|side|row|column)"
-        r"|[-\s](?:slices?|sections?|thick(?:ness)?|spacing|resolution|error|margin|tolerance"
-        r"|uncertainty|scale|bar|ruler|grid|pixels?|voxels?|accuracy|precision|intervals?)(?![^\W\d_])"
-        r"|\+(?!\s?[\d/-])|[<>≤≥±^%‰]|'(?!\w)"
-        r"|से|तक|या|प्रति|أو|على|كحد|لكل|فأكثر|فأقل|"
-        r"以上|以下|以内|未満|不到|多|余|이상|이하|이내|미만|초과|または|または|或|か|또는"
-        r")"
+        rf"[\s*_`$)\]}}\"]{{0,6}}(?:[,(]\s?)?"
+        rf"(?:{_OR_MORE}|{_RATE}|{_OF_SOMETHING}|{_SIGN}|{_POSTPOSED})"
     ),
     re.IGNORECASE,
 )
@@ -94,26 +97,22 @@ def says_otherwise(task: Task, plain: str, found: Sequence[Quantity]) -> bool:
         return True  # a fraction or a root, never evaluated
     if task is Task.COUNT:
         return any(_is_bounded(plain, one) for one in found)
-    joined = task is Task.TUMOR_LESION and _are_joined(plain, found)
-    if task is Task.TUMOR_LESION and not joined and not _are_named(plain, found):
+    is_axis = task is Task.TUMOR_LESION
+    joined = is_axis and _are_joined(plain, found)
+    spans = [(one.start, one.end) for one in found]
+    if is_axis and not joined and not both_are_named(plain, spans):
         return True
-    last = len(found) - 1
     # In "3.1 x 1.8 cm" the unit is that of both.
     has_unit = any(one.unit is not None for one in found)
-    for index, one in enumerate(found):
-        if _is_bounded(plain, one):
-            return True
-        if index and joined:
-            continue
-        if not _is_introduced(plain, one, has_unit=has_unit, is_axis=len(found) == 2):
-            return True
-        if (index == last or not joined) and not _ends(plain, one):
-            return True
-    return joined and not _ends(plain, found[last])
-
-
-def _are_named(plain: str, found: Sequence[Quantity]) -> bool:
-    return both_are_named(plain, [(one.start, one.end) for one in found])
+    # What joins two numbers has been looked at: the words before both, and after both, are left.
+    introduced, ending = (found[:1], found[-1:]) if joined else (found, found)
+    return (
+        any(_is_bounded(plain, one) for one in found)
+        or not all(
+            _is_introduced(plain, one, has_unit=has_unit, is_axis=is_axis) for one in introduced
+        )
+        or not all(_ends(plain, one) for one in ending)
+    )
 
 
 def _are_joined(plain: str, found: Sequence[Quantity]) -> bool:

@@ -139,7 +139,10 @@ def read_answer(
         UsageError: No such task or style.
 
     Example:
-        read_answer("tl", "3.12 cm x 18 mm") is Answer(AnswerStatus.OK, (31.2, 18.0)).
+        >>> read_answer("tl", "3.12 cm x 18 mm").values
+        (31.2, 18.0)
+        >>> str(read_answer("tl", "28 to 30 mm").status)
+        'wrong_count'
     """
     return read_reply(known_task(task), text, known_style(style), frame_hw)
 
@@ -236,24 +239,11 @@ def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> An
     if len(text) > _LONGEST:
         is_counted = _DIGIT.search(text) is not None
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT if is_counted else AnswerStatus.NO_NUMBER]
-    plain = plain_text(without_groups(text) if task is Task.DETECTION else text)
-    found = find_quantities(plain, TASKS[task].n_values)
-    if found is None and task is Task.DETECTION:
-        plain = with_ranges_listed(plain)
-        found = find_quantities(plain, TASKS[task].n_values)
+    plain, found = _numbers(task, text)
     if not found and found is not None:
         status = AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY
         return _WITHOUT_VALUES[status]
-    if found is None or len(found) != TASKS[task].n_values:
-        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
-    if len(plain) > 2 * _LOOKED_AT:
-        # Words far from the numbers say nothing of them, and hostile ones cost time.
-        start = max(0, found[0].start - _LOOKED_AT)
-        plain = plain[start : found[-1].end + _LOOKED_AT][: 4 * _LOOKED_AT]
-        found = find_quantities(plain, TASKS[task].n_values)
-        if found is None or len(found) != TASKS[task].n_values:
-            return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
-    if says_otherwise(task, plain, found):
+    if found is None or len(found) != TASKS[task].n_values or says_otherwise(task, plain, found):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     # Prose may speak of pixels beside relative coordinates, so only larger ones heed a label.
     relative = task is Task.DETECTION and not any(_value(one, None) > 1 for one in found)
@@ -270,6 +260,22 @@ def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> An
     if ordered is None:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     return _judged(task, ordered, frame_hw)
+
+
+def _numbers(task: Task, text: str) -> tuple[str, list[Quantity] | None]:
+    """The plain text and its numbers; None for these where they are too many or no plain values."""
+    n_values = TASKS[task].n_values
+    plain = plain_text(without_groups(text) if task is Task.DETECTION else text)
+    found = find_quantities(plain, n_values)
+    if found is None and task is Task.DETECTION:
+        plain = with_ranges_listed(plain)
+        found = find_quantities(plain, n_values)
+    if found and len(found) == n_values and len(plain) > 2 * _LOOKED_AT:
+        # Words far from the numbers say nothing of them, and hostile ones cost time.
+        start = max(0, found[0].start - _LOOKED_AT)
+        plain = plain[start : found[-1].end + _LOOKED_AT][: 4 * _LOOKED_AT]
+        found = find_quantities(plain, n_values)
+    return plain, found
 
 
 def _in_asked_order(task: Task, plain: str, found: list[Quantity], values: Values) -> Values | None:

@@ -54,7 +54,8 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
         UsageError: No such task.
 
     Example:
-        read_recovered("ad", "The line has 2 ends. Final answer: 45°").values is (45.0,).
+        >>> read_recovered("ad", "The line has 2 ends. Final answer: 45°").values
+        (45.0,)
     """
     task = known_task(task)
     tagged = read_reply(task, text, Style.COT, frame_hw) if "<" in text else None
