@@ -26,15 +26,18 @@ Spans = Sequence[tuple[int, int]]
 def _named(text: str) -> list[tuple[int, Slots]]:
     if len(_IN_DIMENSIONS.findall(text)) == 1:
         text = _IN_DIMENSIONS.sub(lambda phrase: " " * len(phrase.group()), text)
-    names = [
-        (word.start(), _MAJOR if word.group().lower() in MAJOR else _MINOR)
-        for word in WORDS.finditer(text)
-        if word.group().lower() in MAJOR or word.group().lower() in MINOR
+    words = [(word.start(), word.group().lower()) for word in WORDS.finditer(text)]
+    names = [(at, word) for at, word in words if word in MAJOR or word in MINOR]
+    proper = {word in MAJOR for _, word in names if word not in SIZE_WORDS}
+    if proper == {True, False}:  # beside "major" and "minor", "length" is any length
+        names = [(at, word) for at, word in names if word not in SIZE_WORDS]
+    named: list[tuple[int, Slots]] = [
+        (at, _MAJOR if word in MAJOR else _MINOR) for at, word in names
     ]
     if not text.isascii():
-        names += [(m.start(), _MAJOR if m["major"] else _MINOR) for m in _UNSPACED.finditer(text)]
-        names.sort(key=lambda name: name[0])
-    return names
+        named += [(m.start(), _MAJOR if m["major"] else _MINOR) for m in _UNSPACED.finditer(text)]
+        named.sort(key=lambda name: name[0])
+    return named
 
 
 def axes_order(text: str, spans: Spans) -> tuple[int, int] | None:
@@ -59,7 +62,8 @@ def axes_order(text: str, spans: Spans) -> tuple[int, int] | None:
     if gaps_fit(gaps):
         return 0, 1
     # Width and length say nothing of which is longer, so they are never turned around.
-    is_size = any(word.lower() in SIZE_WORDS for word in WORDS.findall(text))
+    words = {word.lower() for word in WORDS.findall(text)}
+    is_size = not words.isdisjoint(SIZE_WORDS) and words.isdisjoint((MAJOR | MINOR) - SIZE_WORDS)
     each_named = ([_MINOR], [_MAJOR])
     beside = (gaps[:2] == [*each_named] and not gaps[2]) or (
         gaps[1:] == [*each_named] and not gaps[0]

@@ -77,6 +77,10 @@ _AFTER_VALUE = re.compile(
 )
 """What makes a bound, an alternative or a rate of the value before it."""
 
+_OTHER_AXES = re.compile(
+    r"(?i)\b(?:w|width|h|height|ap|tr|cc|depth|d)\s?[x×]\s?[a-z]{1,6}\b|\([xyz]\)"
+)
+"""Axes of the picture or the body before two lengths: "W x L", "(x)"."""
 _TIMES = re.compile(fold(r"(?i:[x×*]|\b(?:by|mal|sur|por|per|на)\b|乘|かける|곱하기|गुणा)"))
 _FROM = re.compile(r"\s(?:from|away|deep|above|below|behind|off)\b")
 _OPEN, _CLOSE = "[(", "])"
@@ -101,6 +105,8 @@ def says_otherwise(task: Task, plain: str, found: Sequence[Quantity]) -> bool:
     joined = is_axis and _are_joined(plain, found)
     spans = [(one.start, one.end) for one in found]
     if is_axis and not joined and not both_are_named(plain, spans):
+        return True
+    if is_axis and _OTHER_AXES.search(plain):
         return True
     # In "3.1 x 1.8 cm" the unit is that of both.
     has_unit = any(one.unit is not None for one in found)

@@ -67,7 +67,8 @@ def _tag(tag: re.Match[str]) -> str:
     attributes, unit = _attributes(written)
     numbers = [value for value in attributes.values() if _NUMBER.match(value)]
     if unit and len(numbers) == 1:
-        return f" {name}: {numbers[0]} {unit} ; "
+        kinds = " ".join(value for value in attributes.values() if value != numbers[0])
+        return f" {name} {kinds}: {numbers[0]} {unit} ; "
     stated = ", ".join(f"{key}: {value}" for key, value in attributes.items())
     return f" {name}: {stated} {f'unit: {unit}' if unit else ''}"
 

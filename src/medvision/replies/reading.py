@@ -1,7 +1,8 @@
 """The strict reading of a reply: exactly the asked values, or a status that says why not.
 
 The rules are written out in `read_values` (what a stretch of text states) and `read_reply` (which
-stretch of a reply is read). Nothing is guessed, sorted, evaluated or taken from the end of a list.
+stretch of a reply is read). Nothing is guessed, evaluated or taken from the end of a list; values are
+put in the order asked for only where each has a name.
 """
 
 import math
@@ -40,7 +41,8 @@ class AnswerStatus(StrEnum):
     """No number where the answer was asked for."""
     WRONG_COUNT = "wrong_count"
     """Not one plain number for each asked value, in the order asked for: too many or too few,
-    a range, fraction, bound or tolerance, units that leave a value open, names in another order."""
+    a range, fraction, bound or tolerance, words that make it something else, units, names or a
+    layout that leave a value open."""
     OUT_OF_RANGE = "out_of_range"
     """Negative, not finite, a relative coordinate above 1, or in a unit of another kind."""
     PIXEL_COORDINATES = "pixel_coordinates"

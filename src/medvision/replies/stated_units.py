@@ -16,7 +16,7 @@ _BEFORE_LABEL = re.compile(
 _UNIT_KEY = re.compile(
     rf"(?i:(?<![{LETTERS}0-9])units?[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)(?=[^\W\d_])"
 )
-_INCH_LABEL = re.compile(r"[(_\[]in[)\]\"':=\s]")
+_INCH_LABEL = re.compile(r"[(_\[](?:sq\.?\s)?in[)\]\"':=\s]")
 _AFTER_LABEL = re.compile(r"[\"'*]{0,3}\s{0,2}[:=]")
 _PREFIX_LENGTH = 24
 
@@ -102,9 +102,7 @@ def _mentions(plain: str, found: list[Quantity]) -> list[_Mention]:
             continue
         if name == "in" and not _INCH_LABEL.match(plain, max(0, word.start() - 1)):
             continue
-        unit = unit_at(plain, word.start())
-        if name == "in":
-            unit = (INCH, word.end())
+        unit = unit_at(plain, word.start()) or ((INCH, word.end()) if name == "in" else None)
         inside = any(one.start <= word.start() < one.end for one in found)
         if unit is None or inside:
             continue
