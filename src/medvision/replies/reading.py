@@ -1,8 +1,8 @@
 """The strict reading of a reply: exactly the asked values, or a status that says why not.
 
 The rules are written out in `read_values` (what a stretch of text states) and `read_reply` (which
-stretch of a reply is read). Nothing is guessed, evaluated or taken from the end of a list; values are
-put in the order asked for only where each has a name.
+stretch of a reply is read). Nothing is guessed, evaluated or taken from the end of a list; values
+are put in the order asked for only where each has a name.
 """
 
 import math
