@@ -14,7 +14,15 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
+from benchmarks.hf_processors import (
+    PEERS,
+    Peer,
+    asked_hw,
+    edge_accuracy_px,
+    log_uniform_sizes,
+    perceived_by_rule,
+    seen_extent,
+)
 from medvision.pictures.perceived import FAMILIES, perceived_size, picture_to_send
 
 LIMITS = {
@@ -28,8 +36,8 @@ def compare(name: str, peer: Peer, count: int) -> int:
     processor, differing, worst_px = peer.build(), 0, 0.0
     start_s = time.perf_counter()
     for size_hw in log_uniform_sizes(count, seed=f"bench {name}"):
-        perceived = perceived_size(peer.family, *size_hw)
-        seen = seen_extent(peer, processor, *size_hw)
+        perceived = perceived_by_rule(peer, *size_hw)
+        seen = seen_extent(peer, processor, *asked_hw(peer, *size_hw))
         pairs = zip(seen.box_px, perceived.content_box_px, strict=True)
         off_px = max(abs(found - stated) for found, stated in pairs)
         worst_px = max(worst_px, off_px)
@@ -64,10 +72,19 @@ def main() -> int:
     """Compare every peer, then print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, default=300, help="random sizes per processor")
-    count = parser.parse_args().sizes
+    parser.add_argument("--only", nargs="*", default=list(PEERS), help="names of processors")
+    options = parser.parse_args()
+    count = options.sizes
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 16-4000 px")
     print(f"{'processor':16} {'sizes':>6} {'differing':>10} {'worst edge px':>14} {'s':>6}")
-    differing = sum(compare(name, peer, count) for name, peer in PEERS.items())
+    differing, absent = 0, []
+    for name in options.only:
+        try:
+            differing += compare(name, PEERS[name], count)
+        except ImportError:
+            absent.append(name)
+    if absent:
+        print(f"not compared, as they need torch and torchvision: {', '.join(absent)}")
     cost()
     return 1 if differing else 0
 
