@@ -125,6 +125,7 @@ class Reply:
         attempts: Requests sent; 0 when none was.
         latency_s: Of the last attempt.
         message: Of an error: what the server said, without secrets.
+        served_model: By which name the server's response calls the model, "" where it does not.
     """
 
     status: ResponseStatus
@@ -138,6 +139,7 @@ class Reply:
     completion_tokens: int | None = None
     latency_s: float = 0.0
     message: str = ""
+    served_model: str = ""
 
     def __post_init__(self) -> None:
         if (self.status is ResponseStatus.ERROR) != (self.error_kind is not None):

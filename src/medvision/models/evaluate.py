@@ -141,8 +141,10 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
         if not is_blind:
             write_samples(run, request.samples, digests)
             store.forget_drawn()
+        served_models = store.notes.served()
     times = {"started_at": started_at, "finished_at": _now()}
-    write_manifest(run, {**_manifest(request, summary, questions.unreadable), **times})
+    told = {"served_models": served_models} if served_models else {}
+    write_manifest(run, {**_manifest(request, summary, questions.unreadable), **told, **times})
     return summary
 
 
