@@ -5,12 +5,15 @@ if any canvas or content differs from what a processor produced.
 """
 
 import argparse
+import json
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -49,6 +52,21 @@ def compare(name: str, peer: Peer, count: int) -> int:
     return differing
 
 
+def record(path: Path, count: int) -> None:
+    """Write what the processors that need torchvision make, for tests where there is none."""
+    sizes = {
+        name: {
+            "{}x{}".format(*size_hw): [seen.canvas_hw, [round(edge, 2) for edge in seen.box_px]]
+            for size_hw in log_uniform_sizes(count, seed=f"record {name}")
+            if (seen := seen_extent(peer, processor, *asked_hw(peer, *size_hw)))
+        }
+        for name, peer in PEERS.items()
+        if peer.needs_torch and (processor := peer.build())
+    }
+    found = {"versions": {key: version(key) for key in ("transformers", "torchvision")}}
+    path.write_text(json.dumps({**found, "seen": sizes}, separators=(",", ":")) + "\n", "utf-8")
+
+
 def mean_us(call: Callable[[], object], repeats: int) -> float:
     """Mean time of a call, in microseconds."""
     start_s = time.perf_counter()
@@ -73,8 +91,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, default=300, help="random sizes per processor")
     parser.add_argument("--only", nargs="*", default=list(PEERS), help="names of processors")
+    parser.add_argument("--record", type=Path, help="write what is seen to this file instead")
     options = parser.parse_args()
     count = options.sizes
+    if options.record:
+        record(options.record, count)
+        return 0
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 16-4000 px")
     print(f"{'processor':16} {'sizes':>6} {'differing':>10} {'worst edge px':>14} {'s':>6}")
     differing, absent = 0, []

@@ -1,6 +1,8 @@
 """Perceived size against published numbers, fixed points, and the real image processors."""
 
+import json
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -46,7 +48,7 @@ LIMITS = {
 PADS = {Preparation.RESIZE_THEN_PAD, Preparation.PAD_THEN_RESIZE}
 PADDING = [name for name, family in FAMILIES.items() if family.preparation in PADS]
 MOST_ASPECT = {"phi4_multimodal": 40}
-SENT_ON_A_GRID = ["claude", "openai_patch", "openai_tile", "gemini", "kimi"]
+SENT_ON_A_GRID = ["claude", "openai_patch", "openai_tile", "gemini", "kimi", "hulu_med"]
 
 sides = st.integers(16, 4000)
 sizes = st.tuples(sides, sides).filter(lambda hw: max(hw) <= 20 * min(hw))
@@ -466,6 +468,21 @@ def test_picture_sent_passes_the_real_processor_unchanged(processor_of, name):
         assert_dots_agree_with_the_prompt(
             found_dots(canvas, sent.perceived), dots_xy, size_hw, sent.perceived
         )
+
+
+RECORDED = json.loads(
+    (Path(__file__).parents[1] / "data" / "torch_processors.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.needs_torch])
+def test_rules_are_those_of_processors_that_need_torchvision(name):
+    """Recorded by `benchmarks.bench_perceived --record`, for where there is no torchvision."""
+    for size, (canvas_hw, box_px) in RECORDED["seen"][name].items():
+        perceived = perceived_by_rule(PEERS[name], *map(int, size.split("x")))
+
+        assert list(perceived.canvas_hw) == canvas_hw, size
+        assert perceived.content_box_px == pytest.approx(box_px, abs=0.01), size
 
 
 def test_every_verified_family_has_a_peer_and_no_other():

@@ -14,7 +14,12 @@ from medvision.cli.profiles import PROFILES_VARIABLE, Profiles, model_profile, o
 from medvision.cli.spacing import spacing_yx_mm
 from medvision.errors import UsageError
 from medvision.frames import SliceGeometry
-from medvision.models.profiles import ModelProfile, built_in_profiles, declared_family
+from medvision.models.profiles import (
+    ModelProfile,
+    built_in_profiles,
+    declared_family,
+    unknown_words,
+)
 from medvision.pictures.perceived import resolved_limits
 from medvision.pictures.view import PictureFamily
 from medvision.table.manifest import package_versions
@@ -63,8 +68,9 @@ def run(options: DoctorOptions) -> int:
         elif not options.family:
             msg = (
                 f"--model: no profile knows {options.model!r}, and how it resizes pictures is not "
-                "guessed at. `medvision doctor --list-models` prints those known; for another, "
-                "declare --family NAME or --family HxW, or write a profile of your own: "
+                f"guessed at{unknown_words(options.model)}. `medvision doctor --list-models` "
+                "prints those known; for another, declare --family NAME or --family HxW, or "
+                "write a profile of your own: "
                 f"--profiles FILE or ${PROFILES_VARIABLE}"
             )
             raise UsageError(msg)

@@ -202,6 +202,14 @@ FAMILIES: dict[str, Family] = {
         perceive=partial(rules.stretched, to_hw=(448, 448)),
         tokens=_always_alike,
     ),
+    "hulu_med": Family(
+        about="sent stretched to 448×448 px, which every version of it leaves as it is",
+        source="the authors' image processor",
+        verified=False,
+        perceive=partial(rules.stretched, to_hw=(448, 448)),
+        preparation=Preparation.RESIZE,
+        tokens=_always_alike,
+    ),
     "claude": Family(
         about="sent on a grid of 28 px within a long edge and a budget of tokens",
         source="Anthropic's documentation, Vision",
