@@ -20,7 +20,7 @@ from medvision.models.profiles import (
     declared_family,
     unknown_words,
 )
-from medvision.pictures.perceived import resolved_limits
+from medvision.pictures.perceived import family_named, resolved_limits
 from medvision.pictures.view import PictureFamily
 from medvision.table.manifest import package_versions
 
@@ -115,10 +115,12 @@ def _print_view(options: DoctorOptions, family: PictureFamily) -> None:
     )
     view = family.shown_on(options.grid.pixel_grid()).view(stored)
     shown, seen, frame = view.shown, view.perceived, view.stated
-    limits = resolved_limits(family.name, family.limits)
+    limits, rule = resolved_limits(family.name, family.limits), family_named(family.name)
     y0, x0 = seen.content_origin_yx
     rows = {
         "family": family.name,
+        "rule": rule.about,
+        "checked": f"against {rule.source}" if rule.verified else f"not verified: {rule.source}",
         "limits": ", ".join(f"{key} {value}" for key, value in limits.items()) or "none",
         "slice": f"{height_px}x{width_px} px (height x width) of "
         f"{spacing_y_mm:g}x{spacing_x_mm:g} mm",
