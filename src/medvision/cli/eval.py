@@ -14,6 +14,7 @@ from medvision.cli.options import Group, Option
 from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.profiles import Profiles, model_profile, own_profiles
 from medvision.cli.root import Root, data_root
+from medvision.cli.stopped import Terminated, exit_status
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.models.advice import failure_lines
@@ -22,6 +23,7 @@ from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family
+from medvision.models.run_words import StopReason
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import Sample
@@ -29,6 +31,7 @@ from medvision.samples.select import Split, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
+from medvision.storage import only_process
 from medvision.table.read import tables_folder
 from medvision.tasks import Task
 
@@ -81,7 +84,7 @@ class EvalOptions:
 
 
 def run(options: EvalOptions) -> int:
-    """Evaluate and score; 1 when more replies than allowed are errors."""
+    """Evaluate and score; 1 when more replies than allowed are errors, 130 or 143 when stopped."""
     questions, asked = options.questions, options.asked
     suite, tables = suite_and_tables(questions, options.root)
     selection = select_samples(
@@ -112,9 +115,10 @@ def run(options: EvalOptions) -> int:
         },
     )
     reader = ReplyReader(style=request.style, family=request.family)
-    with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
-        summary = evaluate(request, options.run.run, on_progress)
-    scores = score_run(options.run.run)
+    with only_process(options.run.run, "evaluating"):
+        with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
+            summary = evaluate(request, options.run.run, on_progress)
+        scores = score_run(options.run.run)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
     if summary.prompt_tokens or summary.completion_tokens:
@@ -127,8 +131,10 @@ def run(options: EvalOptions) -> int:
     if missing or summary.stopped:
         words = f"{missing} of {scores.num_rows} questions have no answer"
         print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)
-    too_many = missing > options.run.max_error_rate * scores.num_rows
-    return 1 if too_many or summary.interrupted else 0
+    if summary.interrupted:
+        is_term = summary.stopped is StopReason.TERMINATED
+        return exit_status(Terminated() if is_term else KeyboardInterrupt())
+    return int(missing > options.run.max_error_rate * scores.num_rows)
 
 
 def suite_and_tables(

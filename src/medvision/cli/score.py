@@ -10,9 +10,11 @@ from medvision.cli.model import ServerOptions, served_model
 from medvision.cli.options import Argument, Group, Option
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
+from medvision.models.run_folder import run_manifest
 from medvision.scoring.judge import ask_judge
 from medvision.scoring.judged_scores import add_judged, judged_summaries
 from medvision.scoring.score_run import score_run
+from medvision.storage import only_process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,12 @@ class ScoreOptions:
 
 def run(options: ScoreOptions) -> int:
     """Score one run; 1 when more replies than allowed are errors."""
+    run_manifest(options.run_folder)  # no lock is taken in a folder that is no run
+    with only_process(options.run_folder, "scoring"):
+        return _scored(options)
+
+
+def _scored(options: ScoreOptions) -> int:
     score_run(options.run_folder)
     if options.judge.judge:
         kind, _, name = options.judge.judge.partition("/")

@@ -88,9 +88,10 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
 
 def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) -> RunSummary:
     started_at = _now()
-    digests = freeze_samples(run, request.samples)
+    # All that may refuse comes before anything is written.
     if store_path(run).exists():
-        with ResponseStore(store_path(run)) as store:
+        # Beside a manifest replies were stored: without any they are lost, and not to be asked.
+        with ResponseStore(store_path(run), must_exist=(run / MANIFEST).exists()) as store:
             others = store.other_models(request.model.model_id)
         if others:
             msg = (
@@ -98,6 +99,7 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
                 f"{request.model.model_id} in another --run folder"
             )
             raise UsageError(msg)
+    digests = freeze_samples(run, request.samples)
     (run / MANIFEST).unlink(missing_ok=True)
     tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
     asked = request.samples.filter(pc.is_in(request.samples["task"], tasks))

@@ -6,7 +6,7 @@ scores.parquet    one row per reply, made again by `medvision score`
 manifest.json     model, settings, frames, versions; written last
 """
 
-import os
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from medvision.declarations import decoded
 from medvision.errors import UsageError
 from medvision.pictures.render import renderer_version
+from medvision.pictures.view import PictureFamily
 from medvision.samples import SAMPLE_SCHEMA
-from medvision.storage import publish
-from medvision.table.manifest import read_manifest
+from medvision.storage import draft_of
+from medvision.table.manifest import MANIFEST, read_manifest
+from medvision.table.own_files import DamagedFileError, Keys, read_rows
+
+logger = logging.getLogger(__name__)
 
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
     pa.field("renderer", pa.string())
 )
 """`pixel_sha256`: of the slice on its stored pixels, as `renderer` drew it; both null until it was
 drawn."""
+
+
+ASK_AGAIN = "run `medvision eval` as before to make it again; stored replies are kept"
+"""The end of a message about a damaged file of a run."""
+
+RUN_KEYS: Keys = {
+    "model": str,
+    "revision": (str, type(None)),
+    "settings": dict,
+    "style": str,
+    "family": dict,
+    "selection": dict,
+}
+"""What manifests of runs have, of this and earlier versions."""
 
 
 def samples_path(run: Path) -> Path:
@@ -49,11 +68,21 @@ def run_manifest(run: Path) -> dict[str, Any]:
     Raises:
         UsageError: The folder holds none.
     """
-    manifest = read_manifest(run)
-    if manifest is None or manifest.get("stage") != "eval":
+    manifest = read_manifest(run, RUN_KEYS, ASK_AGAIN)
+    if manifest is None or manifest["stage"] != "eval":
         msg = f"{run}: expected a run folder with a manifest.json; run `medvision eval` first"
         raise UsageError(msg)
     return manifest
+
+
+def run_family(run: Path) -> PictureFamily:
+    """How the model of an evaluated run saw the pictures.
+
+    Raises:
+        UsageError: The folder holds no evaluated run, or its manifest is damaged.
+    """
+    where = f"{run / MANIFEST}: damaged: family"
+    return decoded(PictureFamily, run_manifest(run)["family"], where, DamagedFileError)
 
 
 def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
@@ -78,7 +107,13 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
     if not path.exists():
         write_samples(run, samples, {})
         return {}
-    frozen = pq.read_table(path, partitioning=None)
+    try:
+        frozen = read_samples(run)
+    except DamagedFileError as error:
+        # What is asked now is the list: replies are found by all that they depend on.
+        logger.warning("%s", error)
+        write_samples(run, samples, {})
+        return {}
     questions = ["sample_id", "truth"]
     if not frozen.select(questions).equals(samples.select(questions)):
         msg = (
@@ -110,8 +145,8 @@ def write_samples(run: Path, samples: pa.Table, pixel_sha256: Mapping[str, str])
     write_parquet(samples_path(run), table.cast(RUN_SAMPLE_SCHEMA))
 
 
-def read_samples(run: Path) -> pa.Table:
-    """The frozen sample list, with columns as in `RUN_SAMPLE_SCHEMA`.
+def require_samples(run: Path) -> Path:
+    """The file of the frozen sample list.
 
     Raises:
         UsageError: The run has none.
@@ -120,11 +155,20 @@ def read_samples(run: Path) -> pa.Table:
     if not path.exists():
         msg = f"{run}: expected a run folder with samples.parquet; run `medvision eval` first"
         raise UsageError(msg)
-    return pq.read_table(path, partitioning=None)
+    return path
+
+
+def read_samples(run: Path) -> pa.Table:
+    """The frozen sample list, with columns as in `RUN_SAMPLE_SCHEMA`.
+
+    Raises:
+        UsageError: The run has none, or the file is damaged.
+    """
+    # The version before counted no pixels.
+    return read_rows(require_samples(run), RUN_SAMPLE_SCHEMA, ASK_AGAIN, optional=["min_px"])
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a Parquet file so that readers see the old or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, draft, compression="zstd")
-    publish(draft, path)
+    with draft_of(path) as draft:
+        pq.write_table(table, draft, compression="zstd", write_page_checksum=True)

@@ -74,6 +74,7 @@ class StopReason(StrEnum):
     """Why a run ended before its last question."""
 
     INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
     BREAKER_OPEN = "breaker_open"
     BUDGET = "budget"
     BUDGET_UNKNOWN = "budget_unknown"
@@ -120,8 +121,8 @@ class RunSummary:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the user ended the run."""
-        return self.stopped is StopReason.INTERRUPTED
+        """Whether a signal ended the run."""
+        return self.stopped in (StopReason.INTERRUPTED, StopReason.TERMINATED)
 
     def exceeds(self, max_error_rate: float) -> bool:
         """Whether too many questions have no answer to report a metric."""

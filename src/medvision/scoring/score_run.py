@@ -1,6 +1,5 @@
 """Stored replies to scores: read each reply, map its frame to the slice, score. Asks no model."""
 
-import hashlib
 import multiprocessing
 import os
 from collections import deque
@@ -15,9 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.declarations import decoded
 from medvision.frames import SliceGeometry
 from medvision.models.run_folder import (
     read_samples,
+    require_samples,
+    run_family,
     run_manifest,
     scores_path,
     store_path,
@@ -31,7 +33,9 @@ from medvision.replies import Answer, AnswerStatus, Style
 from medvision.replies.recovered import read_recovered
 from medvision.samples import GEOMETRY_COLUMNS
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+from medvision.storage import only_process, sha256_file
 from medvision.table.manifest import content_key
+from medvision.table.own_files import DamagedFileError
 from medvision.tasks import Task
 
 SCORER = "1"
@@ -56,19 +60,32 @@ def score_run(run: Path) -> pa.Table:
         The scores: a row for each question the model was asked.
 
     Raises:
-        UsageError: The folder holds no evaluated run.
+        UsageError: The folder holds no evaluated run, what it holds is damaged, or another process
+            is at work in it.
+    """
+    run_manifest(run)  # no lock is taken in a folder that is no run
+    with only_process(run, "scoring"):
+        scores = scored(run)
+        write_parquet(scores_path(run), scores)
+    return scores
+
+
+def scored(run: Path) -> pa.Table:
+    """The scores of a run's current replies, with the key of what they were made from.
+
+    Raises:
+        UsageError: The folder holds no evaluated run, or what it holds is damaged.
     """
     manifest = run_manifest(run)
-    key = scores_key(run)
     samples = read_samples(run)
-    reader = ReplyReader(style=Style(manifest["style"]), family=PictureFamily(**manifest["family"]))
+    key = scores_key(run)
+    style = decoded(Style, manifest["style"], f"{run}: style", DamagedFileError)
+    reader = ReplyReader(style=style, family=run_family(run))
     with ResponseStore(store_path(run), must_exist=True) as store:
         answers = read_replies(store.current_texts(), samples, reader)
     asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
     scores = score_table(samples.filter(asked), answers)
-    scores = scores.replace_schema_metadata({SCORES_KEY: key})
-    write_parquet(scores_path(run), scores)
-    return scores
+    return scores.replace_schema_metadata({SCORES_KEY: key})
 
 
 def scores_key(run: Path) -> str:
@@ -80,19 +97,11 @@ def scores_key(run: Path) -> str:
     manifest = run_manifest(run)
     with ResponseStore(store_path(run), must_exist=True) as store:
         replies = store.state()
-    asked = {name: manifest.get(name) for name in ("model", "revision", "style", "family")}
-    samples = read_samples(run).select(["sample_id", "truth"]).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, samples.schema.remove_metadata()) as stream:
-        stream.write_table(samples.replace_schema_metadata(None))
-    return content_key(
-        {
-            "scorer": SCORER,
-            "samples": hashlib.sha256(sink.getvalue()).hexdigest(),
-            "replies": replies,
-            **asked,
-        }
-    )
+    names = ("model", "revision", "style", "family", "repeats")
+    asked = {name: manifest.get(name) for name in names}
+    # Of the file: a score depends on truth and size of a slice, its grouping on nearly all else.
+    samples = sha256_file(require_samples(run))
+    return content_key({"scorer": SCORER, "samples": samples, "replies": replies, **asked})
 
 
 def are_current(run: Path, scores: pa.Table) -> bool:

@@ -16,25 +16,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
-from medvision.storage import only_process, remove_tree
+from medvision.storage import naming, only_process, remove_tree, sync
 from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
 from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.inputs import case_inputs, input_digests
 from medvision.table.manifest import (
+    MANIFEST,
+    TABLE_KEYS,
     content_key,
     jsonable,
     package_versions,
     read_manifest,
     write_manifest,
 )
-from medvision.table.parts import missing_parts, table_parts
-from medvision.table.schema import (
-    BIOMETRIC_SCHEMA,
-    CASE_SCHEMA,
-    REGION_SCHEMA,
-    STRUCTURE_SCHEMA,
-)
+from medvision.table.own_files import DamagedFileError, read_record, wrong_columns
+from medvision.table.parts import changed_parts, table_parts
+from medvision.table.schema import CASE_SCHEMA, SCHEMAS
 from medvision.table.split import SPLIT_SEED, subject_splits
 from medvision.table.writer import TableWriter
 
@@ -55,11 +54,8 @@ SORT_KEYS = {
     "regions": ("label_id", "slice_index", "component"),
     "biometrics": ("slice_index", "metric_kind", "metric_key"),
 }
-SCHEMAS = {
-    "structures": STRUCTURE_SCHEMA,
-    "regions": REGION_SCHEMA,
-    "biometrics": BIOMETRIC_SCHEMA,
-}
+STAGED = {name: SCHEMAS[name] for name in SORT_KEYS}
+"""Columns of a case's staged files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +118,7 @@ def build_tables(
 
 
 def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSummary:
-    done = read_manifest(out)
+    done = known_manifest(out)
     if done and done["name"] != request.options.dataset:
         msg = (
             f"{out} holds the tables of {done['name']!r}, not of {request.options.dataset!r}; "
@@ -137,8 +133,9 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         unpaired=request.unpaired,
         description=request.description,
     )
-    if done and done["key"] == key and not missing_parts(out, done):
-        return _summary(done, up_to_date=True)
+    if done and (summary := _whole(out, done, key)):
+        remove_tree(out / STAGING)  # left by a process that was killed in its last clean-up
+        return summary
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     staged, problems = [], _listing_problems(request, unreadable)
@@ -162,6 +159,26 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
+
+
+def known_manifest(out: Path) -> dict[str, Any] | None:
+    """Manifest of a folder that is to be built; None, too, of one that is damaged: all is built."""
+    try:
+        return read_manifest(out, TABLE_KEYS, "building anew")
+    except DamagedFileError as error:
+        logger.warning("%s", error)
+        return None
+
+
+def _whole(out: Path, done: dict[str, Any], key: str) -> BuildSummary | None:
+    """What tables hold that need no building; None of others."""
+    try:
+        if done["key"] != key or changed_parts(out, done):
+            return None
+        return _summary(done, up_to_date=True)
+    except DamagedFileError as error:
+        logger.warning("%s", error)
+        return None
 
 
 def _key(request: BuildRequest, files: Mapping[Path, str], **content: object) -> str:
@@ -198,7 +215,7 @@ def _stage(
     case: CaseSource, options: AnnotateOptions, digests: dict[Path, str], folder: Path
 ) -> list[Problem]:
     """Measure one case into its staging folder, unless an earlier run has; its problems."""
-    if not (folder / "case.json").exists():
+    if not _is_staged(folder):
         try:
             annotated = annotate_case(case, options, digests)
         except ItemError as error:
@@ -210,8 +227,9 @@ def _stage(
         draft = folder.with_name(f"draft-{folder.name}")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        for name in SORT_KEYS:
-            pq.write_table(getattr(annotated, name), draft / f"{name}.parquet")
+        with naming(draft):
+            for name in SORT_KEYS:
+                pq.write_table(getattr(annotated, name), draft / f"{name}.parquet")
         staged = {
             "record": annotated.record,
             "problems": [asdict(problem) for problem in annotated.problems],
@@ -219,12 +237,27 @@ def _stage(
         (draft / "case.json").write_text(json.dumps(staged), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
-    return [Problem(**entry) for entry in _staged(folder)["problems"]]
+    return list(
+        decoded(tuple[Problem, ...], _staged(folder)["problems"], str(folder), DamagedFileError)
+    )
+
+
+def _is_staged(folder: Path) -> bool:
+    """Whether an earlier run has measured a case into its folder, and left it whole."""
+    try:
+        _staged(folder)
+        for name, schema in STAGED.items():
+            footer = pq.read_metadata(folder / f"{name}.parquet")
+            if wrong_columns(footer.schema.to_arrow_schema(), schema):
+                return False
+    except (DamagedFileError, pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def _staged(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    return content
+    keys = {"record": dict, "problems": list}
+    return read_record(folder / "case.json", keys, "run the build again")
 
 
 def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[str, int]:
@@ -296,7 +329,9 @@ def _manifest(
 def _publish(out: Path, manifest: dict[str, Any]) -> None:
     """Swap the merged tables in: the old manifest goes first, the new one comes last."""
     merged = out / STAGING / "merged"
-    for name in ("manifest.json", QUALITY_PAGE):
+    for path in merged.glob("**/*.parquet"):
+        sync(path)
+    for name in (MANIFEST, QUALITY_PAGE):
         (out / name).unlink(missing_ok=True)
     for entry in sorted(merged.iterdir()):
         target = out / entry.name
@@ -315,6 +350,8 @@ def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
         n_structures=counts["structures"],
         n_regions=counts["regions"],
         n_biometrics=counts["biometrics"],
-        problems=tuple(Problem(**entry) for entry in manifest["problems"]),
+        problems=decoded(
+            tuple[Problem, ...], manifest["problems"], "problems of the manifest", DamagedFileError
+        ),
         up_to_date=up_to_date,
     )

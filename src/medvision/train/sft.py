@@ -21,6 +21,7 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
+from medvision.table.own_files import Keys, read_record
 from medvision.train.base_model import computes_in_bf16, has_accelerator, load_model
 from medvision.train.card import scores_by_step, write_card
 from medvision.train.collate import refuse_long_sequences
@@ -46,6 +47,7 @@ from medvision.train.validation import Validator
 
 CHECKPOINTS, VALIDATION, MODEL = "checkpoints", "validation", "model"
 CONFIG = "config.json"
+ANOTHER = "choose another output folder, or remove this one"
 
 Move = Callable[[int, int, str], None]
 
@@ -86,13 +88,11 @@ def train_sft(
     """
     out = Path(config.output)
     resolved, stored = json.dumps(jsonable(config), indent=1) + "\n", out / CONFIG
-    if stored.exists() and stored.read_text(encoding="utf-8") != resolved:
-        msg = (
-            f"{out}: holds a run of another configuration (see {stored}); choose another output "
-            "folder, or remove this one"
-        )
+    if stored.exists() and read_record(stored, {}, ANOTHER) != json.loads(resolved):
+        msg = f"{out}: holds a run of another configuration (see {stored}); {ANOTHER}"
         raise OtherRunError(msg)
-    if (manifest := read_manifest(out)) is not None:
+    keys: Keys = {"scores": dict, "counts": dict}
+    if (manifest := read_manifest(out, keys, "remove it and train again")) is not None:
         scores = {int(step): values for step, values in manifest["scores"].items()}
         counts = manifest["counts"]
         return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)
