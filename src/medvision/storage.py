@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medvision.errors import ItemError, UsageError
@@ -58,8 +58,8 @@ def checked_name(name: str, what: str) -> str:
 def only_process(folder: Path, doing: str) -> Iterator[None]:
     """Hold a folder for this process; made if it is not there.
 
-    A thread that holds it may hold it again: a command that asks and then scores holds the run over
-    both, and each of them does so alone.
+    What killed processes left half written in it goes. A thread that holds it may hold it again: a
+    command that asks and then scores holds the run over both, and each of them does so alone.
 
     Args:
         folder: What is written to.
@@ -86,6 +86,7 @@ def only_process(folder: Path, doing: str) -> Iterator[None]:
             )
             raise FolderInUseError(msg) from error
         _HELD.add(owner)
+        _remove_drafts([*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*")])
         yield
     finally:
         _HELD.discard(owner)
@@ -114,14 +115,12 @@ def draft_of(path: Path) -> Iterator[Path]:
     A block that raises leaves `path` as it was and no draft; what killed processes left of theirs
     goes.
     """
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if left.suffix[1:].isdigit() and not _is_alive(int(left.suffix[1:])):
-            left.unlink(missing_ok=True)
+    _remove_drafts(path.parent.glob(f".{glob.escape(path.name)}.*"))
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with naming(path):
             yield draft
-        sync(draft)
+            sync(draft)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -146,6 +145,14 @@ def sync(path: Path) -> None:
     """
     with path.open("rb") as written:
         os.fsync(written.fileno())
+
+
+def _remove_drafts(found: Iterable[Path]) -> None:
+    """Remove those of files that are drafts of processes that are gone."""
+    for path in found:
+        process = path.suffix[1:]
+        if process.isdigit() and not _is_alive(int(process)):
+            path.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:

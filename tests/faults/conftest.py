@@ -18,9 +18,10 @@ N_CASES = 6
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Folders of a study; `tables` and `run` lie beside the images they were made from."""
+    """A study: `tables` and `run` in a folder, and where the files lie that they are made from."""
 
     folder: Path
+    inputs: Path
 
     @property
     def tables(self) -> Path:
@@ -33,11 +34,11 @@ class Study:
     def build(self) -> list[str]:
         """The command that makes the tables."""
         given = {
-            "--images": self.folder / "images",
-            "--masks": self.folder / "masks",
-            "--labels": self.folder / "labels.json",
-            "--landmarks": self.folder / "landmarks",
-            "--biometrics": self.folder / "biometrics.json",
+            "--images": self.inputs / "images",
+            "--masks": self.inputs / "masks",
+            "--labels": self.inputs / "labels.json",
+            "--landmarks": self.inputs / "landmarks",
+            "--biometrics": self.inputs / "biometrics.json",
             "--name": "study",
             "--modality": "CT",
             "--target-labels": "2",
@@ -53,12 +54,10 @@ class Study:
     def copy(self, place: Path) -> "Study":
         """The same study elsewhere, its images shared."""
         place.mkdir(parents=True)
-        for shared in ("images", "masks", "landmarks", "labels.json", "biometrics.json"):
-            (place / shared).symlink_to(self.folder / shared)
         for own in ("tables", "run"):
             if (self.folder / own).exists():
                 shutil.copytree(self.folder / own, place / own)
-        return Study(place)
+        return Study(place, self.inputs)
 
 
 def make_inputs(folder: Path) -> Study:
@@ -85,7 +84,7 @@ def make_inputs(folder: Path) -> Study:
         "measure": [{"kind": "distance", "key": "L1", "plane": "axial"}],
     }
     (folder / "biometrics.json").write_text(json.dumps(spec))
-    return Study(folder)
+    return Study(folder, folder)
 
 
 @pytest.fixture(scope="session")

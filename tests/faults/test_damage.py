@@ -208,7 +208,7 @@ def test_damaged_tables(study, tmp_path, capsys, name, damage, command):
         content = (copy.tables / "manifest.json").read_bytes()
         (copy.tables / "manifest.json").write_bytes(content)
     status, out, err = done(OF_TABLES[command](copy), capsys)
-    if command == "build" and damage is not folder_in_its_place:
+    if command == "build" and (name, damage) != ("manifest.json", folder_in_its_place):
         assert status == 0, err
         assert all(a.equals(b) for a, b in zip(tables_of(copy.tables), tables_of(study.tables),
                                                strict=True))  # fmt: skip
