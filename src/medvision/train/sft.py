@@ -1,8 +1,10 @@
 """Supervised fine-tuning: from a configuration to a trained model, its card and its manifest."""
 
 import json
+import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from trl import SFTConfig
 
 from medvision.extras import require
 from medvision.models.profiles import CARRIED, profile_text
-from medvision.storage import write_text
+from medvision.storage import only_process, write_text
 from medvision.table.manifest import (
     jsonable,
     package_versions,
@@ -83,9 +85,16 @@ def train_sft(
 
     Raises:
         UsageError: The configuration, the data or the base model cannot be used, or the output
-            folder holds another run.
+            folder holds another run, is damaged, or is in use by another training.
         NotFiniteError: Loss or gradient became NaN.
     """
+    # One lock for all processes of a launch: the first holds it.
+    is_first = os.environ.get("RANK", "0") == "0"
+    with only_process(Path(config.output), "training") if is_first else nullcontext():
+        return _trained(config, root, move)
+
+
+def _trained(config: SftConfig, root: Path | None, move: Move | None) -> SftResult:
     out = Path(config.output)
     resolved, stored = json.dumps(jsonable(config), indent=1) + "\n", out / CONFIG
     if stored.exists() and read_record(stored, {}, ANOTHER) != json.loads(resolved):
