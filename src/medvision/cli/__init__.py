@@ -16,7 +16,9 @@ from typing import Any, get_type_hints
 from medvision import __version__
 from medvision.cli.log import log_to_stderr
 from medvision.cli.options import add_options, options_from
+from medvision.cli.printable import printable
 from medvision.cli.stopped import Terminated, exit_status, stoppable, system_words
+from medvision.declarations import DeclarationError
 from medvision.errors import MedVisionError
 
 DONE, SOME_FAILED, USAGE = 0, 1, 2
@@ -120,7 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = call.run(call.options)
         sys.stdout.flush()
     except MedVisionError as error:
-        print(f"{call.name}: {error}", file=sys.stderr)
+        keep = "\n" if isinstance(error, DeclarationError) else ""  # a line for each mistake
+        print(f"{call.name}: {printable(str(error), keep=keep)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt as stop:
         how = "terminated" if isinstance(stop, Terminated) else "interrupted"
@@ -134,14 +137,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if call.verbose:
             raise
         if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
-            print(f"{call.name}: {system_words(error)}", file=sys.stderr)
+            print(f"{call.name}: {printable(system_words(error))}", file=sys.stderr)
             return SOME_FAILED
         # The last place in our own code, below this function, tells more than one in a library.
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames[1:] if Path(frame.filename).is_relative_to(PACKAGE)]
         place = (ours or frames)[-1]
         what = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
-        print(f"{call.name}: {what}; -v shows the whole traceback", file=sys.stderr)
+        print(f"{call.name}: {printable(what)}; -v shows the whole traceback", file=sys.stderr)
         return SOME_FAILED
     return status
 

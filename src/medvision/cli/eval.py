@@ -44,7 +44,9 @@ class QuestionOptions:
     tables: Annotated[tuple[Path, ...], Option("T", help="table folders")] = ()
     task: Task | None = None
     split: Split = "test"
-    limit: Annotated[int | None, Option("N", help="at most N samples, drawn by seed")] = None
+    limit: Annotated[
+        int | None, Option("N", help="at most N samples, drawn by seed", at_least=1)
+    ] = None
     style: Style | None = None
 
 
@@ -67,8 +69,8 @@ class RunOptions:
     """Where replies go, and how the run goes."""
 
     run: Annotated[Path, Option("RUN", help="run folder")]
-    max_error_rate: Annotated[float, Option("F")] = 0.0
-    repeats: Annotated[int, Option("N", help="times each question")] = 1
+    max_error_rate: Annotated[float, Option("F", at_least=0, at_most=1)] = 0.0
+    repeats: Annotated[int, Option("N", help="times each question", at_least=1)] = 1
     pace: PaceOptions
 
 

@@ -24,6 +24,7 @@ from medvision.analysis.drawing import (
 from medvision.catalog.anatomy import ct_window
 from medvision.cli.options import Argument, Option
 from medvision.cli.pixel_grid import GridOptions
+from medvision.cli.printable import printable
 from medvision.cli.root import Root, data_root
 from medvision.errors import UsageError
 from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
@@ -82,7 +83,7 @@ def run(options: RenderOptions) -> int:
                 "--tables T with --sheet N"
             )
             raise UsageError(msg)
-    print(f"{options.out}: {words}")
+    print(printable(f"{options.out}: {words}"))
     return 0
 
 

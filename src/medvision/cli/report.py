@@ -9,6 +9,7 @@ from typing import Annotated
 from medvision.analysis import report_json, write_report
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.cli.summary import n_missing
 
 
@@ -27,11 +28,14 @@ def run(options: ReportOptions) -> int:
     for one in runs:
         if missing := n_missing(one.scores):
             words = f"{missing} of {one.scores.num_rows} questions have no answer"
-            print(f"{one.name}: {words}: run `medvision eval` again to ask them", file=sys.stderr)
+            print(
+                f"{printable(one.name)}: {words}: run `medvision eval` again to ask them",
+                file=sys.stderr,
+            )
     if options.json:
         json.dump(report_json(runs), sys.stdout, indent=1)
         print()
         return 0
     out = options.out or options.runs[0] / "report" / "report.html"
-    print(write_report(runs, out, picture=row_pictures()))
+    print(printable(str(write_report(runs, out, picture=row_pictures()))))
     return 0

@@ -32,7 +32,7 @@ class ScoreOptions:
     """Options of `medvision score`."""
 
     run_folder: Annotated[Path, Argument("RUN")]
-    max_error_rate: Annotated[float, Option("F")] = 0.0
+    max_error_rate: Annotated[float, Option("F", at_least=0, at_most=1)] = 0.0
     judge: Annotated[
         JudgeOptions, Group("judge: a second model re-reads replies that were not read")
     ]

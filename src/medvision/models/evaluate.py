@@ -66,6 +66,12 @@ class EvalRequest:
     settings: RunSettings = field(default_factory=RunSettings)
     selection: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse to ask each question no time at all."""
+        if self.repeats < 1:
+            msg = f"expected each question at least 1 time, found repeats={self.repeats}"
+            raise UsageError(msg)
+
 
 def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = None) -> RunSummary:
     """Ask every question that has no answer yet; the manifest is written last.

@@ -35,7 +35,7 @@ class RunSettings:
         return self.render_threads or min(4, os.cpu_count() or 1)
 
     def __post_init__(self) -> None:
-        if self.time_limit_s is not None and self.time_limit_s <= 0:
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
             msg = f"expected a positive time limit, found {self.time_limit_s}"
             raise UsageError(msg)
         if self.concurrency < 1:
