@@ -21,8 +21,8 @@ from medvision.pictures.view import PictureFamily
 from medvision.samples.select import Split, select_samples
 from medvision.samples.suite import load_suite
 from medvision.scoring.score_run import score_run
-from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, build_tables
+from medvision.table.cases import AnnotateOptions
 from medvision.table.catalogue import catalogue_request
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import read_labels

@@ -12,8 +12,7 @@ from medvision.api.values import PathLike, Tables
 from medvision.errors import UsageError
 from medvision.storage import checked_name, write_bytes
 from medvision.table import build
-from medvision.table.annotate_case import AnnotateOptions
-from medvision.table.cases import DESCRIPTIONS
+from medvision.table.cases import DESCRIPTIONS, AnnotateOptions
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import structures_from_labels, target_ids
 

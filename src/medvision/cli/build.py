@@ -15,9 +15,8 @@ from medvision.cli.spacing import spacing_yx_mm
 from medvision.errors import UsageError
 from medvision.fetch import FetchError
 from medvision.frames import Plane
-from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, build_tables
-from medvision.table.cases import DESCRIPTIONS, MODALITIES
+from medvision.table.cases import DESCRIPTIONS, MODALITIES, AnnotateOptions
 from medvision.table.catalogue import catalogue_request
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import read_labels, target_ids

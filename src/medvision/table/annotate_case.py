@@ -1,18 +1,17 @@
 """One case to its rows: read, check, measure. Pure of any output."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.annotate.biometrics import BiometricsSpec, biometric_rows
+from medvision.annotate.biometrics import biometric_rows
 from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmarks
 from medvision.annotate.regions import native_region_table, region_table
-from medvision.frames import Plane
-from medvision.table.cases import CaseSource
+from medvision.table.cases import AnnotatedCase, AnnotateOptions, CaseSource, Problem
 from medvision.table.mask_layers import mask_layers
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
@@ -31,47 +30,6 @@ from medvision.volumes import (
     volume_fingerprint,
 )
 from medvision.volumes.stored import ReadOptions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something about one case that could not be used, and why."""
-
-    case_id: str
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotateOptions:
-    """What building needs to know beside a case's files.
-
-    Attributes:
-        dataset: Dataset name.
-        spacing_yx_mm: Pixel spacing of pictures whose files hold none.
-        spacing_from: Which part of a contradictory NIfTI header to trust.
-        native_plane: Plane of 2D images: their projection, or "native".
-        biometrics: What to measure between landmarks.
-    """
-
-    dataset: str
-    spacing_yx_mm: tuple[float, float] | None = None
-    spacing_from: Literal["sform", "qform", "pixdim"] | None = None
-    native_plane: Plane = Plane.NATIVE
-    biometrics: BiometricsSpec | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotatedCase:
-    """Rows of one case, without `split`, which depends on all subjects of the dataset."""
-
-    record: dict[str, Any]
-    structures: pa.Table
-    regions: pa.Table
-    biometrics: pa.Table
-    problems: tuple[Problem, ...]
-
-    NO_SPLIT: ClassVar[str] = ""
 
 
 def annotate_case(

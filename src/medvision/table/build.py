@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
 from medvision.storage import naming, only_process, remove_tree, sync
-from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
-from medvision.table.cases import CaseSource, Unpaired
+from medvision.table.case_worker import annotate_case, warm_worker
+from medvision.table.cases import AnnotateOptions, CaseSource, Problem, Unpaired
 from medvision.table.inputs import case_inputs, input_digests
 from medvision.table.manifest import (
     MANIFEST,
@@ -46,7 +46,9 @@ QUALITY_PAGE = "quality.html"
 TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
 
-MAY_PASS = frozenset({"missing_extra", "missing_file", "out_of_memory"})
+MAY_PASS = frozenset(
+    {"missing_extra", "missing_file", "out_of_memory", "reader_died", "reader_timeout"}
+)
 """Reasons that lie in the machine and not in a file's content: nothing of them is remembered."""
 
 SORT_KEYS = {
@@ -125,6 +127,8 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
             "give each dataset an --out of its own"
         )
         raise UsageError(msg)
+    if done is None:
+        warm_worker()  # while the files are digested; of what is up to date nothing is read
     digests, unreadable = input_digests(request.cases)
     key = _key(
         request,

@@ -1,8 +1,12 @@
-"""What a case is: its files, and what the values of its mask are called."""
+"""What a case is: its files, what the values of its mask are called, and what is measured of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Literal
 
+import pyarrow as pa
+
+from medvision.catalog.biometrics import BiometricsSpec
 from medvision.frames import Plane
 
 IMAGE_SUFFIXES = (
@@ -95,6 +99,47 @@ class Unpaired:
     case_id: str
     subject_id: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something about one case that could not be used, and why."""
+
+    case_id: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotateOptions:
+    """What building needs to know beside a case's files.
+
+    Attributes:
+        dataset: Dataset name.
+        spacing_yx_mm: Pixel spacing of pictures whose files hold none.
+        spacing_from: Which part of a contradictory NIfTI header to trust.
+        native_plane: Plane of 2D images: their projection, or "native".
+        biometrics: What to measure between landmarks.
+    """
+
+    dataset: str
+    spacing_yx_mm: tuple[float, float] | None = None
+    spacing_from: Literal["sform", "qform", "pixdim"] | None = None
+    native_plane: Plane = Plane.NATIVE
+    biometrics: BiometricsSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatedCase:
+    """Rows of one case, without `split`, which depends on all subjects of the dataset."""
+
+    record: dict[str, Any]
+    structures: pa.Table
+    regions: pa.Table
+    biometrics: pa.Table
+    problems: tuple[Problem, ...]
+
+    NO_SPLIT: ClassVar[str] = ""
 
 
 def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:

@@ -7,9 +7,8 @@ from pathlib import Path, PurePosixPath
 from medvision.catalog.dataset import CASE, Cohort, Dataset, Label, load_dataset
 from medvision.errors import UsageError
 from medvision.fetch import fetch, raw_folder
-from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest
-from medvision.table.cases import CaseSource, ImageSource, Structure, Unpaired
+from medvision.table.cases import AnnotateOptions, CaseSource, ImageSource, Structure, Unpaired
 
 
 def catalogue_request(name: str, root: Path) -> BuildRequest:
