@@ -23,7 +23,7 @@ from medvision.catalog.anatomy import anatomy_facts
 from medvision.models import Reply, RequestRow, ResponseStatus, ResponseStore
 from medvision.models.run_folder import store_path
 from medvision.samples import SAMPLE_SCHEMA
-from medvision.scoring import GROUPINGS, aggregate, group_average
+from medvision.scoring import GROUPINGS, aggregate, group_averages
 from medvision.scoring.score_run import score_run
 from medvision.table.manifest import write_manifest
 
@@ -156,7 +156,7 @@ def measure(folder):
     scores = timed("read replies and score", score_run, folder)
     for name, by in GROUPINGS.items():
         timed(f"aggregate {name}", aggregate, scores, by)
-    timed("group average", group_average, scores)
+    timed("group averages", group_averages, scores)
     print_row("all", start, cpu_start, " " * 14)
     child_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"largest further process: {child_gib:.2f} GiB")

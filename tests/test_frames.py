@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nibabel import Nifti1Image, as_closest_canonical
 from nibabel.affines import apply_affine
 from PIL import Image, ImageDraw
 
@@ -14,12 +15,19 @@ from medvision.frames import (
     SLICE_AXIS,
     VOLUME_PLANES,
     Plane,
+    SliceGeometry,
+    View,
     box_px_from_relative,
+    box_px_in_view,
     display_view,
+    displayed_point_px,
     drawn_from_point_px,
+    geometry_in_view,
     ijk_from_ras,
     ijk_from_xy,
+    pixels_in_view,
     point_px_from_relative,
+    point_px_in_view,
     ras_from_ijk,
     ras_from_lps,
     relative_from_box_px,
@@ -313,3 +321,89 @@ def test_a_drawn_point_covers_its_pixel():
     ImageDraw.Draw(canvas).rectangle((30, 20, 39, 29), fill=255)
     assert (x, y) == (35, 25)
     assert canvas.getpixel((int(x), int(y))) == 255
+
+
+def plain_slice(volume, plane, index):
+    """The paper's picture of a slice: the canonical array, indexed, nothing more."""
+    return volume[(slice(None),) * SLICE_AXIS[plane] + (index,)]
+
+
+@pytest.mark.parametrize("name", AFFINES)
+@pytest.mark.parametrize("plane", VOLUME_PLANES)
+def test_original_view_is_plain_indexing_of_the_canonical_array(name, plane):
+    stored = np.random.default_rng(3).integers(0, 1000, SHAPE).astype(np.float32)
+    image = as_closest_canonical(Nifti1Image(stored, AFFINES[name]))
+    array = np.asarray(image.dataobj)
+    spacing_mm = np.linalg.norm(image.affine[:3, :3], axis=0)
+    geometry = slice_geometry(array.shape, tuple(spacing_mm), plane)
+    in_view = geometry_in_view(geometry, View.ORIGINAL)
+    first, second = (axis for axis in range(3) if axis != SLICE_AXIS[plane])
+    assert (in_view.height_px, in_view.width_px) == (array.shape[first], array.shape[second])
+    expected_mm = pytest.approx((spacing_mm[first], spacing_mm[second]))
+    assert (in_view.spacing_y_mm, in_view.spacing_x_mm) == expected_mm
+    for index in range(array.shape[SLICE_AXIS[plane]]):
+        displayed = display_view(array, plane)[index]
+        expected = plain_slice(array, plane, index)
+        np.testing.assert_array_equal(pixels_in_view(displayed, View.ORIGINAL), expected)
+        assert pixels_in_view(displayed, View.RADIOLOGICAL) is displayed
+
+
+@pytest.mark.parametrize("plane", VOLUME_PLANES)
+def test_a_voxel_is_where_the_original_view_shows_it(plane):
+    array = np.zeros(SHAPE)
+    voxel = np.array([1, 5, 3])
+    array[tuple(voxel)] = 1
+    geometry = slice_geometry(SHAPE, (1.0, 1.0, 1.0), plane)
+    sides = (geometry.height_px, geometry.width_px, View.ORIGINAL)
+    point = point_px_in_view(xy_from_ijk(voxel, SHAPE, plane), *sides)
+    x, y = point.astype(int)
+    index = voxel[SLICE_AXIS[plane]]
+    assert plain_slice(array, plane, index)[y, x] == 1
+    back = displayed_point_px(point, *sides)
+    assert ijk_from_xy(back, index, SHAPE, plane).tolist() == voxel.tolist()
+
+
+@pytest.mark.parametrize("is_native", [False, True])
+@pytest.mark.parametrize("view", View)
+def test_pixels_points_and_boxes_turn_together(view, is_native):
+    height_px, width_px = 6, 9
+    box = (2, 1, 7, 3)
+    displayed = np.zeros((height_px, width_px))
+    displayed[box[1] : box[3], box[0] : box[2]] = 1
+    displayed[1, 2] = 2
+    shown = pixels_in_view(displayed, view, is_native=is_native)
+    geometry = SliceGeometry(
+        height_px=height_px, width_px=width_px, spacing_y_mm=1.0, spacing_x_mm=1.0
+    )
+    in_view = geometry_in_view(geometry, view)
+    assert shown.shape == (in_view.height_px, in_view.width_px)
+    sides = {"height_px": height_px, "width_px": width_px, "view": view, "is_native": is_native}
+    x0, y0, x1, y1 = box_px_in_view(box, **sides).astype(int)
+    assert shown[y0:y1, x0:x1].all()
+    assert shown.astype(bool).sum() == (y1 - y0) * (x1 - x0) == 10
+    point = point_px_in_view([2, 1], **sides)
+    x, y = point.astype(int)
+    assert shown[y, x] == 2
+    assert displayed_point_px(point, **sides).tolist() == [2, 1]
+
+
+def test_views_of_many_slices_at_once_equal_one_by_one():
+    rng = np.random.default_rng(4)
+    boxes, points = rng.uniform(0, 50, (7, 4)), rng.uniform(0, 50, (7, 2))
+    heights, widths = rng.integers(50, 90, 7), rng.integers(50, 90, 7)
+    natives = np.arange(7) % 2 == 0
+    sides = (heights, widths, View.ORIGINAL)
+    turned = box_px_in_view(boxes, *sides, is_native=natives)
+    moved = point_px_in_view(points, *sides, is_native=natives)
+    for at in range(7):
+        one = (int(heights[at]), int(widths[at]), View.ORIGINAL)
+        flag = {"is_native": bool(natives[at])}
+        np.testing.assert_array_equal(turned[at], box_px_in_view(boxes[at], *one, **flag))
+        np.testing.assert_array_equal(moved[at], point_px_in_view(points[at], *one, **flag))
+
+
+def test_a_picture_stored_as_the_original_stores_cephalograms_shows_turned_clockwise():
+    picture = np.arange(12).reshape(3, 4)
+    stored = picture[::-1].T  # flipped top to bottom, then axes swapped: one slice of a volume
+    np.testing.assert_array_equal(pixels_in_view(picture, View.ORIGINAL, is_native=True), stored)
+    np.testing.assert_array_equal(stored, np.rot90(picture, -1))

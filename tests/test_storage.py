@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from medvision.storage import (
     FolderInUseError,
     UnsafeNameError,
+    absolute,
     checked_name,
     only_process,
     remove_tree,
@@ -81,3 +83,18 @@ def test_removing_one_folder_leaves_its_neighbours(tmp_path):
         (tmp_path / name).mkdir()
     remove_tree(tmp_path / "regions")
     assert [path.name for path in tmp_path.iterdir()] == ["regions-old"]
+
+
+def test_an_absolute_path_keeps_links_and_follows_what_stands_before_two_dots(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "real" / "a.nii").touch()
+    (tmp_path / "link").symlink_to("real/deep")
+    (tmp_path / "b.nii").symlink_to("real/a.nii")
+    monkeypatch.chdir(tmp_path)
+    assert absolute(Path("b.nii")) == tmp_path / "b.nii"
+    assert absolute(Path("link")) == tmp_path / "link"
+    assert absolute(Path("real/../b.nii")) == tmp_path / "b.nii"
+    assert absolute(Path("link/../a.nii")) == tmp_path / "real" / "a.nii"  # as the system opens it
+    assert absolute(tmp_path / "new" / "x") == tmp_path / "new" / "x"

@@ -9,10 +9,14 @@ Words used here and everywhere:
 - *relative*: fractions of the displayed slice with a lower-left origin, as prompts state them.
 
 A 2D image is *native*: x = column, y = row, no flip.
+
+Everything is measured and kept on the displayed slice, the radiological *view*. A picture may show
+the slice in another view: then pixels, points and boxes are turned together, here.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +31,17 @@ class Plane(StrEnum):
     CORONAL = "coronal"
     AXIAL = "axial"
     NATIVE = "native"
+
+
+class View(StrEnum):
+    """Which way up a slice is shown."""
+
+    RADIOLOGICAL = "radiological"
+    """The displayed slice: the patient's right on the left, anterior or superior up."""
+    ORIGINAL = "original"
+    """As the paper's code shows it: of a volume the RAS+ array, its first in-plane axis along the
+    rows, its second along the columns, no turn or flip. A 2D image is stored there with its axes
+    swapped, from the bottom up, so it shows turned by a quarter clockwise."""
 
 
 VOLUME_PLANES = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
@@ -263,3 +278,142 @@ def drawn_from_point_px(points_xy: npt.ArrayLike) -> FloatArray:
         [0.5, 7.5]
     """
     return np.asarray(points_xy, dtype=np.float64) + 0.5
+
+
+def geometry_in_view(displayed: SliceGeometry, view: View) -> SliceGeometry:
+    """Size and pixel spacing of a slice in a view.
+
+    Example:
+        >>> slice_ = SliceGeometry(height_px=40, width_px=30, spacing_y_mm=2.0, spacing_x_mm=1.0)
+        >>> turned = geometry_in_view(slice_, View.ORIGINAL)
+        >>> turned.height_px, turned.width_px, turned.spacing_y_mm
+        (30, 40, 1.0)
+    """
+    if view is View.RADIOLOGICAL:
+        return displayed
+    return SliceGeometry(
+        height_px=displayed.width_px,
+        width_px=displayed.height_px,
+        spacing_y_mm=displayed.spacing_x_mm,
+        spacing_x_mm=displayed.spacing_y_mm,
+    )
+
+
+def pixels_in_view(
+    pixels: npt.NDArray[Any], view: View, *, is_native: bool = False
+) -> npt.NDArray[Any]:
+    """A displayed slice as a view shows it: (y, x) to (y, x), no copy.
+
+    Args:
+        pixels: As displayed.
+        view: To show.
+        is_native: Whether the slice is a 2D image.
+
+    Example:
+        >>> displayed = np.array([[5, 3, 1], [4, 2, 0]])  # of array[i, j] = 2 i + j
+        >>> pixels_in_view(displayed, View.ORIGINAL)
+        array([[0, 1],
+               [2, 3],
+               [4, 5]])
+        >>> pixels_in_view(displayed, View.ORIGINAL, is_native=True)
+        array([[4, 5],
+               [2, 3],
+               [0, 1]])
+    """
+    if view is View.RADIOLOGICAL:
+        return pixels
+    return pixels[::-1].T if is_native else pixels[::-1, ::-1].T
+
+
+def box_px_in_view(
+    box_xyxy_px: npt.ArrayLike,
+    height_px: int | npt.NDArray[np.integer],
+    width_px: int | npt.NDArray[np.integer],
+    view: View,
+    *,
+    is_native: bool | npt.NDArray[np.bool_] = False,
+) -> FloatArray:
+    """Half-open pixel box in a view of one on the displayed slice: (..., 4) to (..., 4).
+
+    Args:
+        box_xyxy_px: On the displayed slice.
+        height_px: Of the displayed slice; one for all boxes or (...,), as are the following.
+        width_px: Of the displayed slice.
+        view: To show.
+        is_native: Whether the slice is a 2D image.
+
+    Example:
+        The upper left pixel lies at the lower right:
+
+        >>> box_px_in_view([0, 0, 1, 1], 40, 30, View.ORIGINAL).tolist()
+        [39.0, 29.0, 40.0, 30.0]
+    """
+    box = np.asarray(box_xyxy_px, dtype=np.float64)
+    if view is View.RADIOLOGICAL:
+        return box
+    x0, y0, x1, y1 = np.moveaxis(box, -1, 0)
+    turned = [
+        height_px - y1,
+        np.where(is_native, x0, width_px - x1),
+        height_px - y0,
+        np.where(is_native, x1, width_px - x0),
+    ]
+    return np.stack(turned, axis=-1)
+
+
+def point_px_in_view(
+    points_xy: npt.ArrayLike,
+    height_px: int | npt.NDArray[np.integer],
+    width_px: int | npt.NDArray[np.integer],
+    view: View,
+    *,
+    is_native: bool | npt.NDArray[np.bool_] = False,
+) -> FloatArray:
+    """Pixel-centre point in a view of one on the displayed slice: (..., 2) to (..., 2).
+
+    Args:
+        points_xy: On the displayed slice.
+        height_px: Of the displayed slice; one for all points or (...,), as are the following.
+        width_px: Of the displayed slice.
+        view: To show.
+        is_native: Whether the slice is a 2D image.
+
+    Example:
+        >>> point_px_in_view([0, 0], 40, 30, View.ORIGINAL).tolist()
+        [39.0, 29.0]
+        >>> point_px_in_view([0, 0], 40, 30, View.ORIGINAL, is_native=True).tolist()
+        [39.0, 0.0]
+    """
+    points = np.asarray(points_xy, dtype=np.float64)
+    if view is View.RADIOLOGICAL:
+        return points
+    x, y = np.moveaxis(points, -1, 0)
+    return np.stack([height_px - 1 - y, np.where(is_native, x, width_px - 1 - x)], axis=-1)
+
+
+def displayed_point_px(
+    points_xy: npt.ArrayLike,
+    height_px: int,
+    width_px: int,
+    view: View,
+    *,
+    is_native: bool = False,
+) -> FloatArray:
+    """Point on the displayed slice of one in a view, the inverse of `point_px_in_view`.
+
+    Args:
+        points_xy: (..., 2) in the view.
+        height_px: Of the displayed slice.
+        width_px: Of the displayed slice.
+        view: That the points are in.
+        is_native: Whether the slice is a 2D image.
+
+    Example:
+        >>> displayed_point_px([39, 0], 40, 30, View.ORIGINAL, is_native=True).tolist()
+        [0.0, 0.0]
+    """
+    points = np.asarray(points_xy, dtype=np.float64)
+    if view is View.RADIOLOGICAL:
+        return points
+    x, y = np.moveaxis(points, -1, 0)
+    return np.stack([y if is_native else width_px - 1 - y, height_px - 1 - x], axis=-1)

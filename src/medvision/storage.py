@@ -151,18 +151,14 @@ def _remove_drafts(found: Iterable[Path]) -> None:
     """Remove those of files that are drafts of processes that are gone."""
     for path in found:
         process = path.suffix[1:]
-        if process.isdigit() and not _is_alive(int(process)):
+        if not process.isdigit():
+            continue
+        try:
+            os.kill(int(process), 0)  # which harms nobody: it asks whether there is one
+        except ProcessLookupError:
             path.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # of another user
-        return True
-    return True
+        except OSError:  # of another user
+            continue
 
 
 def remove_tree(folder: Path) -> None:
@@ -176,6 +172,18 @@ def remove_tree(folder: Path) -> None:
         doomed = folder.with_name(f".removed-{os.getpid()}-{folder.name}")
         folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root of the file system, its links kept: names and suffixes are theirs.
+
+    Only what comes before a `..` is followed, as the system itself does.
+    """
+    parts = path.absolute().parts
+    if ".." not in parts:
+        return path.absolute()
+    last = len(parts) - parts[::-1].index("..")
+    return Path(*parts[:last]).resolve().joinpath(*parts[last:])
 
 
 def sha256_file(path: Path) -> str:

@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -98,6 +99,30 @@ def test_measurements_are_broken_down_by_name_and_structures_by_label(sections):
 
     assert titles[Task.ANGLE_DISTANCE] == ["measurement", "dataset", "plane"]
     assert titles[Task.DETECTION] == ["structure", "dataset", "plane", "anatomy group"]
+
+
+def test_averages_over_groups_stand_in_the_report_by_both_weights(make_samples, make_run):
+    samples = make_samples({"tl": 240})
+    run = make_run("good", samples)
+    (section,) = report_tables([run]).sections
+    breakdown = section.breakdowns[-1]
+    assert breakdown.title == "kind of structure, averaged over groups of 50 samples or more"
+    (table,) = breakdown.tables
+    assert (table.by, table.over) == (("is_tumor_lesion",), ("region", "modality", "plane"))
+    (row,) = table.rows
+    of_plane = metric_tables([run], ["modality", "plane"])[0]
+    groups = [record for record in of_plane.records if record["n"] >= 50]
+    assert 1 < len(groups) < len(of_plane.records)
+    assert row.group == ("tumour or lesion",)
+    assert row.counts[:2] == (len(groups), sum(one["n"] for one in groups))
+    printed = {
+        (column.key, column.policy): cell.text
+        for column, cell in zip(table.columns, row.cells, strict=True)
+    }
+    maes_mm, ns = np.array([[one["mae_mean_parsed"], one["n"]] for one in groups]).T
+    weighted = printed["mae_mean_parsed_sample_weighted", "parsed, weighted by samples"]
+    assert weighted == f"{np.average(maes_mm, weights=ns):.2f}"
+    assert printed["mae_mean_parsed_group_mean", "parsed, groups alike"] == f"{maes_mm.mean():.2f}"
 
 
 def test_outcomes_are_counted_once_each(runs):

@@ -15,7 +15,8 @@ from medvision.annotate.biometrics import (
     biometric_rows,
     parse_biometrics_spec,
 )
-from medvision.annotate.landmarks import canonical_ijk, read_landmarks
+from medvision.annotate.landmark_frames import canonical_ijk
+from medvision.annotate.landmarks import read_landmarks
 from medvision.frames import Plane
 from medvision.table.schema import BIOMETRIC_SCHEMA
 from tests.catalog.test_biometrics import CONTENT, content

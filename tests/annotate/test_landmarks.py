@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medvision.annotate.landmark_frames import canonical_ijk, native_xy
 from medvision.annotate.landmarks import (
     DuplicateLandmarkError,
     EmptyLandmarksError,
@@ -19,8 +20,6 @@ from medvision.annotate.landmarks import (
     LandmarkSpace,
     LandmarkValueError,
     UnreadableLandmarksError,
-    canonical_ijk,
-    native_xy,
     read_landmarks,
 )
 

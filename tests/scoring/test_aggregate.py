@@ -58,6 +58,8 @@ def naive_metrics(rows):
                 limit = float(name.split("_")[2])
                 n_reached = sum(1 for row in parsed if row["iou"] >= limit)
                 found[name] = n_reached / len(answered)
+        steps = [found[f"iou_at_{limit / 100:g}_frac"] for limit in range(50, 100, 5)]
+        found["iou_at_0.5_to_0.95_mean_frac"] = mean(steps)
         return found
     if rows[0]["task"] == "count":
         right = [row for row in parsed if row["values"] == row["truth"]]
@@ -86,6 +88,8 @@ def naive_metrics(rows):
             limit = float(name.split("_")[2])
             n_below = sum(1 for e in relative if e < limit)
             found[name] = n_below / len(in_relative)
+    if in_relative:
+        found["mre_unbounded_frac"] = len(relative) / len(in_relative)
     return found
 
 

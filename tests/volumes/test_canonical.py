@@ -1,6 +1,7 @@
 """One scan stored in any axis order, flip or obliquity reads as the same canonical volume."""
 
 import itertools
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,10 @@ from nibabel.affines import apply_affine
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff
 
 from medvision.volumes import read_volume, volume_fingerprint
-from medvision.volumes.canonical import obliquity_deg
+from medvision.volumes.canonical import canonical_geometry, obliquity_deg
+from medvision.volumes.errors import InvalidSpacingError
+from medvision.volumes.stored import StoredImage
+from medvision.volumes.volume import SpacingSource
 
 ORIENTATIONS = [
     "".join(codes)
@@ -124,3 +128,18 @@ def test_orientation_codes_of_the_file_are_those_of_nibabel(tmp_path, voxels):
     path = saved(tmp_path / "a.nii", voxels, np.diag([-1.0, -1.0, 1.0, 1.0]))
     codes = nib.aff2axcodes(nib.load(path).affine)
     assert read_volume(path).orientation_as_stored == "".join(codes) == "LPS"
+
+
+@pytest.mark.parametrize("spacing_mm", [0.0, 1e-30, 1e38, np.inf, np.nan])
+@pytest.mark.parametrize("shape", [(2, 2, 2), (2, 2)])
+def test_spacings_that_no_image_has_are_an_error(spacing_mm, shape):
+    affine = np.diag([1.0, spacing_mm, 1.0, 1.0])
+    stored = StoredImage(
+        path=Path("a.nii"),
+        shape=shape,
+        affine=affine,
+        spacing_source=SpacingSource.HEADER,
+        load=lambda: np.zeros(shape),
+    )
+    with pytest.raises(InvalidSpacingError, match="expected finite axes of 1e-06 to 10000"):
+        canonical_geometry(stored)

@@ -194,6 +194,17 @@ def test_one_stored_frame_finds_its_slice(tmp_path):
     np.testing.assert_array_equal(segment.mask, canonical(spleen, AXIAL) > 0)
 
 
+@pytest.mark.parametrize("slices_with_voxels", [(2, 3, 7, 8), (2, 4, 6), (0, 8), (5,)])
+def test_frames_that_are_not_stored_are_empty_slices(tmp_path, slices_with_voxels):
+    slices, _ = write_series(tmp_path / "ct", OBLIQUE)
+    mask = np.zeros(SHAPE, bool)
+    mask[4:9, 5:11, slices_with_voxels] = True
+    path = write_segmentation(tmp_path / "seg.dcm", slices, [mask])
+    [found] = read_segments(path, read_volume(tmp_path / "ct"))
+    drawn = nib.Nifti1Image(mask.astype(np.uint8), np.diag([-1.0, -1, 1, 1]) @ lps_affine(OBLIQUE))
+    np.testing.assert_array_equal(found.mask, nib.as_closest_canonical(drawn).get_fdata() > 0)
+
+
 def build(folder, images, masks_folder, out, name="s"):
     words = ["build", "--images", folder / images, "--masks", folder / masks_folder]
     words += ["--labels", folder / "labels.json", "--name", name, "--modality", "CT"]
@@ -250,7 +261,7 @@ def test_an_undeclared_segment_is_named(study, capsys):
     (folder / "labels.json").write_text('{"1": "liver", "2": "liver tumor"}')
     write_segmentation(folder / "segs/a.dcm", slices, list(masks().values()))
     assert build(folder, "series", "segs", "out") == 1
-    assert "found also [3]" in capsys.readouterr().err
+    assert "found also 3 'segment 2'" in capsys.readouterr().err
 
 
 def test_a_segmentation_of_another_scan_is_refused(tmp_path):

@@ -77,11 +77,23 @@ def test_other_colour_modes_become_luminance(tmp_path, mode):
     np.testing.assert_allclose(volume.array.astype(int), GREY, atol=1)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
-def test_colour_label_map_is_an_error(tmp_path, mode):
-    suffix = "tif" if mode == "CMYK" else "png"
-    path = saved(tmp_path / f"a.{suffix}", GREY, mode)
-    with pytest.raises(UnsupportedPixelsError, match=r"a\..*colour picture.*single-channel"):
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_label_map_in_colour_that_is_grey_throughout_has_one_channel(tmp_path, mode):
+    path = saved(tmp_path / "a.png", GREY, mode)
+    np.testing.assert_array_equal(read_label_map(path, spacing_mm=SPACING_MM).array, GREY)
+
+
+def test_colour_label_map_is_an_error_that_names_the_colours(tmp_path):
+    rgb = np.array([[[255, 0, 0], [0, 0, 0], [255, 0, 0]]], np.uint8)
+    path = saved(tmp_path / "a.png", rgb)
+    told = r"a\.png.*colour picture with #ff0000 \(2 px\).*single-channel"
+    with pytest.raises(UnsupportedPixelsError, match=told):
+        read_label_map(path, spacing_mm=SPACING_MM)
+
+
+def test_a_label_map_in_the_colours_of_a_press_is_an_error(tmp_path):
+    path = saved(tmp_path / "a.tif", GREY, "CMYK")
+    with pytest.raises(UnsupportedPixelsError, match=r"a\.tif.*8-bit.*CMYK"):
         read_label_map(path, spacing_mm=SPACING_MM)
 
 

@@ -1,5 +1,6 @@
 """The case viewer's data: drawing, question, and every model's reply, as JSON types."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from medvision.analysis.outcomes import outcome
 from medvision.analysis.pictures import EmbeddedPictures
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.units import UNIT_TEXT
+from medvision.frames import SliceGeometry
 from medvision.samples import Sample, sample_from_row
 from medvision.tasks import TASKS
 
@@ -90,11 +92,17 @@ def _question(sample: Sample) -> dict[str, Any]:
             ["image", f"{sample.image_id} ({sample.modality})"],
             ["slice", f"{sample.plane}, index {sample.slice_index}"],
             ["size", f"{shown.width_px} × {shown.height_px} px (width × height)"],
-            ["pixel", f"{shown.spacing_x_mm:.4g} × {shown.spacing_y_mm:.4g} mm (x × y)"],
+            ["pixel", _pixel_words(shown)],
             ["split", sample.split],
             ["sample id", sample.sample_id],
         ],
     }
+
+
+def _pixel_words(shown: SliceGeometry) -> str:
+    if math.isnan(shown.spacing_x_mm):
+        return "size not known"
+    return f"{shown.spacing_x_mm:.4g} × {shown.spacing_y_mm:.4g} mm (x × y)"
 
 
 def _answers_of_run(

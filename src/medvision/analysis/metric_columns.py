@@ -1,9 +1,10 @@
 """Which metrics each task's tables show, in which unit, and what each of them means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from medvision.tasks import Task
+from medvision.scoring.group_averages import GROUP_MEAN, SAMPLE_WEIGHTED
+from medvision.tasks import TASKS, Task
 
 Better = Literal["higher", "lower"]
 
@@ -105,6 +106,11 @@ DETECTION_COLUMNS = (
     ),
     _fraction("iou_at_0.5_frac", "IoU ≥ 0.5", f"IoU of at least 0.5: {_ALL}."),
     _fraction("iou_at_0.75_frac", "IoU ≥ 0.75", f"IoU of at least 0.75: {_ALL}."),
+    _fraction(
+        "iou_at_0.5_to_0.95_mean_frac",
+        "IoU ≥ 0.5 … 0.95",
+        f"Mean over the ten thresholds 0.50, 0.55 … 0.95: {_ALL}.",
+    ),
 )
 
 MEASUREMENT_COLUMNS = (
@@ -178,3 +184,25 @@ METRIC_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
     Task.COUNT: COUNT_COLUMNS,
 }
 """Columns of each task's tables, in their order; those an aggregate lacks are left out."""
+
+_WEIGHTS = {
+    SAMPLE_WEIGHTED: ("weighted by samples", "a group counts by its samples, as the paper does"),
+    GROUP_MEAN: ("groups alike", "all groups count alike"),
+}
+"""End of a metric's name to head and meaning of the average over groups."""
+
+AVERAGE_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
+    task: tuple(
+        replace(
+            column,
+            key=f"{column.key}{ending}",
+            policy=f"{column.policy}, {words}",
+            meaning=f"{column.meaning} Mean over groups of region, modality and plane: {meaning}.",
+        )
+        for column in columns
+        if column.key in {SUCCESS_RATE.key, *TASKS[task].short_metrics}
+        for ending, (words, meaning) in _WEIGHTS.items()
+    )
+    for task, columns in METRIC_COLUMNS.items()
+}
+"""Columns of the averages over groups: those of a task's summary, by both weights."""

@@ -36,6 +36,7 @@ class RunHead:
     name: str
     model: str
     is_baseline: bool
+    protocol: str
     n: int
     date: str
     manifest: str
@@ -48,6 +49,7 @@ class RunHead:
             name=run.name,
             model=run.model,
             is_baseline=run.is_baseline,
+            protocol=run.protocol,
             n=run.scores.num_rows,
             date=next(dates, "")[:16].replace("T", " "),
             manifest=json.dumps(run.manifest, indent=2, ensure_ascii=False, default=str),
@@ -118,8 +120,14 @@ def page_html(
 
 
 def coverage_warnings(runs: Sequence[RunScores]) -> list[str]:
-    """A sentence for each task whose runs were not asked the same samples."""
+    """A sentence for several protocols, and for each task whose runs hold other samples."""
     warnings = []
+    if len({run.protocol for run in runs}) > 1:
+        named = "; ".join(f"{run.name}: {run.protocol}" for run in runs)
+        warnings.append(
+            f"The runs are of different protocols ({named}): what was shown, asked or read differs,"
+            " so their rows are not comparable, and nothing is averaged over them."
+        )
     for task in Task:
         asked: dict[str, frozenset[str]] = {}
         for run in runs:

@@ -12,8 +12,10 @@ from medvision.analysis.run_scores import RunScores
 from medvision.models.run_folder import read_samples, run_manifest, store_path
 from medvision.models.store import ResponseStore
 from medvision.pictures.render import SlicePictures
+from medvision.protocols import MEDVISION, Reading, protocol_from
 from medvision.samples import sample_from_row
 from medvision.scoring.judged_scores import current_scores
+from medvision.scoring.score_run import reading_of, scored
 
 _REPLY_SCHEMA = pa.schema(
     [
@@ -25,18 +27,22 @@ _REPLY_SCHEMA = pa.schema(
 )
 
 
-def read_run(run: Path, name: str = "") -> RunScores:
+def read_run(run: Path, name: str = "", reading: Reading | None = None) -> RunScores:
     """Scores, samples and replies of a run, scored first if that was not done.
 
     Args:
         run: Run folder.
         name: As shown; by default the model's name.
+        reading: How replies are read; by default as they were scored.
 
     Raises:
         UsageError: The folder holds no evaluated run.
     """
     manifest = run_manifest(run)
     scores = current_scores(run)
+    if reading and reading is not reading_of(run, scores):
+        scores = scored(run, reading)
+    is_strict = reading_of(run, scores) is MEDVISION.reading
     model = manifest["model"]
     with ResponseStore(store_path(run), must_exist=True) as store:
         replies = [
@@ -57,17 +63,25 @@ def read_run(run: Path, name: str = "") -> RunScores:
         samples=read_samples(run),
         replies=pa.Table.from_pylist(replies, _REPLY_SCHEMA),
         manifest=manifest,
+        strict_scores=None if is_strict else scored(run, MEDVISION.reading),
     )
 
 
-def read_runs(runs: Sequence[Path]) -> list[RunScores]:
-    """Several runs; those of one model are told apart by their folders' names."""
-    models = [run_manifest(run)["model"] for run in runs]
+def read_runs(runs: Sequence[Path], reading: Reading | None = None) -> list[RunScores]:
+    """Several runs; those of one model are told apart by their folders' names.
+
+    Where the protocols differ, each name says its own.
+    """
+    manifests = [run_manifest(run) for run in runs]
+    models = [manifest["model"] for manifest in manifests]
+    protocols = [protocol_from(manifest).name for manifest in manifests]
+    if len(set(protocols)) > 1:
+        models = [f"{model} [{name}]" for model, name in zip(models, protocols, strict=True)]
     names = [
         f"{model} ({run.name})" if models.count(model) > 1 else model
         for run, model in zip(runs, models, strict=True)
     ]
-    return [read_run(run, name) for run, name in zip(runs, names, strict=True)]
+    return [read_run(run, name, reading) for run, name in zip(runs, names, strict=True)]
 
 
 def row_pictures() -> Callable[[dict[str, Any]], npt.NDArray[np.uint8]]:

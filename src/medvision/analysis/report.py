@@ -119,8 +119,8 @@ def report_json(
         options: Title and time.
 
     Returns:
-        `format`, `created`, `runs`, `tables` (task, unit, by, rows), `confusions` of whole numbers
-        (`rows` by `true` and `answered`) and `outcomes`.
+        `format`, `created`, `runs`, `tables` (task, unit, by, over, rows), `confusions` of whole
+        numbers (`rows` by `true` and `answered`) and `outcomes`.
 
     Raises:
         RunNamesError: There is no run, or two have one name.
@@ -132,7 +132,12 @@ def report_json(
         "medvision": __version__,
         "created": options.created_text(),
         "runs": [
-            {"name": run.name, "model": run.model, "is_baseline": run.is_baseline}
+            {
+                "name": run.name,
+                "model": run.model,
+                "is_baseline": run.is_baseline,
+                "protocol": run.protocol,
+            }
             for run in ordered
         ],
         "tables": [
@@ -140,6 +145,7 @@ def report_json(
                 "task": table.task.value,
                 "unit": table.unit,
                 "by": list(table.by),
+                "over": list(table.over),
                 "n_groups_left_out": table.n_left_out,
                 "rows": [dict(record) for record in table.records],
             }

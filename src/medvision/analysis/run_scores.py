@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from medvision.errors import UsageError
+from medvision.protocols import protocol_from
+from medvision.scoring.aggregate import PROTOCOL_COLUMN
 
 SCORE_COLUMNS = (
     "sample_id",
@@ -60,6 +62,8 @@ class RunScores:
         samples: The run's frozen samples, `medvision.samples.SAMPLE_SCHEMA`.
         replies: sample_id, repeat, prompt (text as asked), text (raw reply, null for an error).
         manifest: The run's manifest, JSON types only.
+        strict_scores: The same replies under this project's reading, where `scores` are under
+            another one.
     """
 
     name: str
@@ -69,6 +73,14 @@ class RunScores:
     samples: pa.Table
     replies: pa.Table
     manifest: Mapping[str, Any]
+    strict_scores: pa.Table | None = None
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol of its scores."""
+        if PROTOCOL_COLUMN in self.scores.column_names and self.scores.num_rows:
+            return str(self.scores[PROTOCOL_COLUMN][0].as_py())
+        return protocol_from(self.manifest).name
 
     def __post_init__(self) -> None:
         _require(self.scores, SCORE_COLUMNS, f"scores of run {self.name!r}")

@@ -1,7 +1,7 @@
 """The report's tables in the order of the page: one section for each task."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 
@@ -14,10 +14,12 @@ from medvision.analysis.tables import (
     MISSING,
     Cell,
     MetricTable,
+    average_tables,
     metric_tables,
     narrowed,
 )
 from medvision.analysis.units import UNIT_TEXT
+from medvision.scoring.group_averages import MIN_GROUP_SAMPLES
 from medvision.tasks import TASKS, Task
 
 OF_STRUCTURES = ("label", "dataset", "plane", "anatomy_group")
@@ -147,6 +149,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
         table.task: narrowed(table, count_columns=SIZE_COUNTS, metrics=SIZE_METRICS)
         for table in metric_tables(runs, ["size_bin"])
     }
+    averages = average_tables(runs)
     grouped: dict[str, dict[Task, list[MetricTable]]] = {}
     for by in dict.fromkeys((*OF_STRUCTURES, *OF_MEASUREMENTS)):
         for table in metric_tables(runs, [by]):
@@ -168,15 +171,47 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                 # Where the answer is a box, it matters how large the target is.
                 size=sizes.get(task) if TASKS[task].headline_metric in SIZE_METRICS else None,
                 outcomes=outcomes,
-                breakdowns=tuple(
-                    Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
-                    for by in names
+                breakdowns=(
+                    *(
+                        Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
+                        for by in names
+                    ),
+                    *_averages(task, averages),
+                    *_readings(task, runs),
                 ),
                 confusions=confusions(runs, task),
             )
         )
     ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}
     return ReportTables(sections=tuple(sections), n_samples=len(ids))
+
+
+def _averages(task: Task, averages: Sequence[MetricTable]) -> Iterable[Breakdown]:
+    """The averages over groups of one task, where any group is large enough."""
+    if of_task := tuple(table for table in averages if table.task is task):
+        title = f"kind of structure, averaged over groups of {MIN_GROUP_SAMPLES} samples or more"
+        yield Breakdown(title=title, tables=of_task)
+
+
+def _readings(task: Task, runs: Sequence[RunScores]) -> Iterable[Breakdown]:
+    """Scores of one task by the readings of its replies, where runs are not read by ours."""
+    read: list[RunScores] = []
+    n, n_differ = 0, 0
+    for run in runs:
+        scores = run.scores.filter(pc.equal(run.scores["task"], str(task)))
+        if run.strict_scores is None or not scores.num_rows:
+            continue
+        strict = run.strict_scores.filter(pc.equal(run.strict_scores["task"], str(task)))
+        what = ["status", "values"]  # of the same replies, in the same order
+        pairs = zip(scores.select(what).to_pylist(), strict.select(what).to_pylist(), strict=True)
+        n += scores.num_rows
+        n_differ += sum(as_asked != strictly for as_asked, strictly in pairs)
+        read.append(replace(run, name=f"{run.name}, {run.protocol}", scores=scores))
+        read.append(replace(run, name=f"{run.name}, read strictly", scores=strict))
+    if read:
+        title = f"reading ({n_differ} of {n} replies read differently)"
+        found = metric_tables(read)
+        yield Breakdown(title=title, tables=tuple(one for one in found if one.task is task))
 
 
 def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:

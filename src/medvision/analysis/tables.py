@@ -1,15 +1,16 @@
 """Aggregates as tables to read: one row per model and group, values printed with their interval."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from medvision.analysis.metric_columns import METRIC_COLUMNS, MetricColumn
+from medvision.analysis.metric_columns import AVERAGE_COLUMNS, METRIC_COLUMNS, MetricColumn
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.units import UNIT_TEXT
 from medvision.scoring.aggregate import aggregate
+from medvision.scoring.group_averages import GROUP, group_averages
 from medvision.tasks import TASKS, Task
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,14 @@ GROUP_TITLE: dict[str, str] = {
     "modality": "modality",
     "plane": "plane",
     "anatomy_group": "anatomy group",
+    "is_tumor_lesion": "kind of structure",
 }
 
 SIZE_BIN_TEXT: dict[str, str] = {"<5%": "< 5 %", "5-10%": "5–10 %", ">10%": "> 10 %"}
 """Printed form of the target size bins, in their order."""
+
+KIND_TEXT: dict[str, str] = {"False": "healthy", "True": "tumour or lesion"}
+"""Printed form of `is_tumor_lesion`."""
 
 MISSING = "–"
 Record = dict[str, Any]
@@ -79,6 +84,7 @@ class MetricTable:
         task: The task of all its rows.
         unit: The samples' unit, as in `Sample.unit`.
         by: Columns of the score table that its rows are grouped by; () for all together.
+        over: What makes the groups that its rows are averages over; () for plain rows.
         count_columns: The counts shown.
         columns: The metric columns.
         rows: Models first, then baselines, within each group.
@@ -89,6 +95,7 @@ class MetricTable:
     task: Task
     unit: str
     by: tuple[str, ...]
+    over: tuple[str, ...]
     count_columns: tuple[str, ...]
     columns: tuple[MetricColumn, ...]
     rows: tuple[TableRow, ...]
@@ -128,39 +135,77 @@ def metric_tables(
         by: Score columns to group by besides task and unit.
         max_groups: The groups with most samples are kept, up to this many.
     """
-    grouped: dict[tuple[Task, str], list[Record]] = {}
+    found = []
     for run in runs:
         if not run.scores.num_rows:
             logger.warning("run %s has no scores: it has no row in the report's tables", run.name)
             continue
-        for record in aggregate(run.scores, by=list(by)).to_pylist():
-            of_run = {"model": run.name, "is_baseline": run.is_baseline, **record}
-            grouped.setdefault((Task(record["task"]), record["unit"]), []).append(of_run)
-    place_of_run = {run.name: place for place, run in enumerate(runs)}
-    sizes = {name: place for place, name in enumerate(SIZE_BIN_TEXT.values())}
-    place_of_task = {task: place for place, task in enumerate(Task)}
-    tables = []
-    for task, unit in sorted(grouped, key=lambda key: (place_of_task[key[0]], key[1])):
-        kept, n_left_out = _largest_groups(grouped[task, unit], by, max_groups)
+        found += _of_run(run, aggregate(run.scores, by=list(by)).to_pylist())
+    table_of = _Tables(by=tuple(by), columns=METRIC_COLUMNS, max_groups=max_groups)
+    return table_of.records(runs, found)
+
+
+def average_tables(runs: Sequence[RunScores]) -> list[MetricTable]:
+    """One table of averages over groups per task and unit that has large enough groups."""
+    by = ("is_tumor_lesion",)
+    found = [
+        record
+        for run in runs
+        for record in _of_run(run, group_averages(run.scores, by).to_pylist())
+    ]
+    counts = ("n_groups", *COUNT_COLUMNS)
+    averages = _Tables(by=by, columns=AVERAGE_COLUMNS, over=GROUP, count_columns=counts)
+    return averages.records(runs, found)
+
+
+def _of_run(run: RunScores, records: list[Record]) -> list[Record]:
+    of_run = {"model": run.name, "is_baseline": run.is_baseline, "protocol": run.protocol}
+    return [of_run | record for record in records]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    """How records become tables."""
+
+    by: tuple[str, ...]
+    columns: Mapping[Task, tuple[MetricColumn, ...]]
+    over: tuple[str, ...] = ()
+    count_columns: tuple[str, ...] = COUNT_COLUMNS
+    max_groups: int = 200
+
+    def records(self, runs: Sequence[RunScores], found: Sequence[Record]) -> list[MetricTable]:
+        """One table per task and unit, in the order of tasks."""
+        grouped: dict[tuple[Task, str], list[Record]] = {}
+        for record in found:
+            grouped.setdefault((Task(record["task"]), record["unit"]), []).append(record)
+        place_of_run = {run.name: place for place, run in enumerate(runs)}
+        place_of_task = {task: place for place, task in enumerate(Task)}
+        keys = sorted(grouped, key=lambda key: (place_of_task[key[0]], key[1]))
+        return [self._table(*key, grouped[key], place_of_run) for key in keys]
+
+    def _table(
+        self, task: Task, unit: str, records: list[Record], place_of_run: Mapping[str, int]
+    ) -> MetricTable:
+        by = self.by
+        sizes = {name: place for place, name in enumerate(SIZE_BIN_TEXT.values())}
+        kept, n_left_out = _largest_groups(records, by, self.max_groups)
         kept.sort(key=lambda record: place_of_run[record["model"]])
         # Groups by name, but target sizes by size; within a group the runs keep their order.
         kept.sort(
             key=lambda record: [(sizes.get(name, len(sizes)), name) for name in _group(record, by)]
         )
-        columns = _shown_columns(METRIC_COLUMNS[task], kept)
-        tables.append(
-            MetricTable(
-                task=task,
-                unit=unit,
-                by=tuple(by),
-                count_columns=COUNT_COLUMNS,
-                columns=columns,
-                rows=_rows(kept, by, columns),
-                records=tuple(kept),
-                n_left_out=n_left_out,
-            )
+        columns = _shown_columns(self.columns[task], kept)
+        return MetricTable(
+            task=task,
+            unit=unit,
+            by=by,
+            over=self.over,
+            count_columns=self.count_columns,
+            columns=columns,
+            rows=_rows(kept, by, columns, self.count_columns),
+            records=tuple(kept),
+            n_left_out=n_left_out,
         )
-    return tables
 
 
 def narrowed(
@@ -199,7 +244,7 @@ def printed(value: float | None, column: MetricColumn) -> str:
 def _group(record: Record, by: Sequence[str]) -> tuple[str, ...]:
     """The group of a record as printed."""
     names = (MISSING if record[name] in (None, "") else str(record[name]) for name in by)
-    return tuple(SIZE_BIN_TEXT.get(name, name) for name in names)
+    return tuple(SIZE_BIN_TEXT.get(name, KIND_TEXT.get(name, name)) for name in names)
 
 
 def _largest_groups(
@@ -231,14 +276,19 @@ def _is_withheld(record: Record, columns: Sequence[MetricColumn]) -> bool:
 
 
 def _rows(
-    records: Sequence[Record], by: Sequence[str], columns: Sequence[MetricColumn]
+    records: Sequence[Record],
+    by: Sequence[str],
+    columns: Sequence[MetricColumn],
+    count_columns: Sequence[str],
 ) -> tuple[TableRow, ...]:
     """Records as printed; the best model of each group is known from all of the group."""
     rows: list[TableRow] = []
     for group, found in groupby(records, key=lambda record: _group(record, by)):
         members = list(found)
+        # Rows of different protocols are not compared, so none is the best of both.
+        is_one = len({record["protocol"] for record in members}) == 1
         best: dict[str, float] = {}
-        for column in columns:
+        for column in columns if is_one else ():
             of_models = (r.get(column.key) for r in members if not r["is_baseline"])
             values = [value for value in of_models if value is not None]
             if len(values) > 1:  # a single model is the best of none
@@ -253,7 +303,7 @@ def _rows(
                     group=group,
                     model=record["model"],
                     is_baseline=record["is_baseline"],
-                    counts=tuple(record[name] for name in COUNT_COLUMNS),
+                    counts=tuple(record[name] for name in count_columns),
                     cells=() if withheld else tuple(cells),
                     withheld=errors if withheld else "",
                 )

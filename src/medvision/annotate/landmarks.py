@@ -1,8 +1,9 @@
-"""Landmark files and their way into an image: named points in voxel or world coordinates.
+"""Landmark files: named points in voxel or world coordinates.
 
 Formats, by file name:
 
-- `.json`, `.json.gz`: `{key: [i, j, k]}`, or `{"space": "voxel" | "RAS" | "LPS", "landmarks": …}`.
+- `.json`, `.json.gz`: `{key: [i, j, k]}`, or `{"space": "voxel" | "RAS" | "LPS", "landmarks": …}`;
+  LabelMe's files, whose points they are.
 - `.csv`: columns `key, x, y[, z]` or `key, i, j[, k]`; an optional `space` column, the same on
   every row.
 - `.fcsv`: 3D Slicer fiducials; `.mrk.json`: 3D Slicer markups; both name their world frame.
@@ -25,11 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from medvision.errors import ItemError
-from medvision.frames import FloatArray, ijk_from_ras, ras_from_lps
 
 AXIS_OF_LETTER: dict[str, int] = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
 """Axis of the RAS+ array along which a stored axis with this letter runs."""
@@ -91,11 +88,13 @@ class Landmarks:
     Attributes:
         source: Where they come from, for messages.
         points: Key to coordinates, three of them, or two for a picture; all of one length.
+        size_wh_px: Width and height of the picture they were set on, where the file says it.
     """
 
     source: str
     space: LandmarkSpace
     points: Mapping[str, tuple[float, ...]]
+    size_wh_px: tuple[int, int] | None = None
 
 
 def read_landmarks(path: Path | str) -> Landmarks:
@@ -120,102 +119,6 @@ def read_landmarks(path: Path | str) -> Landmarks:
     raise LandmarkFormatError(msg)
 
 
-def canonical_ijk(
-    landmarks: Landmarks,
-    shape_ijk: tuple[int, ...],
-    *,
-    orientation_as_stored: str,
-    affine: npt.ArrayLike,
-) -> dict[str, FloatArray]:
-    """Voxel coordinates of landmarks in the closest-canonical RAS+ array, unrounded.
-
-    Args:
-        landmarks: Three coordinates each.
-        shape_ijk: (I, J, K) of the canonical array.
-        orientation_as_stored: Letters towards which the stored axes run, such as "LPS"; "" where
-            unknown, so that the array is as stored. Used for voxel landmarks.
-        affine: (4, 4) canonical voxel to RAS mm; used for world landmarks.
-
-    Returns:
-        Key to (3,) coordinates; integers are voxel centres. They may lie outside the array.
-
-    Raises:
-        LandmarkFrameError: Landmarks of two coordinates, letters that are no orientation, or world
-            landmarks for an image of unknown orientation.
-
-    Example:
-        >>> stored = Landmarks(source="x", space=LandmarkSpace.VOXEL, points={"a": (0, 2, 3)})
-        >>> canonical_ijk(stored, (10, 10, 5), orientation_as_stored="LPS", affine=np.eye(4))
-        {'a': array([9., 7., 3.])}
-    """
-    _check_dimension(landmarks, expected=3, image="a volume")
-    if landmarks.space is not LandmarkSpace.VOXEL and not orientation_as_stored:
-        msg = (
-            f"{landmarks.source}: {landmarks.space} world landmarks need an image whose header "
-            "states its orientation; this one does not, give voxel landmarks"
-        )
-        raise LandmarkFrameError(msg)
-    coordinates = np.array(list(landmarks.points.values()), dtype=np.float64)
-    match landmarks.space:
-        case LandmarkSpace.VOXEL:
-            letters = orientation_as_stored or CANONICAL_LETTERS
-            coordinates = _canonical_from_stored(coordinates, shape_ijk, letters, landmarks.source)
-        case LandmarkSpace.RAS:
-            coordinates = ijk_from_ras(coordinates, affine)
-        case LandmarkSpace.LPS:
-            coordinates = ijk_from_ras(ras_from_lps(coordinates), affine)
-    return dict(zip(landmarks.points, coordinates, strict=True))
-
-
-def native_xy(landmarks: Landmarks) -> dict[str, FloatArray]:
-    """Pixel coordinates (column, row) of landmarks on a 2D image, unrounded.
-
-    Raises:
-        LandmarkFrameError: They have three coordinates or are world coordinates.
-
-    Example:
-        >>> native_xy(Landmarks(source="x", space=LandmarkSpace.VOXEL, points={"a": (3.5, 2)}))
-        {'a': array([3.5, 2. ])}
-    """
-    _check_dimension(landmarks, expected=2, image="a 2D image")
-    if landmarks.space is not LandmarkSpace.VOXEL:
-        msg = (
-            f"{landmarks.source}: a 2D image takes pixel landmarks [column, row], found "
-            f"{landmarks.space} world coordinates; convert them to pixels"
-        )
-        raise LandmarkFrameError(msg)
-    return {key: np.array(point) for key, point in landmarks.points.items()}
-
-
-def _canonical_from_stored(
-    stored: FloatArray, shape_ijk: tuple[int, ...], letters: str, source: str
-) -> FloatArray:
-    """(n, 3) stored voxel coordinates to (n, 3) canonical ones; letters as "LPS"."""
-    axes = [AXIS_OF_LETTER.get(letter, -1) for letter in letters]
-    if sorted(axes) != [0, 1, 2]:
-        msg = (
-            f"{source}: voxel landmarks need the image's stored orientation as three letters "
-            f"such as 'LPS', found '{letters}'"
-        )
-        raise LandmarkFrameError(msg)
-    canonical = np.empty_like(stored)
-    for along, axis, letter in zip(stored.T, axes, letters, strict=True):
-        # A flipped axis counts from its other end: of n voxels, the first is the last, n − 1.
-        is_flipped = letter not in CANONICAL_LETTERS
-        canonical[:, axis] = shape_ijk[axis] - 1 - along if is_flipped else along
-    return canonical
-
-
-def _check_dimension(landmarks: Landmarks, *, expected: int, image: str) -> None:
-    found = len(next(iter(landmarks.points.values())))
-    if found != expected:
-        msg = (
-            f"{landmarks.source}: {image} takes landmarks of {expected} coordinates, found "
-            f"{found}; is this the landmark file of another image?"
-        )
-        raise LandmarkFrameError(msg)
-
-
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
@@ -227,8 +130,14 @@ def _text(path: Path) -> str:
         raise UnreadableLandmarksError(msg) from error
 
 
-def _landmarks(source: str, space: LandmarkSpace, entries: Iterable[tuple[str, Any]]) -> Landmarks:
-    """Checked landmarks of (key, coordinates) pairs."""
+def checked_landmarks(
+    source: str,
+    space: LandmarkSpace,
+    entries: Iterable[tuple[str, Any]],
+    *,
+    size_wh_px: tuple[int, int] | None = None,
+) -> Landmarks:
+    """Landmarks of (key, coordinates) pairs, once all of them are different finite points."""
     points: dict[str, tuple[float, ...]] = {}
     for key, value in entries:
         if not key:
@@ -248,7 +157,9 @@ def _landmarks(source: str, space: LandmarkSpace, entries: Iterable[tuple[str, A
     if space is not LandmarkSpace.VOXEL and lengths != {3}:
         msg = f"{source}: {space} world landmarks need three coordinates, found two"
         raise LandmarkValueError(msg)
-    return Landmarks(source=source, space=space, points=MappingProxyType(points))
+    return Landmarks(
+        source=source, space=space, points=MappingProxyType(points), size_wh_px=size_wh_px
+    )
 
 
 def _coordinates(source: str, key: str, value: Any) -> tuple[float, ...]:
@@ -322,17 +233,27 @@ def _json_object(text: str, source: str) -> dict[str, Any]:
 
 
 def from_json(text: str, source: str) -> Landmarks:
-    """Landmarks of a file of ours: key to coordinates, alone or beside the space they are in."""
+    """Landmarks of a file of ours or of LabelMe.
+
+    Ours has keys and coordinates, alone or beside the space they are in.
+    """
+    from medvision.annotate.labelme import (
+        is_labelme,
+        labelme_landmarks,
+    )  # which imports this module
+
     content = _json_object(text, source)
+    if is_labelme(content):
+        return labelme_landmarks(content, source)
     inner = content.get("landmarks")
     if not isinstance(inner, dict):
-        return _landmarks(source, LandmarkSpace.VOXEL, content.items())
+        return checked_landmarks(source, LandmarkSpace.VOXEL, content.items())
     unknown = sorted(set(content) - {"space", "landmarks"})
     if unknown:
         msg = f"{source}: expected the keys space, landmarks; found also {', '.join(unknown)}"
         raise LandmarkFormatError(msg)
     space = _space(source, content.get("space", LandmarkSpace.VOXEL.value))
-    return _landmarks(source, space, inner.items())
+    return checked_landmarks(source, space, inner.items())
 
 
 def from_markups(text: str, source: str) -> Landmarks:
@@ -357,7 +278,7 @@ def from_markups(text: str, source: str) -> Landmarks:
             for point in points
             if point.get("positionStatus", "defined") == "defined"
         ]
-    return _landmarks(source, _one_space(source, spaces), entries)
+    return checked_landmarks(source, _one_space(source, spaces), entries)
 
 
 _FCSV_COLUMNS = ("id", "x", "y", "z", "ow", "ox", "oy", "oz", "vis", "sel", "lock", "label")
@@ -385,7 +306,7 @@ def from_fcsv(text: str, source: str) -> Landmarks:
         (row.get("label") or row.get("id") or "", [_number(row.get(axis)) for axis in "xyz"])
         for row in rows
     ]
-    return _landmarks(source, _world_space(source, word), entries)
+    return checked_landmarks(source, _world_space(source, word), entries)
 
 
 def from_csv(text: str, source: str) -> Landmarks:
@@ -418,7 +339,7 @@ def from_csv(text: str, source: str) -> Landmarks:
             "name them x, y, z"
         )
         raise LandmarkFormatError(msg)
-    return _landmarks(source, space, entries)
+    return checked_landmarks(source, space, entries)
 
 
 READERS = {

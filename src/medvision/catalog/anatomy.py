@@ -80,6 +80,25 @@ def anatomy_group(label: str) -> str:
     return anatomy_facts().group_of_label.get(label_key(label), FALLBACK_GROUP)
 
 
+def averaging_group(name: str) -> str:
+    """Group in which a name is averaged that may also be a group's own, or a canonical one.
+
+    Published results name structures so. "Others" for any other name.
+
+    Example:
+        >>> averaging_group("kidney"), averaging_group("brain resection cavity")
+        ('Kidney', 'Brain Tumor/Lesion')
+    """
+    facts, key = anatomy_facts(), label_key(name)
+    if key in facts.group_of_label:
+        return facts.group_of_label[key]
+    for group in facts.groups:
+        if label_key(group) == key:
+            return group
+    named = (label for label, one in facts.canonical_of_label.items() if label_key(one) == key)
+    return next(map(anatomy_group, named), FALLBACK_GROUP)
+
+
 def canonical_label(label: str) -> str:
     """One name for all spellings of a structure; a label with only one spelling stays as given.
 
@@ -104,7 +123,7 @@ def is_tumor_lesion(group: str) -> bool:
 
 
 def is_averaged(group: str) -> bool:
-    """Whether an anatomy group takes part in averages over labels, as in the paper.
+    """Whether an anatomy group takes part in averages over groups, as in the paper.
 
     Example:
         >>> is_averaged("Kidney"), is_averaged("Others")

@@ -63,6 +63,9 @@ COMMANDS = {
         },
     ),
     "fetch": Command(help="download, verify and unpack a dataset", module="fetch"),
+    "describe": Command(
+        help="what a folder holds and how it pairs; writes a declaration", module="describe"
+    ),
     "build": Command(help="images with masks or landmarks to tables", module="build"),
     "table": Command(
         help="compare tables, find shared scans, import published plans",
@@ -84,7 +87,15 @@ COMMANDS = {
     "score": Command(help="score the stored replies of a run again", module="score"),
     "analyse": Command(help="how and why models fail: verdicts over runs", module="analyse"),
     "report": Command(help="one HTML page from one or more runs", module="report"),
-    "import": Command(help="published plans of other tools", commands={"plan": IMPORT_PLAN}),
+    "import": Command(
+        help="published plans and results as tables and runs",
+        commands={
+            "plan": IMPORT_PLAN,
+            "results": Command(
+                help="result files of the original benchmark as a run", module="import_results"
+            ),
+        },
+    ),
     "train": Command(
         help="fine-tune a model: sft, merge",
         commands={
@@ -126,9 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{call.name}: {printable(str(error), keep=keep)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt as stop:
-        how = "terminated" if isinstance(stop, Terminated) else "interrupted"
+        is_term = isinstance(stop, Terminated)
+        how = "terminated" if is_term else "interrupted"
         print(f"{call.name}: {how}; run it again to go on", file=sys.stderr)
-        return exit_status(stop)
+        return exit_status(is_term=is_term)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
             # Python flushes standard output once more as it ends; that must not fail either.

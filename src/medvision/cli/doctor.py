@@ -20,7 +20,7 @@ from medvision.pictures.view import PictureFamily
 from medvision.table.manifest import package_versions
 
 OPTIONAL_MODULES = {
-    "SimpleITK": "MetaImage and DICOM images (extra: formats)",
+    "SimpleITK": "DICOM images (extra: formats)",
 }
 PROGRAMS = {
     "apt-get": "fetching datasets that are Debian packages (colin27-aal)",

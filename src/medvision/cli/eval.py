@@ -13,8 +13,9 @@ from medvision.cli.model import ServerOptions, WeightOptions, served_model
 from medvision.cli.options import Group, Option
 from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.profiles import Profiles, model_profile, own_profiles
+from medvision.cli.protocol import ProtocolOptions
 from medvision.cli.root import Root, data_root
-from medvision.cli.stopped import Terminated, exit_status
+from medvision.cli.stopped import exit_status
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.models.advice import failure_lines
@@ -25,6 +26,7 @@ from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family
 from medvision.models.run_words import StopReason
 from medvision.pictures.view import PictureFamily
+from medvision.protocols import Protocol
 from medvision.replies import Style
 from medvision.samples import Sample
 from medvision.samples.select import Split, select_samples, table_folders
@@ -48,6 +50,7 @@ class QuestionOptions:
         int | None, Option("N", help="at most N samples, drawn by seed", at_least=1)
     ] = None
     style: Style | None = None
+    protocol: ProtocolOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,20 +92,28 @@ def run(options: EvalOptions) -> int:
     """Evaluate and score; 1 when more replies than allowed are errors, 130 or 143 when stopped."""
     questions, asked = options.questions, options.asked
     suite, tables = suite_and_tables(questions, options.root)
+    protocol = questions.protocol.chosen()
     selection = select_samples(
-        suite, tables, split=questions.split, limit=questions.limit, root=options.root
+        suite,
+        tables,
+        split=questions.split,
+        limit=questions.limit,
+        root=options.root,
+        protocol=protocol,
     )
     profile = model_profile(
         asked.model, own_profiles(asked.profiles), adapter=options.weights.adapter
     )
     train: list[Sample] = []  # read for the baselines that learn from it
     if asked.model.removeprefix("baseline/") in TRAINED_BASELINES:
-        train = select_samples(suite, tables, split="train", root=options.root).samples
+        train = select_samples(
+            suite, tables, split="train", root=options.root, protocol=protocol
+        ).samples
     request = EvalRequest(
         samples=selection.table,
         model=asked_model(options, profile, train),
         family=picture_family(asked, selection.table, profile),
-        style=questions.style or (profile.style if profile else Style.DIRECT),
+        style=asked_style(questions.style, protocol, profile),
         system_text=profile.system_text if profile else "",
         profile=profile,
         repeats=options.run.repeats,
@@ -115,8 +126,11 @@ def run(options: EvalOptions) -> int:
             "cap_per_config": suite.cap_per_config,
             "dropped": selection.dropped,
         },
+        protocol=protocol,
     )
-    reader = ReplyReader(style=request.style, family=request.family)
+    reader = ReplyReader(
+        style=request.style, family=request.family, reading=request.protocol.reading
+    )
     with only_process(options.run.run, "evaluating"):
         with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
             summary = evaluate(request, options.run.run, on_progress)
@@ -134,9 +148,15 @@ def run(options: EvalOptions) -> int:
         words = f"{missing} of {scores.num_rows} questions have no answer"
         print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)
     if summary.interrupted:
-        is_term = summary.stopped is StopReason.TERMINATED
-        return exit_status(Terminated() if is_term else KeyboardInterrupt())
+        return exit_status(is_term=summary.stopped is StopReason.TERMINATED)
     return int(missing > options.run.max_error_rate * scores.num_rows)
+
+
+def asked_style(given: Style | None, protocol: Protocol, profile: ModelProfile | None) -> Style:
+    """How answers are asked for: as the user says, else the protocol, else the model's profile."""
+    if given or protocol.prompt.style:
+        return given or Style(protocol.prompt.style)
+    return profile.style if profile else Style.DIRECT
 
 
 def suite_and_tables(

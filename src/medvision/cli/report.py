@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from medvision.analysis import report_json, write_report
+from medvision.analysis.paper_tables import paper_tables, tables_json, tables_text
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.cli.options import Argument, Option
 from medvision.cli.printable import printable
+from medvision.cli.protocol import ReadingOptions
 from medvision.cli.summary import n_missing
 
 
@@ -18,20 +20,26 @@ class ReportOptions:
     """Options of `medvision report`."""
 
     runs: Annotated[tuple[Path, ...], Argument("RUN")]
+    reading: ReadingOptions
     out: Annotated[Path | None, Option("FILE", help="default: RUN/report/report.html")] = None
-    json: Annotated[bool, Option(help="print the report's tables as JSON")] = False
+    tables: Annotated[
+        Literal["paper"] | None, Option(help="print the paper's and its leaderboard's tables")
+    ] = None
+    json: Annotated[bool, Option(help="print the tables as JSON")] = False
 
 
 def run(options: ReportOptions) -> int:
     """Write the page and print its path."""
-    runs = read_runs(options.runs)
+    runs = read_runs(options.runs, options.reading.chosen())
     for one in runs:
         if missing := n_missing(one.scores):
             words = f"{missing} of {one.scores.num_rows} questions have no answer"
-            print(
-                f"{printable(one.name)}: {words}: run `medvision eval` again to ask them",
-                file=sys.stderr,
-            )
+            line = f"{one.name}: {words}: run `medvision eval` again to ask them"
+            print(printable(line), file=sys.stderr)
+    if options.tables:
+        found = paper_tables(runs)
+        print(json.dumps(tables_json(found), indent=1) if options.json else tables_text(found))
+        return 0
     if options.json:
         json.dump(report_json(runs), sys.stdout, indent=1)
         print()

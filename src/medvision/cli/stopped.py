@@ -33,9 +33,9 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came; handled where Ctrl-C is."""
 
 
-def exit_status(stop: KeyboardInterrupt) -> int:
-    """128 and the signal's number, as shells count."""
-    return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+def exit_status(*, is_term: bool) -> int:
+    """128 and the signal's number, as shells count: of SIGTERM, or of Ctrl-C."""
+    return 128 + (signal.SIGTERM if is_term else signal.SIGINT)
 
 
 def system_words(error: OSError) -> str:

@@ -6,12 +6,12 @@ CONFIG.toml`.
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from medvision.cli.lines import print_rows
-from medvision.cli.options import Argument
+from medvision.cli.options import Argument, Option
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import Root
 from medvision.train import require_libraries
@@ -24,11 +24,15 @@ class SftOptions:
 
     config: Annotated[Path, Argument("CONFIG.toml")]
     root: Root = None
+    protocol: Annotated[
+        str, Option("P", help="medvision, paper, or a .toml file; else the configuration's")
+    ] = ""
 
 
 def run(options: SftOptions) -> int:
     """Train, and print what was trained on and the scores before and after."""
     config = load_sft_config(options.config)
+    config = replace(config, protocol=options.protocol or config.protocol)
     require_libraries()
     # Imports torch, and must come after the check for it.
     from medvision.train.sft import train_sft

@@ -54,16 +54,11 @@ def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
     if not dataset.sources or any(source.kind not in CLIENTS for source in dataset.sources):
         raise NotFetchableError(_how_to_get(dataset, folder))
     with only_process(folder, "fetching"):
-        _remove_left_over(folder)
+        for left in folder.glob(".*"):  # of a process that was killed
+            if left.name.startswith((".fetch-", ".unpack-", ".draft-")):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
         _fetch_missing(dataset, folder, _present(folder, verify=verify))
     return folder
-
-
-def _remove_left_over(folder: Path) -> None:
-    """Remove what a process that was killed was downloading or unpacking."""
-    for left in folder.glob(".*"):
-        if left.name.startswith((".fetch-", ".unpack-", ".draft-")):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _present(folder: Path, *, verify: bool) -> dict[str, str]:

@@ -23,6 +23,7 @@ from medvision.pictures.drawn import DrawnPicture, DrawnPictures
 from medvision.pictures.render import RENDERER, slice_identity
 from medvision.pictures.view import SENDER, PictureFamily
 from medvision.prompts.messages import PROMPT_VERSION, prompt_text
+from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
 from medvision.samples import Sample, each_sample
 from medvision.storage import only_process
@@ -54,6 +55,7 @@ class EvalRequest:
         repeats: How often each question is asked.
         settings: How many at once, and what may be spent.
         selection: What chose the samples (suite, split, limit, counts), for the manifest.
+        protocol: Of the samples, the prompts and, by default, the scores.
     """
 
     samples: pa.Table
@@ -65,11 +67,19 @@ class EvalRequest:
     repeats: int = 1
     settings: RunSettings = field(default_factory=RunSettings)
     selection: dict[str, Any] = field(default_factory=dict)
+    protocol: Protocol = MEDVISION
 
     def __post_init__(self) -> None:
-        """Refuse to ask each question no time at all."""
         if self.repeats < 1:
             msg = f"expected each question at least 1 time, found repeats={self.repeats}"
+            raise UsageError(msg)
+        views = set(self.samples["view"].unique().to_pylist())
+        if views - {str(self.protocol.view)}:
+            msg = (
+                f"expected samples in the view of protocol {self.protocol.name!r}, "
+                f"{self.protocol.view}; found {', '.join(sorted(views))}: select them by the same "
+                "protocol"
+            )
             raise UsageError(msg)
 
 
@@ -179,7 +189,7 @@ class _Questions:
         is_to_be_drawn = self.pictures is not None and not slice_sha256
         question = Question(
             sample=sample,
-            prompt_text=prompt_text(sample, request.style, view.stated),
+            prompt_text=prompt_text(sample, request.style, view.stated, request.protocol.prompt),
             image_png=partial(self._png, sample),
             pixel_sha256=_sent_digest(slice_sha256, family) if slice_sha256 else "",
             pixel_shape=view.sent_hw,
@@ -241,6 +251,7 @@ def _manifest(
         "revision": request.model.revision,
         "settings": request.model.settings,
         "style": str(request.style),
+        "protocol": request.protocol,
         "system_text": request.system_text,
         "profile": request.profile,
         "repeats": request.repeats,

@@ -81,23 +81,20 @@ class ServerSettings:
         if not self.name:
             msg = "expected openai/NAME with the name that the server knows, found no name"
             raise UsageError(msg)
-        if self.base_url is not None and not _is_address(self.base_url):
+        url = "http://host" if self.base_url is None else self.base_url
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # which raises where it is none
+            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        except ValueError:
+            is_address = False
+        if not is_address or not url.isprintable() or " " in url:
             # Its words may hold a password.
             msg = (
                 "expected a base URL that starts with http:// or https:// and names a host, such "
                 "as http://HOST:PORT/v1"
             )
             raise UsageError(msg)
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # which raises where it is none
-    except ValueError:
-        return False
-    is_plain = url.isprintable() and " " not in url
-    return is_plain and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 class OpenAIServer:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from medvision.declarations import decoded
 from medvision.errors import UsageError
+from medvision.frames import View
 from medvision.pictures.render import renderer_version
 from medvision.pictures.view import PictureFamily
 from medvision.samples import SAMPLE_SCHEMA
@@ -32,6 +33,10 @@ RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).
 """`pixel_sha256`: of the slice on its stored pixels, as `renderer` drew it; both null until it was
 drawn."""
 
+STATED_NMAE = "stated_nmae_frac"
+"""Column of an imported sample list: error / diagonal as its source gives it; for samples whose
+pixel spacing is not known here."""
+
 
 ASK_AGAIN = "run `medvision eval` as before to make it again; stored replies are kept"
 """The end of a message about a damaged file of a run."""
@@ -39,10 +44,8 @@ ASK_AGAIN = "run `medvision eval` as before to make it again; stored replies are
 RUN_KEYS: Keys = {
     "model": str,
     "revision": (str, type(None)),
-    "settings": dict,
     "style": str,
     "family": dict,
-    "selection": dict,
 }
 """What manifests of runs have, of this and earlier versions."""
 
@@ -114,8 +117,7 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
         logger.warning("%s", error)
         write_samples(run, samples, {})
         return {}
-    questions = ["sample_id", "truth"]
-    if not frozen.select(questions).equals(samples.select(questions)):
+    if not _questions(frozen).equals(_questions(samples)):
         msg = (
             f"{run} holds another sample list ({frozen.num_rows} samples, {samples.num_rows} asked "
             "for now); use another --run folder"
@@ -126,6 +128,15 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
     trusted = frozen.filter(pc.and_(same_image, same_renderer))
     pairs = zip(*(trusted[name].to_pylist() for name in ("sample_id", "pixel_sha256")), strict=True)
     return {sample_id: digest for sample_id, digest in pairs if digest}
+
+
+def _questions(samples: pa.Table) -> pa.Table:
+    """What makes a sample list another one; lists older than views are of the first."""
+    questions = samples.select(["sample_id", "truth"])
+    if "view" in samples.column_names:
+        return questions.append_column("view", samples["view"])
+    views = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), samples.num_rows)
+    return questions.append_column("view", views)
 
 
 def _renderers(samples: pa.Table) -> pa.Array:
@@ -164,8 +175,10 @@ def read_samples(run: Path) -> pa.Table:
     Raises:
         UsageError: The run has none, or the file is damaged.
     """
-    # The version before counted no pixels.
-    return read_rows(require_samples(run), RUN_SAMPLE_SCHEMA, ASK_AGAIN, optional=["min_px"])
+    # Versions before counted no pixels and knew one view; only imported runs have the last.
+    schema = RUN_SAMPLE_SCHEMA.append(pa.field(STATED_NMAE, pa.float64()))
+    optional = ["min_px", "view", STATED_NMAE]
+    return read_rows(require_samples(run), schema, ASK_AGAIN, optional=optional)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

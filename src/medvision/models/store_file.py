@@ -119,20 +119,16 @@ def _require_store(path: Path, db: sqlite3.Connection, *, may_be_new: bool) -> b
         )
         raise StoreUnreadableError(msg)
     problem = _wrong_columns(db) if n_tables else ""
-    problem = problem or ("its end is missing" if _is_cut(path, db) else "")
+    if not _has_log(path):  # which holds pages of its own
+        # SQLite fills what is missing of a page with zeros, and says nothing.
+        (n_pages,) = db.execute("PRAGMA page_count").fetchone()
+        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+        is_cut = path.stat().st_size < n_pages * page_bytes
+        problem = problem or ("its end is missing" if is_cut else "")
     if problem:
         msg = f"{path}: damaged: {problem}; {LOST}"
         raise StoreUnreadableError(msg)
     return not n_tables
-
-
-def _is_cut(path: Path, db: sqlite3.Connection) -> bool:
-    """Whether a file is shorter than it says: SQLite fills what is missing with zeros."""
-    if _has_log(path):
-        return False  # which holds pages of its own
-    (n_pages,) = db.execute("PRAGMA page_count").fetchone()
-    (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-    return bool(path.stat().st_size < n_pages * page_bytes)
 
 
 def _has_log(path: Path) -> bool:

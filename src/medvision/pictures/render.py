@@ -16,11 +16,11 @@ from medvision import volumes
 from medvision.catalog.anatomy import Window, ct_window
 from medvision.catalog.dataset import declared_image
 from medvision.errors import ItemError, UsageError
-from medvision.frames import Plane, SliceGeometry
+from medvision.frames import Plane, SliceGeometry, View, geometry_in_view, pixels_in_view
 from medvision.pictures.grey_levels import Picture, percentile_stretched, stretched
 from medvision.samples import Sample
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import SpacingFrom
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 from medvision.volumes.suv import SUV_WINDOW, image_suv_per_unit
 
 RENDERER = "grey-2"
@@ -230,6 +230,7 @@ def slice_identity(sample: Sample) -> str:
     ref = sample_slice(sample)
     volume = sample.image_sha256 or sample.image_uri
     how = [RENDERER, ref.modality, ref.label, ref.spacing_from]
+    how += [] if ref.view is View.RADIOLOGICAL else [str(ref.view)]
     return "/".join([volume, ref.plane, str(ref.slice_index), *how])
 
 
@@ -247,9 +248,10 @@ class SliceRef:
 
     Attributes:
         image_uri: Path of the image.
-        spacing_yx_mm: Of a 2D picture, whose file may hold none.
+        spacing_yx_mm: Of a 2D picture as stored, whose file may hold none.
         label: Structure that decides the window on CT, or "".
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
+        view: Which way up.
     """
 
     image_uri: str
@@ -259,19 +261,23 @@ class SliceRef:
     spacing_yx_mm: tuple[float, float]
     label: str = ""
     spacing_from: str = ""
+    view: View = View.RADIOLOGICAL
 
 
 def sample_slice(sample: Sample) -> SliceRef:
     """The slice that a sample asks about."""
     asked = "" if sample.label_id is None else sample.label
+    # Turning a quarter is undone by turning a quarter: only height and width change places.
+    stored = geometry_in_view(sample.geometry, sample.view)
     return SliceRef(
         image_uri=sample.image_uri,
         modality=sample.modality,
         plane=sample.plane,
         slice_index=sample.slice_index,
-        spacing_yx_mm=(sample.geometry.spacing_y_mm, sample.geometry.spacing_x_mm),
+        spacing_yx_mm=(stored.spacing_y_mm, stored.spacing_x_mm),
         label=window_label(asked, sample.dataset, sample.cohort, sample.image_id),
         spacing_from=sample.spacing_from,
+        view=sample.view,
     )
 
 
@@ -329,10 +335,19 @@ class SlicePictures:
             label=ref.label,
             suv_per_unit=found.suv_per_unit,
         )
-        stored = RenderedImage(
+        displayed = RenderedImage(
             pixels=pixels, spacing_y_mm=taken.spacing_y_mm, spacing_x_mm=taken.spacing_x_mm
         )
-        return on_grid(stored, grid)
+        if ref.view is View.RADIOLOGICAL:
+            return on_grid(displayed, grid)
+        turned = geometry_in_view(displayed.geometry, ref.view)
+        shown = pixels_in_view(pixels, ref.view, is_native=found.volume.is_native)
+        in_view = RenderedImage(
+            pixels=np.ascontiguousarray(shown),
+            spacing_y_mm=turned.spacing_y_mm,
+            spacing_x_mm=turned.spacing_x_mm,
+        )
+        return on_grid(in_view, grid)
 
 
 def _read(ref: SliceRef) -> _ReadImage:

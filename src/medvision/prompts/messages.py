@@ -5,6 +5,7 @@ from medvision.pictures.perceived import StatedFrame
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.questions import WORDINGS
 from medvision.prompts.steps import pixel_mm_text
+from medvision.protocols import MEDVISION, PromptFacts
 from medvision.replies import Style
 from medvision.samples import Sample
 from medvision.tasks import Task
@@ -22,20 +23,23 @@ PROJECTED_MODALITIES = {"XR", "US"}
 _PLANE_WORDS = {Plane.AXIAL: "an axial", Plane.CORONAL: "a coronal", Plane.SAGITTAL: "a sagittal"}
 
 
-def prompt_text(sample: Sample, style: Style, frame: StatedFrame) -> str:
+def prompt_text(
+    sample: Sample, style: Style, frame: StatedFrame, facts: PromptFacts = MEDVISION.prompt
+) -> str:
     """The user's message beside the picture.
 
     Args:
         sample: What is asked.
         style: Answer at once, or reason in steps first.
         frame: Image size and pixel size as the model sees them.
+        facts: Which of these, and whether the plane, are stated.
     """
     wording = WORDINGS[sample.task]
     what = f"Kind of image: {sample.description or f'{sample.modality} scan'}."
-    if sample.plane in _PLANE_WORDS and sample.modality not in PROJECTED_MODALITIES:
+    if facts.plane and sample.plane in _PLANE_WORDS and sample.modality not in PROJECTED_MODALITIES:
         what = f"The image is {_PLANE_WORDS[Plane(sample.plane)]} slice. {what}"
     parts = [what, wording.question(sample)]
-    if sample.task is not Task.DETECTION:
+    if sample.task in facts.sizes_of:
         parts.append(
             f"The image is {frame.width_px} pixels wide and {frame.height_px} pixels high; each "
             f"pixel is {pixel_mm_text(frame.pixel_x_mm)} mm wide and "

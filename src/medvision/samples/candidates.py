@@ -6,7 +6,7 @@ columns of a sample are made for those that a draw has left.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.catalog.dataset import DatasetTask, load_dataset
-from medvision.frames import Plane
+from medvision.frames import Plane, View
+from medvision.protocols import MEDVISION, Protocol, Suspect
 from medvision.samples.case_images import BoolArray, CaseImages, IntArray, read_case_images
 from medvision.samples.draw import drawn_places
-from medvision.samples.kinds import KINDS, SHARED, Columns
+from medvision.samples.kinds import KINDS, SHARED, Columns, Wanted
 from medvision.samples.sample import SAMPLE_SCHEMA
 from medvision.samples.suite import TaskConfig
+from medvision.samples.views import in_view
 from medvision.tasks import Task
 
 Split = Literal["train", "test", "all"]
@@ -43,6 +45,7 @@ class Candidates:
         case_numbers: (n,) case of each, in the order of `cases.parquet`.
         image_numbers: (n,) image of each, in `cases.images`.
         sample_ids: (n,).
+        view: In which they are shown.
     """
 
     config: TaskConfig
@@ -51,6 +54,7 @@ class Candidates:
     case_numbers: IntArray
     image_numbers: IntArray
     sample_ids: pa.ChunkedArray
+    view: View = View.RADIOLOGICAL
 
     def __len__(self) -> int:
         """How many."""
@@ -58,9 +62,8 @@ class Candidates:
 
     def take(self, places: npt.NDArray[np.integer]) -> "Candidates":
         """Those at some places."""
-        return Candidates(
-            config=self.config,
-            cases=self.cases,
+        return replace(
+            self,
             rows=self.rows.take(places),
             case_numbers=self.case_numbers[places],
             image_numbers=self.image_numbers[places],
@@ -78,8 +81,11 @@ class Candidates:
             columns |= KINDS[self.config.task].values(rows, self.config)
             columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
             columns["sample_id"] = self.sample_ids.slice(start, rows.num_rows)
+            columns["view"] = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), rows.num_rows)
             table = pa.table({name: columns[name] for name in SAMPLE_SCHEMA.names})
-            parts.append(table.cast(SAMPLE_SCHEMA))
+            numbers = self.case_numbers[start : start + rows.num_rows]
+            is_native = self.cases.is_picture[numbers]
+            parts.append(in_view(table.cast(SAMPLE_SCHEMA), self.view, is_native))
         return pa.concat_tables(parts)
 
     def filter(self, mask: BoolArray) -> "Candidates":
@@ -95,6 +101,7 @@ def candidates(
     split: Split,
     root: Path | None = None,
     volume_planes: Collection[Plane] = (),
+    protocol: Protocol = MEDVISION,
 ) -> Candidates:
     """What one line of a suite asks for in one table folder.
 
@@ -106,6 +113,7 @@ def candidates(
         root: Data root that replaces the one the tables were built under.
         volume_planes: Slices of volumes on these planes only; empty for all. 2D images stay,
             whatever plane they are projected on.
+        protocol: What it leaves out, and its view.
     """
     kind = KINDS[config.task]
     image_id = _declared_task(config).image if config.task_id else ""
@@ -115,11 +123,11 @@ def candidates(
     if volume_planes:
         on_plane = pc.is_in(rows["plane"], pa.array([str(plane) for plane in volume_planes]))
         rows, numbers = _kept(rows, numbers, cases.is_picture[numbers] | np.asarray(on_plane))
-    if config.task is not Task.DETECTION:
+    if config.task is not Task.DETECTION and protocol.filters.suspect_spacing is Suspect.LEFT_OUT:
         trusted = ~cases.is_suspect[numbers]
         dropped["spacing_suspect"] += int((~trusted).sum())
         rows, numbers = _kept(rows, numbers, trusted)
-    rows = kind.keep(rows, config, dropped)
+    rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
     rows = rows.take(places)
     return Candidates(
@@ -129,6 +137,7 @@ def candidates(
         case_numbers=cases.case_numbers(rows),
         image_numbers=image_numbers,
         sample_ids=_sample_ids(rows, cases.images["image_id"].take(image_numbers), config),
+        view=protocol.view,
     )
 
 

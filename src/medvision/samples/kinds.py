@@ -7,6 +7,7 @@ counted by reason.
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.frames import FloatArray, relative_from_box_px
+from medvision.protocols import MEDVISION, Filters
 from medvision.samples.case_images import BoolArray, CaseImages, IntArray
 from medvision.samples.sample import GEOMETRY_COLUMNS
 from medvision.samples.suite import TaskConfig
@@ -22,7 +24,7 @@ from medvision.table.read import read_biometrics, read_regions
 from medvision.table.schema import POINT_TYPE
 from medvision.tasks import TASKS, MetricKind, Task
 
-MIN_BOX_SIDE_PX = 10
+MIN_BOX_SIDE_PX = MEDVISION.filters.min_box_side_px
 """Detection asks only for boxes with both sides at least this long, as the paper does."""
 
 MIN_AREA_PX = 200
@@ -110,6 +112,14 @@ def _joined_in_order(rows: pa.Table, others: pa.Table) -> pa.Table:
     return joined.sort_by("row").drop_columns("row")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which rows are asked about: the line of a suite, and what the protocol leaves out."""
+
+    config: TaskConfig
+    filters: Filters = MEDVISION.filters
+
+
 class Kind(ABC):
     """How the candidates of one task come about."""
 
@@ -121,7 +131,7 @@ class Kind(ABC):
         return read_regions(tables, where, columns=(*_REGION, *self.columns))
 
     @abstractmethod
-    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Of those, the rows to ask about; counts what it leaves out, by reason."""
 
     def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
@@ -136,14 +146,15 @@ class Kind(ABC):
 class Detection(Kind):
     """One box a structure: a single component, both sides long enough; on every image."""
 
-    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
-        """Single components with a box of at least 10 px both ways."""
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
+        """Single components with a box of at least so many pixels both ways."""
         rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
         rows = _kept(rows, pc.is_valid(rows["x0_px"]), "no_box", dropped)
         width = pc.subtract(rows["x1_px"], rows["x0_px"])
         height = pc.subtract(rows["y1_px"], rows["y0_px"])
-        is_large = pc.greater_equal(pc.min_element_wise(width, height), MIN_BOX_SIDE_PX)
-        return _kept(rows, is_large, "box_side_below_10_px", dropped)
+        side_px = wanted.filters.min_box_side_px
+        is_large = pc.greater_equal(pc.min_element_wise(width, height), side_px)
+        return _kept(rows, is_large, f"box_side_below_{side_px}_px", dropped)
 
     def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
         """All images of a case."""
@@ -161,7 +172,7 @@ class TumorLesion(Kind):
 
     columns = ("ellipse_status", "ellipse_major_mm", "ellipse_minor_mm", *_AXES)
 
-    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Single components of target labels whose ellipse is ok."""
         rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
         rows = _kept(rows, pc.equal(rows["n_components"], 1), "several_components", dropped)
@@ -169,7 +180,12 @@ class TumorLesion(Kind):
             if status != "ok":
                 is_other = pc.not_equal(rows["ellipse_status"], status)
                 rows = _kept(rows, is_other, f"ellipse_{status}", dropped)
-        return rows
+        coarser_mm = pc.max_element_wise(rows["spacing_y_mm"], rows["spacing_x_mm"])
+        floor_mm = pc.max_element_wise(
+            pc.multiply(coarser_mm, wanted.filters.tl_floor_px), wanted.filters.tl_floor_mm
+        )
+        is_long = pc.greater_equal(rows["ellipse_major_mm"], floor_mm)
+        return _kept(rows, pc.fill_null(is_long, fill_value=True), "below_floor", dropped)
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: both lengths. Points: the ends of the axes, none where imported rows lack them."""
@@ -195,10 +211,10 @@ class AngleDistance(Kind):
         """Rows of `biometrics`."""
         return read_biometrics(tables, where)
 
-    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
         """All; where angles at a landmark are asked for, those."""
         is_there = pc.is_valid(rows["vertex_value_deg"])
-        return rows.filter(is_there) if config.vertex_angles else rows
+        return rows.filter(is_there) if wanted.config.vertex_angles else rows
 
     def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
         """The image on which the landmarks were set."""
@@ -229,7 +245,7 @@ class Area(Kind):
 
     columns = ("label_pixel_count",)
 
-    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:  # noqa: ARG002
         """Labels of at least 200 px."""
         rows = _largest_components(rows)
         is_large = pc.greater_equal(rows["label_pixel_count"], MIN_AREA_PX)
@@ -246,18 +262,18 @@ class Count(Kind):
 
     columns = ("ellipse_status", "pixel_count")
 
-    def keep(self, rows: pa.Table, config: TaskConfig, dropped: Counter[str]) -> pa.Table:
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Target labels with such a component; the column `n_counted` says how many there are.
 
         Components come largest first, so a label whose largest is too small has none.
         """
         rows = rows.filter(pc.not_equal(rows["ellipse_status"], "not_target"))
-        counted = rows.filter(pc.greater_equal(rows["pixel_count"], config.min_px))
+        counted = rows.filter(pc.greater_equal(rows["pixel_count"], wanted.config.min_px))
         numbers = counted.group_by(list(_SLICE_LABEL)).aggregate([("pixel_count", "count")])
         numbers = numbers.rename_columns({"pixel_count_count": "n_counted"})
         largest = _largest_components(rows)
-        is_large = pc.greater_equal(largest["pixel_count"], config.min_px)
-        reason = f"components_below_{config.min_px}_px"
+        is_large = pc.greater_equal(largest["pixel_count"], wanted.config.min_px)
+        reason = f"components_below_{wanted.config.min_px}_px"
         return _joined_in_order(_kept(largest, is_large, reason, dropped), numbers)
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:

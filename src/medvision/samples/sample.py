@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
-from medvision.frames import SliceGeometry
+from medvision.frames import SliceGeometry, View
 from medvision.table.schema import POINT_TYPE
 from medvision.tasks import Task
 
@@ -17,7 +17,7 @@ _ROWS_AT_A_TIME = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A named point on a slice, pixel centres, top-left origin."""
+    """A named point on a slice as shown, pixel centres, top-left origin."""
 
     key: str
     name: str
@@ -34,21 +34,22 @@ class Sample:
             each part percent-encoded.
         image_uri: Absolute path of the image the slice is taken from.
         image_sha256: Digest of that image file.
-        geometry: Size and pixel spacing of the slice as stored.
+        geometry: Size and pixel spacing of the slice as stored, in the sample's view.
         label_id: Of the structure asked for; None for angle and distance.
         name: The structure or measurement asked for, as the prompt names it.
         metric_kind: A `MetricKind` for angle and distance, else "".
         metric_key: Key of the measurement in its biometrics file, else "".
         unit: Of `truth`: one of the task's units.
-        truth: detection: relative lower-left x0, y0, x1, y1 of the slice; tl: major, minor;
-            ad, area, count: one number.
-        box_px: Half-open pixel box x0, y0, x1, y1 on the slice, around all components for area
-            and count; () for angle and distance.
+        truth: detection: relative lower-left x0, y0, x1, y1 of the slice as shown; tl: major,
+            minor; ad, area, count: one number.
+        box_px: Half-open pixel box x0, y0, x1, y1 on the slice as shown, around all components
+            for area and count; () for angle and distance.
         points: tl: end points major 0, major 1, minor 0, minor 1; ad: the measurement's points,
             two for each line; else ().
         description: What the image is, as prompts say it, such as "abdominal CT scan".
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
         min_px: count: components of at least so many pixels are counted; else None.
+        view: Which way up the slice is shown; geometry, truth, box and points are in this view.
     """
 
     sample_id: str
@@ -78,6 +79,7 @@ class Sample:
     description: str = ""
     spacing_from: str = ""
     min_px: int | None = None
+    view: View = View.RADIOLOGICAL
 
     def _repr_html_(self) -> str:
         # How a sample is drawn is decided by a later stage, which is asked for by name: a notebook
@@ -89,6 +91,7 @@ class Sample:
 _ARROW_TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
     Task: pa.string(),
+    View: pa.string(),
     int: pa.int32(),
     float: pa.float64(),
     Point: POINT_TYPE,
@@ -141,6 +144,7 @@ def sample_from_row(row: Mapping[str, Any]) -> Sample:
     """The sample of one row of such a table; what else the row holds is left out."""
     values: dict[str, Any] = {name: row.get(name) for name in _FIELDS}
     values["task"] = Task(row["task"])
+    values["view"] = View(row.get("view") or View.RADIOLOGICAL)  # older lists have no such column
     values["geometry"] = SliceGeometry(**{name: row[name] for name in GEOMETRY_COLUMNS})
     values["truth"] = tuple(row["truth"])
     values["box_px"] = tuple(row["box_px"] or ())

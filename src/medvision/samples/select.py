@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from medvision.errors import UsageError
+from medvision.protocols import MEDVISION, Protocol
 from medvision.samples.candidates import (
     Candidates,
     Split,
@@ -59,6 +60,7 @@ def select_samples(
     split: Split = "test",
     limit: int | None = None,
     root: Path | None = None,
+    protocol: Protocol = MEDVISION,
 ) -> Selection:
     """The samples that a suite asks for.
 
@@ -69,6 +71,7 @@ def select_samples(
         split: Which subjects.
         limit: At most so many samples over all configs, drawn by the suite's seed.
         root: Data root that replaces the one the tables were built under.
+        protocol: What it leaves out, and in which view slices are shown.
 
     Raises:
         UsageError: A limit below 1, or tables that are not whole.
@@ -83,7 +86,9 @@ def select_samples(
         names = [config.dataset] if config.dataset else sorted(tables)
         for name in filter(tables.__contains__, names):
             left_out: Counter[str] = Counter()
-            all_of_it = candidates(config, tables[name], left_out, split=split, root=root)
+            all_of_it = candidates(
+                config, tables[name], left_out, split=split, root=root, protocol=protocol
+            )
             dropped.update({f"{config.task}: {why}": n for why, n in left_out.items() if n})
             found += draw_candidates([all_of_it], suite.cap_per_config, salt)
     table = candidate_table(draw_candidates(found, limit, salt))

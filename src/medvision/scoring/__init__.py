@@ -5,10 +5,10 @@ from medvision.scoring.aggregate import (
     DEFAULT_SEED,
     GROUPINGS,
     aggregate,
-    group_average,
 )
 from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.errors import InvalidAnswerError, InvalidTruthError, ScoreInputError
+from medvision.scoring.group_averages import group_averages
 from medvision.scoring.score import ScoreRow, score
 from medvision.scoring.score_table import SCORE_SCHEMA, SIZE_BINS, effective_status, score_table
 from medvision.scoring.terms import IOU_THRESHOLDS, MEDIAN_METRICS, MRE_THRESHOLDS, RATIO_METRICS
@@ -32,7 +32,7 @@ __all__ = [
     "UnknownTaskError",
     "aggregate",
     "effective_status",
-    "group_average",
+    "group_averages",
     "score",
     "score_table",
 ]

@@ -1,18 +1,25 @@
 """Score rows to tables of metrics: counts, means under a stated policy, intervals by subject."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
-from medvision.catalog import is_averaged
 from medvision.scoring.alignment import ERROR, require_columns
-from medvision.scoring.bootstrap import Intervals, SubjectGroup, ratio_means, subject_intervals
+from medvision.scoring.bootstrap import (
+    Intervals,
+    RatioTerms,
+    SubjectGroup,
+    ratio_means,
+    subject_intervals,
+)
+from medvision.scoring.errors import ScoreInputError
 from medvision.scoring.grouping import Groups, grouped
 from medvision.scoring.metrics import BoolArray, FloatArray
 from medvision.scoring.subject_sums import (
+    ANSWERED,
     RATIOS,
     SUBJECT_COLUMNS,
     group_of_cell,
@@ -60,7 +67,10 @@ COUNT_COLUMNS = (
 )
 """Counts of every aggregate; n = n_parsed + n_refused + n_truncated + n_unreadable + n_error."""
 
-_READ_COLUMNS = (
+PROTOCOL_COLUMN = "protocol"
+"""Under which protocol a run was asked and read; scores that say nothing are of one."""
+
+READ_COLUMNS = (
     *("status", "recovered_status", "truth", *SUBJECT_COLUMNS),
     *(name for name in MEASURED_COLUMNS if name not in ADDED_COLUMNS),
 )
@@ -92,101 +102,79 @@ def aggregate(
     Raises:
         ScoreInputError: The table lacks a column.
     """
-    keys = _key_columns(scores, by)
+    keys = key_columns(scores, by)
     groups = grouped(scores, keys)
-    resampling = _Resampling(seed=seed, n_resamples=n_resamples)
-    return _aggregate(scores, groups, groups, resampling=resampling, max_error_rate=max_error_rate)
-
-
-def group_average(
-    scores: pa.Table,
-    by: Sequence[str] = ("is_tumor_lesion",),
-    *,
-    min_samples: int = 50,
-    seed: int = DEFAULT_SEED,
-    n_resamples: int = DEFAULT_RESAMPLES,
-    max_error_rate: float = 0.0,
-) -> pa.Table:
-    """The paper's averages: unweighted mean over labels of each label's metric.
-
-    Rows without a label, of an anatomy group that is left out of averages (others, miscellaneous),
-    and of labels with fewer than `min_samples` rows in their group are left out. A label on which
-    a metric is undefined (no parsed answer) is left out of that metric.
-
-    Args:
-        scores: `SCORE_SCHEMA`.
-        by: Columns to group by. Task and unit are always added.
-        min_samples: Rows a label needs within its group, parsed or not.
-        seed: Of the resampling.
-        n_resamples: Of subjects, for each interval; 0 for none.
-        max_error_rate: Share of errors above which a group's metrics are withheld.
-
-    Returns:
-        As `aggregate`, with `n_labels` before the counts; counts are of the rows averaged.
-
-    Raises:
-        ScoreInputError: The table lacks a column.
-    """
-    keys = _key_columns(scores, [*by, "label", "anatomy_group"])
-    group_keys = [name for name in keys if name in {*by, *ALWAYS_BY}]
-    cell_keys = [*group_keys, *([] if "label" in group_keys else ["label"])]
-    added = [name for name in scores.column_names if name in ADDED_COLUMNS]
-    scores = scores.select(list(dict.fromkeys([*keys, *_READ_COLUMNS, *added])))
-    anatomy = grouped(scores, ["anatomy_group"])
-    named = anatomy.keys["anatomy_group"].to_pylist()
-    averaged = np.array([group is not None and is_averaged(group) for group in named], dtype=bool)
-    scores = scores.filter(pa.array(averaged[anatomy.code]))
-    labels = grouped(scores, cell_keys)
-    n_of_label = np.bincount(labels.code, minlength=len(labels))
-    scores = scores.filter(pa.array(n_of_label[labels.code] >= min_samples))
-    groups, cells = grouped(scores, group_keys), grouped(scores, cell_keys)
-    resampling = _Resampling(seed=seed, n_resamples=n_resamples)
-    table = _aggregate(scores, groups, cells, resampling=resampling, max_error_rate=max_error_rate)
-    n_labels = np.bincount(group_of_cell(groups, cells), minlength=len(groups))
-    return table.add_column(len(group_keys), "n_labels", pa.array(n_labels, type=pa.int32()))
+    settings = Settings(seed=seed, n_resamples=n_resamples, max_error_rate=max_error_rate)
+    return means_over_cells(scores, groups, groups, {"": False}, settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Resampling:
+class Settings:
+    """How intervals are made, and when metrics are withheld: see `aggregate`."""
+
     seed: int
     n_resamples: int
+    max_error_rate: float
 
 
-def _key_columns(scores: pa.Table, by: Sequence[str]) -> list[str]:
-    """Columns to group by, each once, task and unit among them."""
+def key_columns(scores: pa.Table, by: Sequence[str]) -> list[str]:
+    """Columns to group by, each once, task and unit among them.
+
+    Raises:
+        ScoreInputError: The table lacks a column, or holds the scores of several protocols and
+            they would be averaged together.
+    """
     keys = list(dict.fromkeys([*by, *ALWAYS_BY]))
-    require_columns(scores, [*keys, *_READ_COLUMNS], "scores")
+    require_columns(scores, [*keys, *READ_COLUMNS], "scores")
+    if PROTOCOL_COLUMN in scores.column_names and PROTOCOL_COLUMN not in keys:
+        protocols = sorted(filter(None, scores[PROTOCOL_COLUMN].unique().to_pylist()))
+        if len(protocols) > 1:
+            msg = (
+                f"scores: expected those of one protocol, found {', '.join(protocols)}, which are "
+                f"never averaged together; group by {PROTOCOL_COLUMN!r} too"
+            )
+            raise ScoreInputError(msg)
     return keys
 
 
-def _aggregate(
+def means_over_cells(
     scores: pa.Table,
     groups: Groups,
     cells: Groups,
-    *,
-    resampling: _Resampling,
-    max_error_rate: float,
+    is_weighted: Mapping[str, bool],
+    settings: Settings,
 ) -> pa.Table:
-    """Metrics of groups as means over their cells' metrics."""
+    """Metrics of groups as means over their cells' metrics.
+
+    Args:
+        scores: `SCORE_SCHEMA`.
+        groups: A row of the table each.
+        cells: Parts of the groups.
+        is_weighted: End of the metrics' names, and whether a cell weighs by its samples; else all
+            cells of a group weigh the same.
+        settings: Of intervals.
+    """
     columns = score_columns(scores)
     summed = subject_groups(scores, columns, groups, cells)
     counts = _counts(columns, groups, summed)
-    withheld = counts["n_error"] > max_error_rate * counts["n"]
-    intervals = subject_intervals(
-        summed, RATIOS, n_resamples=resampling.n_resamples, seed=resampling.seed
-    )
-    metrics = {
-        **_ratio_metrics(summed, intervals),
-        **{
-            name: _mean_of_medians(columns.measured[column], groups, cells)
-            for name, column in MEDIAN_METRICS.items()
-        },
-    }
+    withheld = counts["n_error"] > settings.max_error_rate * counts["n"]
     table = groups.keys
     for name in COUNT_COLUMNS:
         table = table.append_column(name, pa.array(counts[name], type=pa.int32()))
-    for name, values in metrics.items():
-        table = table.append_column(name, pa.array(values, mask=np.isnan(values) | withheld))
+    answered = np.zeros(len(cells))
+    np.add.at(answered, cells.code[~columns.is_error], 1)
+    for ending, by_samples in is_weighted.items():
+        ratios = replace(RATIOS, weight=ANSWERED if by_samples else None)
+        intervals = subject_intervals(
+            summed, ratios, n_resamples=settings.n_resamples, seed=settings.seed
+        )
+        metrics = _ratio_metrics(summed, ratios, intervals, ending)
+        weight = answered if by_samples else np.ones(len(cells))
+        for name, column in MEDIAN_METRICS.items():
+            mean = _mean_of_medians(columns.measured[column], groups, cells, weight)
+            metrics[f"{name}{ending}"] = mean
+        for name, values in metrics.items():
+            table = table.append_column(name, pa.array(values, mask=np.isnan(values) | withheld))
     return table
 
 
@@ -212,22 +200,29 @@ def _counts(
     return counts
 
 
-def _ratio_metrics(summed: Sequence[SubjectGroup], intervals: Intervals) -> dict[str, FloatArray]:
+def _ratio_metrics(
+    summed: Sequence[SubjectGroup], ratios: RatioTerms, intervals: Intervals, ending: str
+) -> dict[str, FloatArray]:
     """Each ratio metric of each group, with the ends of its interval."""
     values = np.full((len(summed), len(RATIO_METRICS)), np.nan)
     for at, group in enumerate(summed):
         totals = np.stack([cell.sums.sum(axis=0) for cell in group.cells])
-        values[at] = ratio_means(totals, RATIOS)
+        values[at] = ratio_means(totals, ratios)
     metrics = {}
     for at, metric in enumerate(RATIO_METRICS):
-        metrics[metric.name] = values[:, at]
-        metrics[f"{metric.name}_low"] = intervals.low[:, at]
-        metrics[f"{metric.name}_high"] = intervals.high[:, at]
+        metrics[f"{metric.name}{ending}"] = values[:, at]
+        metrics[f"{metric.name}{ending}_low"] = intervals.low[:, at]
+        metrics[f"{metric.name}{ending}_high"] = intervals.high[:, at]
     return metrics
 
 
-def _mean_of_medians(column: FloatArray, groups: Groups, cells: Groups) -> FloatArray:
-    """(groups,) mean over cells of the median of a column; NaN where no cell has a value."""
+def _mean_of_medians(
+    column: FloatArray, groups: Groups, cells: Groups, weight: FloatArray
+) -> FloatArray:
+    """(groups,) mean over cells, each with its weight, of the median of a column.
+
+    NaN where no cell has a value.
+    """
     rows = np.flatnonzero(~np.isnan(column))
     order = rows[np.lexsort((column[rows], cells.code[rows]))]
     n_of_cell = np.bincount(cells.code[rows], minlength=len(cells))
@@ -236,7 +231,8 @@ def _mean_of_medians(column: FloatArray, groups: Groups, cells: Groups) -> Float
     n = n_of_cell[has_value]
     medians = (column[order[start + (n - 1) // 2]] + column[order[start + n // 2]]) / 2
     owner = group_of_cell(groups, cells)[has_value]
-    n_cells = np.bincount(owner, minlength=len(groups))
+    weight = weight[has_value]
+    whole = np.bincount(owner, weights=weight, minlength=len(groups))
     mean = np.full(len(groups), np.nan)
-    total = np.bincount(owner, weights=medians, minlength=len(groups))
-    return np.asarray(np.divide(total, n_cells, out=mean, where=n_cells > 0))
+    total = np.bincount(owner, weights=weight * medians, minlength=len(groups))
+    return np.asarray(np.divide(total, whole, out=mean, where=whole > 0))

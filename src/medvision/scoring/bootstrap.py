@@ -1,6 +1,6 @@
 """Intervals by resampling subjects: slices of one patient are no independent evidence.
 
-Every metric here is a ratio of sums, or a mean of such ratios over cells (labels). So a resample
+Every metric here is a ratio of sums, or a mean of such ratios over cells (regions). So a resample
 needs only how often each subject was drawn and each subject's sums: one matrix product for all
 metrics, whatever the number of rows.
 
@@ -28,7 +28,7 @@ _RESAMPLES_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """Sums of one label of a group, by subject.
+    """Sums of one region of a group, by subject.
 
     Attributes:
         subject: (s,) positions in the group's subjects, 0 … n_subjects − 1, ascending.
@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectGroup:
-    """What a group's interval depends on. A plain group has one cell, an average one per label."""
+    """What a group's interval depends on. A plain group has one cell, an average one a region."""
 
     n_subjects: int
     cells: tuple[Cell, ...]
@@ -49,10 +49,15 @@ class SubjectGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioTerms:
-    """Terms whose sums' ratio each metric is: (metrics,) positions among the terms."""
+    """Terms whose sums' ratio each metric is: (metrics,) positions among the terms.
+
+    Attributes:
+        weight: Position of the term by which cells weigh in a mean over them; None: all the same.
+    """
 
     numerator: npt.NDArray[np.int64]
     denominator: npt.NDArray[np.int64]
+    weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +97,27 @@ def subject_counts(draws: npt.NDArray[np.uint32], n_subjects: int) -> FloatArray
 def ratio_means(sums: FloatArray, ratios: RatioTerms) -> FloatArray:
     """Mean over cells of each metric's ratio: (cells, …, terms) to (…, metrics).
 
-    A cell without the denominator (say no parsed answer) has no ratio and is left out of the mean;
-    NaN where no cell has one.
+    A cell without the denominator (say no parsed answer) has no ratio and is left out of the mean,
+    with its weight; NaN where no cell has one.
+
+    Example:
+        Two cells of 3 samples with the metric 1/3 and of 1 sample with the metric 1:
+
+        >>> sums = np.array([[1.0, 3.0], [1.0, 1.0]])
+        >>> metric = {"numerator": np.array([0]), "denominator": np.array([1])}
+        >>> ratio_means(sums, RatioTerms(**metric)).round(4).tolist()
+        [0.6667]
+        >>> ratio_means(sums, RatioTerms(**metric, weight=1)).tolist()
+        [0.5]
     """
     numerator = sums[..., ratios.numerator]
     denominator = sums[..., ratios.denominator]
     has_ratio = denominator > 0
     ratio = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=has_ratio)
-    n_cells = has_ratio.sum(axis=0)
-    mean = np.full(n_cells.shape, np.nan)
-    np.divide(ratio.sum(axis=0), n_cells, out=mean, where=n_cells > 0)
+    weight = 1.0 if ratios.weight is None else sums[..., ratios.weight, None]
+    total = (weight * has_ratio).sum(axis=0)
+    mean = np.full(total.shape, np.nan)
+    np.divide((weight * ratio).sum(axis=0), total, out=mean, where=total > 0)
     return mean
 
 
@@ -159,13 +175,18 @@ class _Reduced:
 def _reduced(group: SubjectGroup, ratios: RatioTerms) -> _Reduced:
     totals = np.sum([cell.sums.sum(axis=0) for cell in group.cells], axis=0)
     metrics = np.flatnonzero(totals[ratios.denominator] > 0)
-    pairs = np.concatenate([ratios.numerator[metrics], ratios.denominator[metrics]])
-    terms, places = np.unique(pairs, return_inverse=True)
+    weight = [] if ratios.weight is None else [ratios.weight]
+    needed = np.concatenate([ratios.numerator[metrics], ratios.denominator[metrics], weight])
+    terms, places = np.unique(needed.astype(np.int64), return_inverse=True)
     cells = tuple(Cell(subject=cell.subject, sums=cell.sums[:, terms]) for cell in group.cells)
     return _Reduced(
         metrics=metrics,
         group=SubjectGroup(n_subjects=group.n_subjects, cells=cells),
-        ratios=RatioTerms(numerator=places[: len(metrics)], denominator=places[len(metrics) :]),
+        ratios=RatioTerms(
+            numerator=places[: len(metrics)],
+            denominator=places[len(metrics) : 2 * len(metrics)],
+            weight=int(places[-1]) if weight else None,
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from medvision.models.store import ResponseStore
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
+from medvision.scoring.aggregate import PROTOCOL_COLUMN
 from medvision.scoring.score_table import SCORE_SCHEMA
 from medvision.storage import write_text
 from medvision.table.manifest import jsonable
@@ -140,8 +141,9 @@ def read_scores(run: Path) -> pa.Table:
         msg = f"{run}: expected scores.parquet, found none; run `medvision score` first"
         raise UsageError(msg)
     again = "run `medvision score` to make it again"
-    schema = pa.schema([*SCORE_SCHEMA, *JUDGED_SCHEMA])
-    return read_rows(path, schema, again, optional=JUDGED_SCHEMA.names)
+    # Scores of versions before name no protocol.
+    schema = pa.schema([*SCORE_SCHEMA, (PROTOCOL_COLUMN, pa.string()), *JUDGED_SCHEMA])
+    return read_rows(path, schema, again, optional=[PROTOCOL_COLUMN, *JUDGED_SCHEMA.names])
 
 
 def _now() -> str:

@@ -26,7 +26,7 @@ from medvision.scoring.judge import (
     judge_store_path,
     read_scores,
 )
-from medvision.scoring.score_run import ReplyReader, are_current, scored
+from medvision.scoring.score_run import ReplyReader, are_current, reading_of, scored
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 from medvision.storage import only_process
 from medvision.table.own_files import DamagedFileError
@@ -111,7 +111,7 @@ def current_scores(run: Path) -> pa.Table:
         UsageError: The folder holds no evaluated run.
     """
     run_manifest(run)
-    path = scores_path(run)
+    path, reading = scores_path(run), None
     if path.exists():
         try:
             scores = read_scores(run)
@@ -128,8 +128,9 @@ def current_scores(run: Path) -> pa.Table:
                 return scores
             why = "the scores are not those of its present replies"
             logger.warning("%s: %s; scoring again", run, why)
+            reading = reading_of(run, scores)
     with only_process(run, "scoring"):
-        scores = scored(run)
+        scores = scored(run, reading)
         if judge_store_path(run).exists():
             scores = _with_judged(run, scores)
         try:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from medvision.declarations import decoded
 from medvision.frames import SliceGeometry
 from medvision.models.run_folder import (
+    STATED_NMAE,
     read_samples,
     require_samples,
     run_family,
@@ -29,9 +30,12 @@ from medvision.models.store import ResponseStore
 from medvision.pictures.perceived import PerceivedSize, box_on_slice_from_sent
 from medvision.pictures.view import PictureFamily
 from medvision.prompts.answers import ANSWER_FORMATS
+from medvision.protocols import MEDVISION, Reading, protocol_from
 from medvision.replies import Answer, AnswerStatus, Style
+from medvision.replies.first_block import read_first_block
 from medvision.replies.recovered import read_recovered
 from medvision.samples import GEOMETRY_COLUMNS
+from medvision.scoring.aggregate import PROTOCOL_COLUMN
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 from medvision.storage import only_process, sha256_file
 from medvision.table.manifest import content_key
@@ -44,17 +48,21 @@ SCORER = "1"
 SCORES_KEY = b"medvision_scores_key"
 """Metadata of `scores.parquet`: what the scores were made from."""
 
+READING_KEY = b"medvision_reading"
+"""Metadata of `scores.parquet`: how the replies were read."""
+
 _BATCH = 20_000
 
 _MANY = 200_000
 """From so many samples on, reading is worth starting further processes."""
 
 
-def score_run(run: Path) -> pa.Table:
+def score_run(run: Path, reading: Reading | None = None) -> pa.Table:
     """Score the current replies of a run and write `scores.parquet`.
 
     Args:
         run: Run folder with samples, replies and manifest.
+        reading: How replies are read; by default as the run's protocol says.
 
     Returns:
         The scores: a row for each question the model was asked.
@@ -65,30 +73,46 @@ def score_run(run: Path) -> pa.Table:
     """
     run_manifest(run)  # no lock is taken in a folder that is no run
     with only_process(run, "scoring"):
-        scores = scored(run)
+        scores = scored(run, reading)
         write_parquet(scores_path(run), scores)
     return scores
 
 
-def scored(run: Path) -> pa.Table:
-    """The scores of a run's current replies, with the key of what they were made from.
+def scored(run: Path, reading: Reading | None = None) -> pa.Table:
+    """The scores of a run's current replies, with the name of their protocol; nothing is written.
 
     Raises:
         UsageError: The folder holds no evaluated run, or what it holds is damaged.
     """
     manifest = run_manifest(run)
+    protocol = protocol_from(manifest).with_parts(reading=reading)
     samples = read_samples(run)
-    key = scores_key(run)
+    key = scores_key(run, protocol.reading)
     style = decoded(Style, manifest["style"], f"{run}: style", DamagedFileError)
-    reader = ReplyReader(style=style, family=run_family(run))
+    reader = ReplyReader(style=style, family=run_family(run), reading=protocol.reading)
     with ResponseStore(store_path(run), must_exist=True) as store:
         answers = read_replies(store.current_texts(), samples, reader)
     asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
     scores = score_table(samples.filter(asked), answers)
-    return scores.replace_schema_metadata({SCORES_KEY: key})
+    if STATED_NMAE in samples.column_names:
+        scores = _with_stated_nmae(scores, samples)
+    names = pa.repeat(pa.scalar(protocol.name), scores.num_rows)
+    return scores.append_column(PROTOCOL_COLUMN, names).replace_schema_metadata(
+        {SCORES_KEY: key, READING_KEY: protocol.reading}
+    )
 
 
-def scores_key(run: Path) -> str:
+def _with_stated_nmae(scores: pa.Table, samples: pa.Table) -> pa.Table:
+    """Scores of an imported run, the error / diagonal its source's where none can be computed."""
+    place = pc.index_in(scores["sample_id"], samples["sample_id"].combine_chunks())
+    stated = samples[STATED_NMAE].take(place)
+    is_scored = pc.is_valid(scores["absolute_error"])
+    nothing = pa.scalar(None, pa.float64())
+    filled = pc.coalesce(scores["nmae_frac"], pc.if_else(is_scored, stated, nothing))
+    return scores.set_column(scores.column_names.index("nmae_frac"), "nmae_frac", filled)
+
+
+def scores_key(run: Path, reading: Reading) -> str:
     """Digest of all that a run's scores depend on: questions, replies, how they are read, by what.
 
     Raises:
@@ -99,15 +123,23 @@ def scores_key(run: Path) -> str:
         replies = store.state()
     names = ("model", "revision", "style", "family", "repeats")
     asked = {name: manifest.get(name) for name in names}
+    if reading is not MEDVISION.reading:
+        asked["reading"] = reading
     # Of the file: a score depends on truth and size of a slice, its grouping on nearly all else.
     samples = sha256_file(require_samples(run))
     return content_key({"scorer": SCORER, "samples": samples, "replies": replies, **asked})
 
 
+def reading_of(run: Path, scores: pa.Table) -> Reading:
+    """How the replies behind scores were read; scores that do not say it are as the run's."""
+    found = (scores.schema.metadata or {}).get(READING_KEY, b"").decode()
+    return Reading(found) if found else protocol_from(run_manifest(run)).reading
+
+
 def are_current(run: Path, scores: pa.Table) -> bool:
     """Whether scores were made from a run's present questions and replies, by this version."""
     found = (scores.schema.metadata or {}).get(SCORES_KEY, b"")
-    return bool(found == scores_key(run).encode())
+    return bool(found == scores_key(run, reading_of(run, scores)).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +149,19 @@ class ReplyReader:
     Attributes:
         style: Answer style that was asked for.
         family: How the model saw the pictures.
+        reading: How replies are read for the score.
     """
 
     style: Style
     family: PictureFamily
+    reading: Reading = MEDVISION.reading
 
     def readings(self, task: Task, text: str, seen: PerceivedSize) -> tuple[Answer, Answer]:
         """The answer that is scored, and the lenient reading that is reported beside it."""
-        strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw)
+        if self.reading is Reading.FIRST_BLOCK:
+            strict = read_first_block(task, text, self.style)
+        else:
+            strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw)
         if strict.status is AnswerStatus.OK:
             strict = _on_slice(strict, task, seen)
             return strict, strict

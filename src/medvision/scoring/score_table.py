@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.catalog import anatomy_group, is_tumor_lesion
+from medvision.catalog import is_tumor_lesion
+from medvision.catalog.anatomy import averaging_group
 from medvision.replies import AnswerStatus
 from medvision.samples import SAMPLE_SCHEMA
 from medvision.scoring.alignment import (
@@ -266,7 +267,7 @@ def _label_columns(samples: pa.Table) -> dict[str, pa.Array]:
     """Anatomy group and kind of each label; null for a measurement without a label."""
     encoded = one_chunk(samples["label"]).dictionary_encode()
     labels = encoded.dictionary.to_pylist()
-    groups = [anatomy_group(label) if label else None for label in labels]
+    groups = [averaging_group(label) if label else None for label in labels]
     kinds = [None if group is None else is_tumor_lesion(group) for group in groups]
     return {
         "anatomy_group": pa.array(groups, type=TEXT).take(encoded.indices),

@@ -19,6 +19,9 @@ RATIOS = RatioTerms(
 )
 """`RATIO_METRICS` as positions among `TERMS`."""
 
+ANSWERED = _TERM_NAMES.index("answered")
+"""The term by which cells weigh where they do not weigh the same: samples that were answered."""
+
 
 def group_of_cell(groups: Groups, cells: Groups) -> IndexArray:
     """(cells,) the group that holds each cell: all rows of a cell are of one group."""

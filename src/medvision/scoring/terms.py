@@ -20,7 +20,10 @@ from medvision.scoring.columns import NumberLists, one_chunk
 from medvision.scoring.metrics import METRICS, BoolArray, FloatArray, has_relative_error
 from medvision.tasks import TASKS, Task
 
-IOU_THRESHOLDS = ("0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "0.9")
+IOU_STEPS = ("0.5", "0.55", "0.6", "0.65", "0.7", "0.75", "0.8", "0.85", "0.9", "0.95")
+"""Thresholds over which `iou_at_0.5_to_0.95_mean_frac` is a mean."""
+
+IOU_THRESHOLDS = ("0.1", "0.2", "0.25", "0.3", "0.4", *IOU_STEPS)
 """An IoU reaches a threshold it equals (≥)."""
 
 MRE_THRESHOLDS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1.0")
@@ -125,6 +128,12 @@ def _at_threshold(text: str, *, is_iou: bool) -> Term:
     return lambda columns: columns.measured["relative_error"] < threshold
 
 
+def _steps_frac(iou: FloatArray) -> FloatArray:
+    """Share of the thresholds from 0.5 to 0.95 that each IoU reaches; NaN reaches none."""
+    limits = np.array([float(text) for text in IOU_STEPS]) - THRESHOLD_TOLERANCE
+    return np.asarray(np.mean(iou[:, None] >= limits, axis=1))
+
+
 TERMS: Mapping[str, Term] = MappingProxyType(
     {
         "answered": lambda columns: ~columns.is_error,
@@ -135,6 +144,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "answered_relative": lambda columns: columns.may_have_relative & ~columns.is_error,
         **{name: term for column in MEASURED_COLUMNS for name, term in _terms_of(column).items()},
         **{f"iou_at_{text}": _at_threshold(text, is_iou=True) for text in IOU_THRESHOLDS},
+        "iou_steps_frac": lambda columns: _steps_frac(columns.measured["iou"]),
         **{f"mre_below_{text}": _at_threshold(text, is_iou=False) for text in MRE_THRESHOLDS},
     }
 )
@@ -173,6 +183,11 @@ RATIO_METRICS = (
         )
         for text in IOU_THRESHOLDS
     ),
+    RatioMetric(
+        name="iou_at_0.5_to_0.95_mean_frac",
+        numerator="iou_steps_frac",
+        denominator="answered_box",
+    ),
     RatioMetric(name="exact_frac", numerator="sum_exact", denominator="answered_whole"),
     _mean("mae_mean_parsed", "absolute_error"),
     _mean("mre_mean_parsed", "relative_error"),
@@ -184,6 +199,11 @@ RATIO_METRICS = (
             denominator="answered_relative",
         )
         for text in MRE_THRESHOLDS
+    ),
+    RatioMetric(
+        name="mre_unbounded_frac",
+        numerator="count_relative_error",
+        denominator="answered_relative",
     ),
     _mean("iou_mean_zero_filled_recovered", "iou_recovered", "answered_box"),
     _mean("iou_mean_parsed_recovered", "iou_recovered"),

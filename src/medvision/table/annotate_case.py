@@ -9,8 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.annotate.biometrics import biometric_rows
-from medvision.annotate.landmarks import canonical_ijk, native_xy, read_landmarks
+from medvision.annotate.boxes import box_region_table
+from medvision.annotate.landmark_frames import canonical_ijk, native_xy
+from medvision.annotate.landmarks import read_landmarks
 from medvision.annotate.regions import native_region_table, region_table
+from medvision.storage import absolute
+from medvision.table.case_boxes import case_boxes, coco_landmarks, is_coco_file
 from medvision.table.cases import AnnotatedCase, AnnotateOptions, CaseSource, Problem
 from medvision.table.mask_layers import mask_layers
 from medvision.table.schema import (
@@ -29,6 +33,7 @@ from medvision.volumes import (
     spacing_suspect,
     volume_fingerprint,
 )
+from medvision.volumes.guard import names_file
 from medvision.volumes.stored import ReadOptions
 
 
@@ -82,12 +87,12 @@ def _record(
             {
                 "image_id": image.image_id,
                 "modality": image.modality,
-                "uri": str(image.path.resolve()),
+                "uri": str(absolute(image.path)),
                 "sha256": digests[image.path],
             }
             for image in case.images
         ],
-        "mask_uri": str(case.mask.resolve()) if case.mask else None,
+        "mask_uri": str(absolute(case.mask)) if case.mask else None,
         "shape_ijk": [int(side) for side in shape],
         "spacing_mm": [float(side) for side in spacing],
         "affine": [float(value) for value in volume.affine.ravel()],
@@ -106,6 +111,17 @@ def _mask_rows(
     """Rows of `structures` and of `regions`."""
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     reading = ReadOptions(spacing_mm=options.spacing_yx_mm, spacing_from=options.spacing_from)
+    with names_file(case.boxes or case.images[0].path):
+        boxes = case_boxes(case, image)
+    if boxes:
+        (height_px, width_px), (y_mm, x_mm) = image.shape, image.spacing_mm
+        drawn = box_region_table(boxes, (height_px, width_px), (y_mm, x_mm), options.native_plane)
+        of_id = {one.label_id: one for one in case.structures}
+        named = [of_id[label_id].name for label_id in drawn["label_id"].to_pylist()]
+        unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
+        drawn = drawn.append_column("label", pa.array(named, TEXT))
+        drawn = drawn.filter(pc.invert(pc.is_in(drawn["label_id"], unasked)))
+        regions.append(_with_case(drawn, case, options, REGION_SCHEMA))
     for layer in mask_layers(case, image, reading):
         labels = layer.labels
         if labels.is_native:
@@ -159,9 +175,13 @@ def _biometric_rows(
     """Measurements between the case's landmarks, and those that could not be made."""
     if case.landmarks is None or options.biometrics is None:
         return BIOMETRIC_SCHEMA.empty_table(), ()
-    landmarks = read_landmarks(case.landmarks)
+    with names_file(case.landmarks):
+        if is_coco_file(case.landmarks):
+            landmarks = coco_landmarks(case, case.landmarks)
+        else:
+            landmarks = read_landmarks(case.landmarks)
     if volume.is_native:
-        located = native_xy(landmarks)
+        located = native_xy(landmarks, volume.shape)
     else:
         located = canonical_ijk(
             landmarks,

@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 
 from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
-from medvision.storage import naming, only_process, remove_tree, sync
+from medvision.storage import absolute, naming, only_process, remove_tree, sync
 from medvision.table.case_worker import annotate_case, warm_worker
 from medvision.table.cases import AnnotateOptions, CaseSource, Problem, Unpaired
-from medvision.table.inputs import case_inputs, input_digests
+from medvision.table.inputs import case_inputs, in_text, input_digests
 from medvision.table.manifest import (
     MANIFEST,
     TABLE_KEYS,
@@ -47,9 +47,17 @@ TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
 
 MAY_PASS = frozenset(
-    {"missing_extra", "missing_file", "out_of_memory", "reader_died", "reader_timeout"}
+    {
+        "missing_extra",
+        "missing_file",
+        "out_of_memory",
+        "reader_died",
+        "reader_failed",
+        "reader_timeout",
+        "unreadable_file",
+    }
 )
-"""Reasons that lie in the machine and not in a file's content: nothing of them is remembered."""
+"""Reasons that may lie in the machine and not in the content of a file: they are tried again."""
 
 SORT_KEYS = {
     "structures": ("label_id",),
@@ -115,8 +123,9 @@ def build_tables(
     Raises:
         UsageError: `out` holds the tables of a dataset of another name.
     """
+    cases, unpaired = in_text(request.cases, request.unpaired)
     with only_process(out, "building tables"):
-        return _built(request, out, on_progress)
+        return _built(replace(request, cases=cases, unpaired=unpaired), out, on_progress)
 
 
 def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSummary:
@@ -137,9 +146,13 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         unpaired=request.unpaired,
         description=request.description,
     )
-    if done and (summary := _whole(out, done, key)):
-        remove_tree(out / STAGING)  # left by a process that was killed in its last clean-up
-        return summary
+    try:
+        if done and done["key"] == key and not changed_parts(out, done):
+            summary = _summary(done, up_to_date=True)
+            remove_tree(out / STAGING)  # left by a process that was killed in its last clean-up
+            return summary
+    except DamagedFileError as error:
+        logger.warning("%s", error)
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     staged, problems = [], _listing_problems(request, unreadable)
@@ -158,7 +171,8 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     subjects += [case.subject_id for case in request.unpaired if case.subject_id]
     counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
-    # may do tomorrow: such tables are used, and never called up to date.
+    # may do tomorrow: such tables are used, and never called up to date. The cases that were
+    # measured stay staged, so that the next run tries the others only.
     may_pass = any(problem.reason in MAY_PASS for problem in problems)
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     _publish(out, manifest)
@@ -169,17 +183,6 @@ def known_manifest(out: Path) -> dict[str, Any] | None:
     """Manifest of a folder that is to be built; None, too, of one that is damaged: all is built."""
     try:
         return read_manifest(out, TABLE_KEYS, "building anew")
-    except DamagedFileError as error:
-        logger.warning("%s", error)
-        return None
-
-
-def _whole(out: Path, done: dict[str, Any], key: str) -> BuildSummary | None:
-    """What tables hold that need no building; None of others."""
-    try:
-        if done["key"] != key or changed_parts(out, done):
-            return None
-        return _summary(done, up_to_date=True)
     except DamagedFileError as error:
         logger.warning("%s", error)
         return None
@@ -201,7 +204,7 @@ def _key(request: BuildRequest, files: Mapping[Path, str], **content: object) ->
 def _listing_problems(request: BuildRequest, unreadable: dict[Path, OSError]) -> list[Problem]:
     """Cases that cannot be started: one file of two, or a file that cannot be read."""
     problems = [
-        Problem(case_id=case.case_id, reason="unpaired", message=case.message)
+        Problem(case_id=case.case_id, reason=case.reason, message=case.message)
         for case in request.unpaired
     ]
     for case in request.cases:
@@ -269,8 +272,15 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
 
     def relative(uri: str | None) -> str | None:
         """A URI below the table folder from there, so that the folder can be moved."""
-        below = uri is not None and Path(uri).is_relative_to(out.resolve())
-        return str(Path(uri).relative_to(out.resolve())) if uri and below else uri
+        if uri is None:
+            return None
+        path = Path(uri)
+        # By its words, and by where its folder is: either may go through a link.
+        by_place = (path.parent.resolve() / path.name, out.resolve())
+        for place, folder in ((path, absolute(out)), by_place):
+            if place.is_relative_to(folder):
+                return str(place.relative_to(folder))
+        return uri
 
     merged = out / STAGING / "merged"
     shutil.rmtree(merged, ignore_errors=True)
@@ -312,7 +322,7 @@ def _manifest(
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
-        "root": str(request.root.resolve()) if request.root else None,
+        "root": str(absolute(request.root)) if request.root else None,
         "key": key,
         "options": request.options,
         "seed": SPLIT_SEED,
@@ -343,7 +353,8 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
             remove_tree(target)
         entry.replace(target)
     write_manifest(out, manifest | {"parts": table_parts(out)})
-    remove_tree(out / STAGING)
+    if manifest["key"]:
+        remove_tree(out / STAGING)
 
 
 def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:

@@ -147,20 +147,23 @@ class _Worker:
     def annotated(
         self, case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str]
     ) -> AnnotatedCase:
-        n_bytes = _file_bytes(digests)
+        files = [
+            file for path in digests for file in (path.rglob("*") if path.is_dir() else [path])
+        ]
+        n_bytes = sum(file.stat().st_size for file in files if file.is_file())
         limit_s = CASE_S + CASE_S_PER_MB * n_bytes / 1e6
         memory_bytes = MEMORY_BYTES + MEMORY_PER_FILE_BYTE * n_bytes
-        task = (case, options, dict(digests), memory_bytes, _level())
+        level = logging.getLogger("medvision").getEffectiveLevel()
+        task = (case, options, dict(digests), memory_bytes, level)
         try:
             self._line.send(task)
             if self._is_new and self._line.poll(START_S):
                 self._line.recv()  # it is ready
                 self._is_new = False
             if not self._line.poll(limit_s):
-                files = ", ".join(str(path) for path in digests)
                 msg = (
                     f"{case.case_id}: expected to be read within {limit_s:.0f} s, was not; the "
-                    f"reader was stopped: check {files}"
+                    f"reader was stopped: check {', '.join(map(str, digests))}"
                 )
                 raise ReaderTimeoutError(msg)
             done, records = self._line.recv()
@@ -189,16 +192,6 @@ class _Worker:
         raise ReaderDiedError(msg) from error
 
 
-def _file_bytes(paths: Mapping[Path, str]) -> int:
-    """Bytes of files, and of all files of folders."""
-    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _level() -> int:
-    return logging.getLogger("medvision").getEffectiveLevel()
-
-
 # What follows runs in the other process.
 
 
@@ -215,13 +208,20 @@ def serve(handle: int) -> None:
 
     # Loops are compiled, or read from where that was kept, before time counts.
     region_table(np.ones((3, 3, 3), np.uint8), (1.0, 1.0, 1.0), (1,))
-    base_bytes = _held_bytes()
+    base_bytes, most = 1 << 30, resource.RLIM_INFINITY
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+        base_bytes = 1024 * int(next(x for x in lines if x.startswith("VmData")).split()[1])
     with contextlib.suppress(EOFError, ConnectionError):
         line = Connection(handle)
         line.send("ready")
         while True:
             case, options, digests, memory_bytes, level = line.recv()
-            _limit_memory(base_bytes + memory_bytes)
+            limit = base_bytes + memory_bytes
+            with contextlib.suppress(OSError, ValueError):  # a system without such limits
+                limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+                resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
             with _records(level) as records:
                 try:
                     done: Any = here.annotate_case(case, options, digests)
@@ -230,27 +230,20 @@ def serve(handle: int) -> None:
             line.send((done, records))
 
 
-def _held_bytes() -> int:
-    """Memory that counts against the limit of data, now."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("VmData")).split()[1])
-    return 1 << 30
-
-
-def _limit_memory(n_bytes: int) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        limit = n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
-
-
 @contextlib.contextmanager
 def _records(level: int) -> Any:
     """What is logged meanwhile, as records that can be sent."""
     records: list[logging.LogRecord] = []
+
+    def keep(record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        record.msg, record.args, record.exc_info = message, None, None
+        records.append(record)
+
     handler = logging.Handler()
-    handler.emit = lambda record: records.append(_plain(record))  # type: ignore[method-assign]
+    handler.emit = keep  # type: ignore[method-assign]
     root = logging.getLogger()
     root.addHandler(handler)
     logging.getLogger("medvision").setLevel(level)
@@ -258,14 +251,6 @@ def _records(level: int) -> Any:
         yield records
     finally:
         root.removeHandler(handler)
-
-
-def _plain(record: logging.LogRecord) -> logging.LogRecord:
-    message = record.getMessage()
-    if record.exc_info:
-        message += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-    record.msg, record.args, record.exc_info = message, None, None
-    return record
 
 
 def _sendable(error: Exception) -> Exception:

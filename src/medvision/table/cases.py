@@ -1,6 +1,7 @@
 """What a case is: its files, what the values of its mask are called, and what is measured of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -8,23 +9,10 @@ import pyarrow as pa
 
 from medvision.catalog.biometrics import BiometricsSpec
 from medvision.frames import Plane
+from medvision.volumes.suffixes import LISTED_SUFFIXES
 
-IMAGE_SUFFIXES = (
-    ".nii.gz",
-    ".nii",
-    ".hdr",
-    ".nrrd",
-    ".nhdr",
-    ".mha",
-    ".mhd",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".dcm",
-)
+IMAGE_SUFFIXES = LISTED_SUFFIXES
+"""Of the files in a folder, those that may be a case's image or mask."""
 
 DESCRIPTIONS = {
     "CT": "computed tomography (CT) scan",
@@ -53,12 +41,20 @@ class Structure:
 
     Attributes:
         asked: Whether it gets rows; a value without a meaning may be known and left out.
+        found_as: What files call it, where that is not its name: a segment, a region, a file of a
+            folder, a class of boxes; several are joined.
     """
 
     label_id: int
     name: str
     values: tuple[int, ...]
     asked: bool = True
+    found_as: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What files call it."""
+        return self.found_as or (self.name,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +69,12 @@ class CaseSource:
         target_labels: Label ids that get axis lengths.
         planes: The only planes to measure; empty for all.
         placeholder_spacing: Its header is known to carry a made-up spacing.
+        more_masks: Further label maps of the image, joined with the mask.
+        boxes: COCO or YOLO file of boxes, instead of a mask; or None.
+        colours: Of a colour mask: colour to label id.
+        colour_tolerance: Largest difference, in any channel, from a declared colour of the mask.
+        points_at: Whether keypoints of a COCO file count from the centre of the first pixel or
+            from the corner of the picture.
     """
 
     case_id: str
@@ -85,6 +87,11 @@ class CaseSource:
     target_labels: tuple[int, ...]
     planes: tuple[Plane, ...] = ()
     placeholder_spacing: bool = False
+    more_masks: tuple[Path, ...] = ()
+    boxes: Path | None = None
+    colours: Mapping[str, int] = field(default_factory=dict)
+    colour_tolerance: int = 0
+    points_at: Literal["centre", "corner"] = "centre"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +101,23 @@ class Unpaired:
     Attributes:
         subject_id: It counts for the split, so that nobody changes sides when the file turns up;
             "" of a file that is no case, such as a mask that no image goes with.
+        reason: The word under which summaries count it.
     """
 
     case_id: str
     subject_id: str
     message: str
+    reason: str = "unpaired"
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared: case, outer spaces, and `_` for a space make no difference.
+
+    Example:
+        >>> plain_name(" Left_Lung ")
+        'left lung'
+    """
+    return name.strip().casefold().replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,61 @@
 """What a case is made from, byte for byte: files, series folders, headers with their data files."""
 
+import errno
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from medvision.storage import sha256_file
-from medvision.table.cases import CaseSource
+from medvision.storage import absolute, sha256_file
+from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.manifest import content_key
-
-DETACHED_HEADERS = (".hdr", ".nhdr", ".mhd")
-"""Headers whose voxels are in other files, named alike by all that write them."""
+from medvision.volumes import companion_files
 
 
 def case_inputs(case: CaseSource) -> list[Path]:
-    """Files and folders of a case: images, mask, landmarks."""
+    """Files and folders of a case: images, masks, landmarks, boxes."""
     return [
         *(image.path for image in case.images),
-        *(path for path in (case.mask, case.landmarks) if path is not None),
+        *(path for path in (case.mask, case.landmarks, case.boxes) if path is not None),
+        *case.more_masks,
     ]
+
+
+def in_text(
+    cases: Iterable[CaseSource], unpaired: Iterable[Unpaired]
+) -> tuple[list[CaseSource], list[Unpaired]]:
+    """Cases whose names and paths tables can hold, and all others with their bytes spelled out.
+
+    File names are bytes; Python carries those that are not UTF-8 as lone surrogates, which no file
+    of ours can hold.
+    """
+    sound, others = [], list(unpaired)
+    for case in cases:
+        names = [
+            case.case_id,
+            case.subject_id,
+            *(str(absolute(path)) for path in case_inputs(case)),
+        ]
+        odd = next((name for name in names if _spelled_out(name) != name), None)
+        if odd is None:
+            sound.append(case)
+            continue
+        message = f"{_spelled_out(odd)}: expected a name in UTF-8, found other bytes; rename it"
+        others.append(
+            Unpaired(case_id=case.case_id, subject_id="", message=message, reason="unsafe_name")
+        )
+    return sound, [
+        replace(
+            one,
+            case_id=_spelled_out(one.case_id),
+            subject_id=_spelled_out(one.subject_id),
+            message=_spelled_out(one.message),
+        )
+        for one in others
+    ]
+
+
+def _spelled_out(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def input_digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], dict[Path, OSError]]:
@@ -33,18 +72,22 @@ def input_digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], dict[Pa
 
 
 def input_digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder or a detached header, of all its files' names and digests.
+    """SHA-256 of a file; with those that are read with it, or of a folder, of all their digests.
 
     Raises:
-        OSError: A file cannot be read.
+        OSError: A file cannot be read, or is a pipe or a device.
     """
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
-    elif path.suffix.lower() in DETACHED_HEADERS:
-        alike = (file for file in path.parent.glob(f"{path.stem}.*") if file.is_file())
-        files = sorted({path, *alike})
-    else:
+        digests = {str(file.relative_to(path.parent)): sha256_file(file) for file in files}
+        for file in files:
+            for data in companion_files(file):
+                if not data.is_relative_to(absolute(path)):  # the others are among the files
+                    digests[f"{file.name}: {data.name}"] = sha256_file(data)
+        return content_key(digests)
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
+        raise OSError(errno.EINVAL, "a pipe or a device")
+    others = companion_files(path)
+    if not others:
         return sha256_file(path)
-    if files == [path]:  # a header whose voxels are missing, which reading the case will say
-        return sha256_file(path)
-    return content_key({str(file.relative_to(path.parent)): sha256_file(file) for file in files})
+    return content_key({"files": [sha256_file(file) for file in (path, *others)]})

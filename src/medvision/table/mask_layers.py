@@ -1,10 +1,11 @@
 """A case's mask as label maps in which no two structures overlap: layers.
 
 A label map file is one layer, or one for each structure where declared structures share values. A
-folder with one file per structure, and a DICOM segmentation, have one layer per structure.
+folder with one file per structure, and files that name their structures (DICOM segmentations and
+structure sets, Slicer segmentations), have one layer per structure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,35 @@ import numpy.typing as npt
 
 from medvision.annotate.extents import LabelExtents, label_extents
 from medvision.errors import ItemError
-from medvision.table.cases import IMAGE_SUFFIXES, CaseSource, Structure, file_stem
+from medvision.table.cases import (
+    IMAGE_SUFFIXES,
+    CaseSource,
+    Structure,
+    file_stem,
+    plain_name,
+)
+from medvision.table.segment_names import (
+    NamedSegment,
+    UnknownLabelError,
+    check_name,
+    segments_of_structures,
+    structures_by_name,
+)
 from medvision.volumes import Volume, check_same_grid, read_label_map
+from medvision.volumes.colour_mask import read_colour_mask
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
+from medvision.volumes.errors import MissingSpacingError
+from medvision.volumes.guard import names_file
+from medvision.volumes.rtstruct import (
+    frame_of_reference,
+    read_rois,
+    roi_names,
+    structure_set_file,
+)
+from medvision.volumes.segment import Segment
+from medvision.volumes.slicer_seg import read_slicer_segments, slicer_segments
+from medvision.volumes.stated_names import stated_names
 from medvision.volumes.stored import ReadOptions
-
-
-class UnknownLabelError(ItemError):
-    """A mask holds a value that the label file does not name."""
-
-    reason = "unknown_label"
 
 
 class EmptyMaskError(ItemError):
@@ -36,6 +56,12 @@ class StructureFileError(ItemError):
     """A mask folder has no file, or several, for the structures that the label file names."""
 
     reason = "structure_file"
+
+
+class OverlappingMasksError(ItemError):
+    """Two label maps of one image give a voxel two labels."""
+
+    reason = "overlapping_masks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +83,9 @@ def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterat
     """Layers of a case's mask, on the grid of its image, structures in declared order.
 
     Args:
-        case: With a mask: a label map, a DICOM segmentation (also alone in a folder), or a folder
-            of files `<structure>.nii.gz` that are zero outside their structure.
+        case: With a mask: a label map, a Slicer segmentation, a DICOM segmentation or structure
+            set (also alone in a folder), or a folder of files `<structure>.nii.gz` that are zero
+            outside their structure.
         image: The case's first image.
         options: How to read NIfTI headers and 2D pictures.
 
@@ -68,13 +95,25 @@ def mask_layers(case: CaseSource, image: Volume, options: ReadOptions) -> Iterat
     """
     if case.mask is None:
         return
-    segmentation = segmentation_file(case.mask)
-    if segmentation is not None:
-        yield from _layers_of_segments(case, segmentation, image)
-    elif case.mask.is_dir():
-        yield from _layers_of_files(case, case.mask, image, options)
+    with names_file(case.mask):
+        yield from _layers_of_any(case, case.mask, image, options)
+
+
+def _layers_of_any(
+    case: CaseSource, mask: Path, image: Volume, options: ReadOptions
+) -> Iterator[MaskLayer]:
+    if segmentation := segmentation_file(mask):
+        segments = list(read_segments(segmentation, image))
+        yield from _layers_of_segments(case, segments, segmentation, image)
+    elif structure_set := structure_set_file(mask):
+        yield from _layers_of_regions(case, structure_set, image)
+    elif slicer_segments(mask):
+        segments = list(read_slicer_segments(mask, image))
+        yield from _layers_of_segments(case, segments, mask, image)
+    elif mask.is_dir():
+        yield from _layers_of_files(case, mask, image, options)
     else:
-        yield from _layers_of_label_map(case, case.mask, image, options)
+        yield from _layers_of_label_map(case, mask, image, options)
 
 
 def mask_extents(labels: Volume) -> LabelExtents:
@@ -83,13 +122,38 @@ def mask_extents(labels: Volume) -> LabelExtents:
     return label_extents(array)
 
 
+def holds_segments(path: Path) -> bool:
+    """Whether a mask keeps its structures apart and names them; a label map does not."""
+    return bool(
+        path.is_dir()
+        or segmentation_file(path)
+        or structure_set_file(path)
+        or slicer_segments(path)
+    )
+
+
 def _layers_of_label_map(
     case: CaseSource, path: Path, image: Volume, options: ReadOptions
 ) -> Iterator[MaskLayer]:
     labels = _label_map(case, path, image, options)
+    for more in case.more_masks:
+        other = _label_map(case, more, image, options).array
+        clash = (labels.array != 0) & (other != 0) & (labels.array != other)
+        if clash.any():
+            msg = f"{more}: {clash.sum()} voxels have another label in {path.name}"
+            raise OverlappingMasksError(msg)
+        labels = replace(labels, array=np.maximum(labels.array, other))
     extents = mask_extents(labels)
+    if case.colours:
+        alone = tuple(replace(one, values=(one.label_id,)) for one in case.structures)
+        if not extents.label_id.size:
+            raise _empty(path)
+        yield MaskLayer(labels=labels, structures=alone, extents=extents)
+        return
     known = {value for structure in case.structures for value in structure.values}
     _check_values(extents.label_id.tolist(), known, path)
+    for one in (path, *case.more_masks):
+        _check_stated_names(one, extents.label_id.tolist(), case.structures)
     if all(structure.values == (structure.label_id,) for structure in case.structures):
         yield MaskLayer(labels=labels, structures=case.structures, extents=extents)
         return
@@ -103,63 +167,76 @@ def _layers_of_files(
     files = structure_files(folder, case.structures)
     n_voxels = 0
     for structure in case.structures:
-        if structure.label_id not in files:
-            continue
-        path = files[structure.label_id]
-        labels = _label_map(case, path, image, options)
-        extents = mask_extents(labels)
-        if len(extents.label_id) > 1:
-            msg = (
-                f"{path}: expected one structure, found the values {extents.label_id.tolist()}; "
-                "give each structure a file of its own"
-            )
-            raise UnknownLabelError(msg)
-        n_voxels += int(extents.voxel_count.sum())
-        yield _layer_of(structure, labels.array != 0, image=labels)
+        inside = np.zeros(image.shape, dtype=np.bool_)
+        for path in files.get(structure.label_id, []):
+            labels = _label_map(case, path, image, options)
+            extents = mask_extents(labels)
+            if len(extents.label_id) > 1:
+                msg = (
+                    f"{path}: expected one structure, found the values "
+                    f"{extents.label_id.tolist()}; give each structure a file of its own"
+                )
+                raise UnknownLabelError(msg)
+            _check_stated_names(path, extents.label_id.tolist(), case.structures, of=structure)
+            inside |= labels.array != 0
+        n_voxels += int(inside.sum())
+        if structure.label_id in files:
+            yield _layer_of(structure, inside, image=image)
     if not n_voxels:
-        msg = f"{folder}: expected labelled voxels, found background only; check the masks"
-        raise EmptyMaskError(msg)
+        raise _empty(folder)
 
 
-def _layers_of_segments(case: CaseSource, path: Path, image: Volume) -> Iterator[MaskLayer]:
-    segments = {segment.number: segment for segment in read_segments(path, image)}
-    known = {value for structure in case.structures for value in structure.values}
-    _check_values([number for number, found in segments.items() if found.mask.any()], known, path)
-    # Segments are numbered in each file: number 2 may be the spleen here and the liver there.
-    name_of = {s.values[0]: s.name for s in case.structures if len(s.values) == 1}
-    for number, segment in segments.items():
-        others = {name.casefold() for other, name in name_of.items() if other != number}
-        if segment.label.casefold() in others - {name_of.get(number, "").casefold()}:
-            msg = (
-                f"{path}: segment {number} calls itself {segment.label!r}, which the label file "
-                "gives another number; segments of all cases must be numbered alike"
-            )
-            raise UnknownLabelError(msg)
+def _layers_of_segments(
+    case: CaseSource, segments: list[Segment], path: Path, image: Volume
+) -> Iterator[MaskLayer]:
+    named = [
+        NamedSegment(number=one.number, name=one.label, is_empty=not one.mask.any())
+        for one in segments
+    ]
+    places = segments_of_structures(case.structures, named, path)
+    if all(one.is_empty for one in named):
+        raise _empty(path)
     for structure in case.structures:
-        found = [segments[value].mask for value in structure.values if value in segments]
-        if found:
+        if found := [segments[place].mask for place in places.get(structure.label_id, [])]:
             yield _layer_of(structure, np.logical_or.reduce(found), image=image)
 
 
-def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, Path]:
-    """Label id to file of a mask folder, `<structure>.nii.gz`; spaces may be written as `_`.
+def _layers_of_regions(case: CaseSource, path: Path, image: Volume) -> Iterator[MaskLayer]:
+    """One region after the other: a plan has dozens, most of which nobody declared."""
+    names = roi_names(path)
+    named = [NamedSegment(number=0, name=name) for name in names]
+    places = segments_of_structures(case.structures, named, path, all_known=False)
+    frame_uid = frame_of_reference(case.images[0].path)
+    n_voxels = 0
+    for structure in case.structures:
+        wanted = [names[place] for place in places.get(structure.label_id, [])]
+        for region in read_rois(path, image, names=wanted, frame_uid=frame_uid) if wanted else ():
+            n_voxels += int(region.mask.sum())
+            yield _layer_of(structure, region.mask, image=image)
+    if not n_voxels:
+        raise _empty(path)
+
+
+def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int, list[Path]]:
+    """Label id to files of a mask folder, `<structure>.nii.gz`; spaces may be written as `_`.
 
     Structures without a file are left out; files that no structure is named after are not read.
 
     Raises:
-        StructureFileError: No structure has a file, or one has several.
+        StructureFileError: No structure has a file, or two files have one name.
     """
-    label_of = {_plain(structure.name): structure.label_id for structure in structures}
-    found: dict[int, Path] = {}
+    named = structures_by_name(structures)
+    found: dict[int, list[Path]] = {}
+    seen: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        stem = file_stem(path, IMAGE_SUFFIXES)
-        label_id = None if stem is None else label_of.get(_plain(stem))
-        if label_id is None:
+        name = plain_name(file_stem(path, IMAGE_SUFFIXES) or "")
+        if name not in named:
             continue
-        if label_id in found:
-            msg = f"{folder}: {path.name} and {found[label_id].name} both hold one structure"
+        if name in seen:
+            msg = f"{folder}: {path.name} and {seen[name].name} both hold one structure"
             raise StructureFileError(msg)
-        found[label_id] = path
+        seen[name] = path
+        found.setdefault(named[name].label_id, []).append(path)
     if not found:
         msg = (
             f"{folder}: expected files named after structures, such as "
@@ -169,17 +246,24 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
     return found
 
 
-def _plain(name: str) -> str:
-    return name.strip().casefold().replace(" ", "_")
-
-
 def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions) -> Volume:
     spacing = options.spacing_mm
-    labels = read_label_map(
-        path,
-        spacing_mm=(spacing[0], spacing[1]) if spacing else None,
-        spacing_from=options.spacing_from,
-    )
+    yx_mm = (spacing[0], spacing[1]) if spacing else None
+
+    def read(spacing_mm: tuple[float, float] | None) -> Volume:
+        if case.colours:
+            return read_colour_mask(
+                path, case.colours, tolerance=case.colour_tolerance, spacing_mm=spacing_mm
+            )
+        return read_label_map(path, spacing_mm=spacing_mm, spacing_from=options.spacing_from)
+
+    try:
+        labels = read(yx_mm)
+    except MissingSpacingError:
+        if not image.is_native:
+            raise
+        # A picture without a spacing of its own is drawn on its image, if it has the same size.
+        labels = read((image.spacing_mm[0], image.spacing_mm[1]))
     check_same_grid(image, labels, item=f"{case.case_id}: mask {path.name}")
     return labels
 
@@ -194,13 +278,36 @@ def _layer_of(structure: Structure, inside: npt.NDArray[np.bool_], *, image: Vol
     return MaskLayer(labels=labels, structures=(alone,), extents=mask_extents(labels))
 
 
+def _check_stated_names(
+    path: Path, found: list[int], structures: Sequence[Structure], of: Structure | None = None
+) -> None:
+    """Refuse a label map whose header calls a value otherwise than the label file does.
+
+    Args:
+        path: The label map.
+        found: Its values.
+        structures: As declared.
+        of: The one that all values of the file belong to, if they do.
+    """
+    stated = stated_names(path)
+    for value in found:
+        owners = [of] if of else [one for one in structures if one.values == (value,)]
+        for structure in owners if value in stated else ():
+            check_name(stated[value], structure, structures, f"{path}: value {value}")
+
+
 def _check_values(found: list[int], known: set[int], path: Path) -> None:
     if not found:
-        msg = f"{path}: expected labelled voxels, found background only; check the mask"
-        raise EmptyMaskError(msg)
+        raise _empty(path)
     if set(found) - known:
         msg = (
             f"{path}: expected only label values {sorted(known)}, found also "
             f"{sorted(set(found) - known)}; name them in the label file"
         )
         raise UnknownLabelError(msg)
+
+
+def _empty(path: Path) -> EmptyMaskError:
+    return EmptyMaskError(
+        f"{path}: expected labelled voxels, found background only; check the mask"
+    )

@@ -32,7 +32,8 @@ class _Record(dict[str, Any]):
         self._path, self._again = path, again
 
     def __missing__(self, key: str) -> NoReturn:
-        _refuse(self._path, f"expected the key '{key}', found {_shown_keys(self)}", self._again)
+        found = ", ".join(list(self)[:8]) or "no key at all"
+        _refuse(self._path, f"expected the key '{key}', found {found}", self._again)
 
 
 def read_record(path: Path, keys: Keys, again: str) -> dict[str, Any]:
@@ -122,7 +123,3 @@ def _require_file(path: Path, again: str) -> None:
 def _refuse(path: Path, problem: str, again: str) -> NoReturn:
     msg = f"{path}: damaged: {problem}; {again}"
     raise DamagedFileError(msg)
-
-
-def _shown_keys(record: Mapping[str, Any]) -> str:
-    return ", ".join(list(record)[:8]) or "no key at all"

@@ -22,6 +22,7 @@ from medvision.catalog.dataset import (
 )
 from medvision.errors import UsageError
 from medvision.frames import SLICE_AXIS, VOLUME_PLANES
+from medvision.storage import absolute
 from medvision.table.plan import PlanContent, PlanTask
 from medvision.table.plan_rows import (
     PlanCaseError,
@@ -155,11 +156,11 @@ def _record(
             {
                 "image_id": next(fitting, "image"),
                 "modality": MODALITIES.get(word, word),
-                "uri": str((context.data / case["image_file"]).resolve()),
+                "uri": str(absolute(context.data / case["image_file"])),
                 "sha256": "",
             }
         ],
-        "mask_uri": str((context.data / mask).resolve()) if mask else None,
+        "mask_uri": str(absolute(context.data / mask)) if mask else None,
         "shape_ijk": list(grid.shape_ijk),
         "spacing_mm": list(grid.spacing_mm),
         "affine": grid.affine.ravel().tolist(),

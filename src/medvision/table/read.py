@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from medvision.errors import UsageError
+from medvision.storage import absolute
 from medvision.table.manifest import MANIFEST, TABLE_KEYS, read_manifest
 from medvision.table.own_files import first_line, read_rows
 from medvision.table.parts import BUILD_AGAIN, DamagedTablesError, require_parts
@@ -98,10 +99,10 @@ def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
         PosixPath('/tables/toy/images/p1.nii.gz')
     """
     if not Path(uri).is_absolute():
-        return (tables / uri).resolve()
+        return absolute(tables / uri)
     if root is None:
         return Path(uri)
     built_under = tables_manifest(tables)["root"]
     if built_under and Path(uri).is_relative_to(built_under):
-        return (root / Path(uri).relative_to(built_under)).resolve()
+        return absolute(root / Path(uri).relative_to(built_under))
     return Path(uri)

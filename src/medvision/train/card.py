@@ -133,8 +133,9 @@ def _data_words(config: SftConfig, facts: CardFacts) -> str:
         [
             "## Data",
             "",
-            f"Train split only, {facts.n_subjects} subjects; answers: {config.data.style}. None is "
-            f"among the {facts.n_test_subjects} test subjects, and no volume among the "
+            f"Train split only, {facts.n_subjects} subjects; answers: {config.data.style}; "
+            f"protocol: {config.questions.name}, slices in the {config.questions.view} view. None "
+            f"is among the {facts.n_test_subjects} test subjects, and no volume among the "
             f"{facts.n_test_volumes} test volumes (compared by a hash of the voxels), of the "
             f"tables at hand. Left out: {dropped or 'nothing'}. Each dataset has its own terms.",
             "",

@@ -12,7 +12,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from medvision.models.in_process.chat import Chat
 from medvision.train.errors import SequenceTooLongError
-from medvision.train.examples import Examples, question
+from medvision.train.examples import Examples
 
 ROW = "row"
 """Key of the row number of an example within its `Examples`, in batches too."""
@@ -38,7 +38,7 @@ class ExampleTransform:
     def example(self, row: int) -> Batch:
         """One example, rendered now."""
         sample = self.examples.sample(row)
-        asked = question(sample, self.examples.style, self.examples.family)
+        asked = self.examples.question(sample)
         return {
             "images": [self.examples.picture(sample)],
             "prompt": self.chat.prompt(asked.prompt, self.examples.system_text),
@@ -129,7 +129,7 @@ def refuse_long_sequences(examples: Examples, chat: Chat, collator: Collator) ->
     longest: dict[tuple[int, int], tuple[int, Batch]] = {}
     for row in sorted(of_each_kind.to_pylist()):
         sample = examples.sample(row)
-        asked = question(sample, examples.style, examples.family)
+        asked = examples.question(sample)
         size_hw = examples.family.view(sample.geometry).sent_hw
         length = len(asked.prompt) + len(asked.target)
         if length > longest.get(size_hw, (0, {}))[0]:

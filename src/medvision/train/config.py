@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medvision.declarations import decoded, read_toml
 from medvision.frames import Plane
+from medvision.protocols import MEDVISION, Protocol, load_protocol
 from medvision.replies import Style
 from medvision.tasks import Task
 from medvision.train.errors import ConfigError
@@ -266,6 +267,8 @@ class SftConfig:
 
     Attributes:
         output: Folder for checkpoints, the trained model, its card and the resolved config.
+        protocol: "medvision", "paper", or a TOML file: view, facts in prompts, filters, and how
+            replies are read in validation. The style of answers is that of `data`.
     """
 
     output: str
@@ -276,6 +279,16 @@ class SftConfig:
     optimiser: OptimiserConfig = OptimiserConfig()
     validation: ValidationConfig = ValidationConfig()
     run: RunConfig = RunConfig()
+    protocol: str = MEDVISION.name
+
+    @property
+    def questions(self) -> Protocol:
+        """The protocol by its name.
+
+        Raises:
+            UsageError: There is none.
+        """
+        return load_protocol(self.protocol)
 
     @property
     def learning_rate(self) -> float:

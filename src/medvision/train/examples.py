@@ -14,6 +14,7 @@ from medvision.pictures.render import SlicePictures
 from medvision.pictures.view import PictureFamily
 from medvision.prompts.messages import prompt_text
 from medvision.prompts.targets import target_text
+from medvision.protocols import MEDVISION, PromptFacts
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
 from medvision.train.config import ModelConfig, SftConfig
@@ -79,7 +80,12 @@ class Question:
     target: str
 
 
-def question(sample: Sample, style: Style, family: PictureFamily) -> Question:
+def question(
+    sample: Sample,
+    style: Style,
+    family: PictureFamily,
+    facts: PromptFacts = MEDVISION.prompt,
+) -> Question:
     """Prompt and target of a sample, as text.
 
     Raises:
@@ -87,7 +93,7 @@ def question(sample: Sample, style: Style, family: PictureFamily) -> Question:
     """
     view = family.view(sample.geometry)
     target = target_text(sample, style, view)
-    return Question(prompt=prompt_text(sample, style, view.stated), target=target)
+    return Question(prompt=prompt_text(sample, style, view.stated, facts), target=target)
 
 
 def picture(sample: Sample, family: PictureFamily, pictures: SlicePictures) -> Image.Image:
@@ -103,6 +109,7 @@ class Examples:
         style: Of prompt and target.
         family: How the model sees pictures.
         system_text: The system message; none when empty.
+        facts: Which facts prompts state.
     """
 
     def __init__(
@@ -113,6 +120,7 @@ class Examples:
         *,
         n_volumes: int,
         system_text: str = "",
+        facts: PromptFacts = MEDVISION.prompt,
     ) -> None:
         """Keep the samples.
 
@@ -122,11 +130,13 @@ class Examples:
             family: How the model sees pictures.
             n_volumes: Volumes each process keeps.
             system_text: The system message; none when empty.
+            facts: Which facts prompts state.
         """
         self.style = style
         self.family = family
         self.table = samples
         self.system_text = system_text
+        self.facts = facts
         self._n_volumes = n_volumes
         self._pictures: SlicePictures | None = None
 
@@ -141,6 +151,14 @@ class Examples:
     def sample(self, row: int) -> Sample:
         """The sample of a row."""
         return samples_from_table(self.table.slice(row, 1))[0]
+
+    def question(self, sample: Sample) -> Question:
+        """Its prompt and target.
+
+        Raises:
+            ItemError: The sample has no target that can be written.
+        """
+        return question(sample, self.style, self.family, self.facts)
 
     def sample_id(self, row: int) -> str:
         """Its id."""

@@ -83,6 +83,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         family,
         n_volumes=config.data.volumes_in_flight,
         system_text=system_text(config.model),
+        facts=config.questions.prompt,
     )
     chat = load_chat(config.model)
     check_stated_size(chat.processor, family, config.model.base)
@@ -175,6 +176,7 @@ def validation_dataset(material: Material) -> Dataset | None:
         of_training.family,
         n_volumes=material.config.data.volumes_in_flight,
         system_text=of_training.system_text,
+        facts=of_training.facts,
     )
     rows = [
         row

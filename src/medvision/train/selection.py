@@ -79,7 +79,7 @@ def training_samples(config: SftConfig, root: Path | None = None) -> TrainingSam
     cases = {name: read_cases(folder).to_pylist() for name, folder in tables.items()}
     test = held_out_test_set(data, config.held_out)
     dropped: Counter[str] = Counter()
-    entries = [_selected(mix, data, tables, root, dropped) for mix in data.tasks]
+    entries = [_selected(mix, config, tables, root, dropped) for mix in data.tasks]
     for case in _used_cases(entries, cases):
         if case["split"] != "train" or _subject(case) in test.subjects:
             msg = (
@@ -122,7 +122,7 @@ def _tables(data: DataConfig) -> dict[str, Path]:
 
 def _selected(
     mix: TaskMix,
-    data: DataConfig,
+    config: SftConfig,
     tables: Mapping[str, Path],
     root: Path | None,
     dropped: Counter[str],
@@ -141,7 +141,8 @@ def _selected(
             left_out,
             split="train",
             root=root,
-            volume_planes=mix.planes or data.planes,
+            volume_planes=mix.planes or config.data.planes,
+            protocol=config.questions,
         )
         for name in ([mix.dataset] if mix.dataset else sorted(tables))
     ]

@@ -16,6 +16,7 @@ from trl import SFTConfig
 
 from medvision.extras import require
 from medvision.models.profiles import CARRIED, profile_text
+from medvision.protocols import MEDVISION
 from medvision.storage import only_process, write_text
 from medvision.table.manifest import (
     jsonable,
@@ -96,7 +97,10 @@ def train_sft(
 
 def _trained(config: SftConfig, root: Path | None, move: Move | None) -> SftResult:
     out = Path(config.output)
-    resolved, stored = json.dumps(jsonable(config), indent=1) + "\n", out / CONFIG
+    written = jsonable(config)
+    if config.protocol == MEDVISION.name:
+        del written["protocol"]  # as in runs of versions that knew of none
+    resolved, stored = json.dumps(written, indent=1) + "\n", out / CONFIG
     if stored.exists() and read_record(stored, {}, ANOTHER) != json.loads(resolved):
         msg = f"{out}: holds a run of another configuration (see {stored}); {ANOTHER}"
         raise OtherRunError(msg)
@@ -168,6 +172,7 @@ def _trainer(material: Material, move: Move | None) -> SampleTrainer:
             system_text=material.examples.system_text,
             max_new_tokens=config.validation.max_new_tokens,
             batch_size=config.validation.batch_size,
+            protocol=config.questions,
         )
     trainer.validation_folder = material.out / VALIDATION
     trainer.sample_id = material.examples.sample_id

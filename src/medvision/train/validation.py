@@ -13,6 +13,7 @@ from medvision.models.generation import Generation
 from medvision.models.in_process.chat import Chat
 from medvision.models.in_process.generate import LoadedModel, picture_of
 from medvision.pictures.view import PictureFamily
+from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
 from medvision.samples import Sample, sample_table
 from medvision.scoring import aggregate
@@ -95,6 +96,7 @@ class Validator:
         system_text: The system message; none when empty.
         max_new_tokens: Of a reply.
         batch_size: Replies generated at a time.
+        protocol: Of the questions.
     """
 
     samples: Sequence[Sample]
@@ -104,6 +106,7 @@ class Validator:
     system_text: str
     max_new_tokens: int
     batch_size: int
+    protocol: Protocol = MEDVISION
 
     def ask(self, model: Any, run: Path, *, model_id: str, shard: Shard) -> pa.Table:
         """Ask a shard of the questions and score the replies, into a run folder of its own.
@@ -131,6 +134,7 @@ class Validator:
             style=self.style,
             system_text=self.system_text,
             selection={"suite": "validation", "split": "train"},
+            protocol=self.protocol,
         )
         evaluate(request, folder)
         return score_run(folder)

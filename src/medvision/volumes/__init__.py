@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from medvision.volumes.canonical import canonical_volume as canonical_volume
     from medvision.volumes.fingerprint import volume_fingerprint as volume_fingerprint
     from medvision.volumes.grid import check_same_grid as check_same_grid
-    from medvision.volumes.read import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+    from medvision.volumes.read import companion_files as companion_files
     from medvision.volumes.read import read_geometry as read_geometry
     from medvision.volumes.read import read_label_map as read_label_map
     from medvision.volumes.read import read_volume as read_volume
+    from medvision.volumes.suffixes import IMAGE_SUFFIXES as IMAGE_SUFFIXES
     from medvision.volumes.volume import Slice2D as Slice2D
     from medvision.volumes.volume import SpacingSource as SpacingSource
     from medvision.volumes.volume import Volume as Volume
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from medvision.volumes.volume import spacing_suspect as spacing_suspect
 
 _HOME_OF = {
-    "IMAGE_SUFFIXES": "read",
+    "IMAGE_SUFFIXES": "suffixes",
     "Slice2D": "volume",
     "SpacingSource": "volume",
     "Volume": "volume",
@@ -32,6 +33,7 @@ _HOME_OF = {
     "read_geometry": "read",
     "read_label_map": "read",
     "read_volume": "read",
+    "companion_files": "read",
     "slice_pixels": "volume",
     "spacing_suspect": "volume",
     "volume_fingerprint": "fingerprint",
@@ -45,6 +47,7 @@ __all__ = [
     "VolumeGeometry",
     "canonical_volume",
     "check_same_grid",
+    "companion_files",
     "read_geometry",
     "read_label_map",
     "read_volume",

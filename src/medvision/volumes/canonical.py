@@ -22,11 +22,16 @@ ORTHOGONALITY_TOLERANCE = 1e-3
 tilt is above."""
 
 
+SPACING_RANGE_MM = (1e-6, 1e4)
+"""From the voxels of electron microscopes to a slice of ten metres: what lies beyond is a header
+that was not filled in."""
+
+
 def canonical_geometry(stored: StoredImage) -> VolumeGeometry:
     """Shape, affine and spacing that `canonical_volume` gives, without the voxels.
 
     Raises:
-        InvalidSpacingError: A spacing is zero or not finite.
+        InvalidSpacingError: A spacing is zero, absurd or not finite.
         NonOrthogonalAxesError: Two axes are off a right angle by more than a cosine of 1e-3.
     """
     affine = np.asarray(stored.affine, dtype=np.float64)
@@ -60,7 +65,7 @@ def canonical_volume(stored: StoredImage) -> Volume:
     """A stored image with its voxels, in RAS+ (a 2D image as it is).
 
     Raises:
-        InvalidSpacingError: A spacing is zero or not finite.
+        InvalidSpacingError: A spacing is zero, absurd or not finite.
         NonOrthogonalAxesError: Two axes are off a right angle by more than a cosine of 1e-3.
     """
     geometry = canonical_geometry(stored)
@@ -107,11 +112,19 @@ def obliquity_deg(affine: FloatArray) -> float:
 
 
 def check_axes(affine: FloatArray, *, item: str) -> None:
-    """Refuse an affine whose columns are not three orthogonal axes of positive length."""
+    """Refuse an affine whose columns are not three orthogonal axes of a possible length."""
     columns = affine[:3, :3]
     lengths_mm = np.linalg.norm(columns, axis=0)
-    if not np.isfinite(affine).all() or (lengths_mm <= 0).any():
-        msg = f"{item}: expected finite axes of positive length, found spacing {lengths_mm} mm"
+    least_mm, most_mm = SPACING_RANGE_MM
+    # Negated, so that NaN is out of range too.
+    if (
+        not np.isfinite(affine).all()
+        or not ((least_mm <= lengths_mm) & (lengths_mm <= most_mm)).all()
+    ):
+        msg = (
+            f"{item}: expected finite axes of {least_mm:g} to {most_mm:g} mm a voxel, found "
+            f"spacing {lengths_mm} mm; repair the header"
+        )
         raise InvalidSpacingError(msg)
     directions = columns / lengths_mm
     cosine = float(np.abs(directions.T @ directions - np.eye(3)).max())

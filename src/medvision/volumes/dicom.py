@@ -21,8 +21,6 @@ from medvision.volumes.pictures import luminance
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
 from medvision.volumes.volume import SpacingSource, VoxelArray
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
-
 _PREAMBLE_BYTES = 128
 """DICOM PS3.10, 7.1: 128 free bytes, then DICM."""
 

@@ -5,7 +5,6 @@ own, and its segments may overlap.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,60 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from medvision.extras import require
-from medvision.frames import ijk_from_ras
 from medvision.volumes.canonical import canonical_volume
-from medvision.volumes.dicom import has_preamble
-from medvision.volumes.errors import (
-    AffineMismatchError,
-    CorruptFileError,
-    DimensionsError,
-    LabelValuesError,
-)
-from medvision.volumes.grid import CORNER_TOLERANCE_VOXELS, corner_offset_voxels
+from medvision.volumes.dicom_kind import SEGMENTATION, object_of_class
+from medvision.volumes.errors import CorruptFileError, DimensionsError, LabelValuesError
 from medvision.volumes.metaimage import LPS_TO_RAS
+from medvision.volumes.segment import Segment, placed_on_image
 from medvision.volumes.stored import StoredImage
 from medvision.volumes.volume import ORIENTATION_UNKNOWN, SpacingSource, Volume
 
 EXTRA = "dicom"
-
-_STORAGE_CLASSES = tuple(
-    b"\x02\x00\x02\x00UI\x1c\x00" + uid  # MediaStorageSOPClassUID, 28 characters
-    for uid in (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
-)
-"""Segmentation and label map segmentation, as a file's meta information names them."""
-
-_META_BYTES = 1024
 
 # What highdicom, and pydicom below it, raise on files that break the standard: there is no class of
 # errors for it, they fail where an attribute is missing or of another kind.
 _FOREIGN_ERRORS = (ValueError, TypeError, AttributeError, KeyError, RuntimeError, EOFError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Segment:
-    """One segment of a DICOM segmentation.
-
-    Attributes:
-        number: From 1, in declared order.
-        label: What the file calls it.
-        mask: (I, J, K), on the voxels of the image it belongs to.
-    """
-
-    number: int
-    label: str
-    mask: npt.NDArray[np.bool_]
-
-
 def segmentation_file(path: Path) -> Path | None:
     """The DICOM segmentation that a file is, or that a folder holds as its only file; else None."""
-    if path.is_dir():
-        files = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
-        return segmentation_file(files[0]) if len(files) == 1 and files[0].is_file() else None
-    if not path.is_file() or not has_preamble(path):
-        return None
-    with path.open("rb") as file:
-        head = file.read(_META_BYTES)
-    return path if any(uid in head for uid in _STORAGE_CLASSES) else None
+    return object_of_class(path, SEGMENTATION)
 
 
 def read_segments(path: Path, image: Volume) -> Iterator[Segment]:
@@ -118,20 +81,4 @@ def _mask_on_image(volume: Any, image: Volume, path: Path) -> npt.NDArray[np.boo
         spacing_source=SpacingSource.HEADER,
         load=lambda: array,
     )
-    block = canonical_volume(stored)
-    low = np.rint(ijk_from_ras(block.affine[:3, 3], image.affine)).astype(int)
-    high = low + np.array(block.shape)
-    on_grid = image.affine.copy()
-    on_grid[:3, 3] += image.affine[:3, :3] @ low
-    # Compared at all corners: frames that start on a voxel may still run off at an angle.
-    offset = corner_offset_voxels(on_grid, block.affine, block.shape)
-    if not offset <= CORNER_TOLERANCE_VOXELS or (low < 0).any() or (high > image.shape).any():
-        msg = (
-            f"{path}: its frames lie {offset:.3g} voxels off the image's (at most "
-            f"{CORNER_TOLERANCE_VOXELS}) or beyond them: voxels {low.tolist()} to {high.tolist()} "
-            f"of {list(image.shape)}; pair each image with its own segmentation"
-        )
-        raise AffineMismatchError(msg)
-    mask = np.zeros(image.shape, dtype=np.bool_)
-    mask[tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))] = block.array
-    return mask
+    return placed_on_image(canonical_volume(stored), image, item=str(path))

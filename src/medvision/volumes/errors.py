@@ -21,6 +21,24 @@ class UnreadableFileError(ItemError):
     reason = "unreadable_file"
 
 
+class OutOfMemoryError(ItemError):
+    """The voxels do not fit into this machine's memory."""
+
+    reason = "out_of_memory"
+
+
+class ReaderFailedError(ItemError):
+    """The library that reads such files stopped with an error of its own."""
+
+    reason = "reader_failed"
+
+
+class OutsideFolderError(ItemError):
+    """A header names a data file that is not below its own folder."""
+
+    reason = "outside_folder"
+
+
 class TruncatedFileError(ItemError):
     """The file ends before the voxels its header announces."""
 

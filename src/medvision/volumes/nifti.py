@@ -25,10 +25,8 @@ from medvision.volumes.errors import (
 from medvision.volumes.gzip_stream import first_bytes, voxel_bytes
 from medvision.volumes.nifti_affine import AffineFields, chosen_affine
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
+from medvision.volumes.suffixes import NIFTI_PAIR
 from medvision.volumes.volume import VoxelArray
-
-SINGLE_SUFFIXES = (".nii", ".nii.gz")
-PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
 _HEADERS: dict[int, Callable[..., Any]] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 """Header class by `sizeof_hdr`."""
@@ -48,6 +46,7 @@ _DTYPES = {
 _SINGLE_MAGIC, _PAIR_MAGIC = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 _LONGEST_HEADER = 540
 _EXTENSION_FLAG = 4
+_MOST_EXTENSION_BYTES = 1 << 22
 _UNIT_MASK = 0x07  # the bits above are the unit of time
 _UNIT_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres per spatial unit of `xyzt_units`: metre, millimetre, micron; any other is mm."""
@@ -149,23 +148,54 @@ def _read_header(path: Path) -> _Header:
     )
 
 
+def extension_bytes(path: Path) -> bytes:
+    """What stands between a header and its voxels in one file; the first megabytes of it.
+
+    Raises:
+        ItemError: The header cannot be understood.
+    """
+    header = _read_header(path)
+    return first_bytes(path, min(header.data_offset, _MOST_EXTENSION_BYTES))[348:]
+
+
+def pair_files(path: Path) -> tuple[Path, ...]:
+    """The other half of a .hdr/.img pair.
+
+    Raises:
+        MissingFileError: It is not there.
+    """
+    return tuple(half for half in _pair_paths(path) if half != path)
+
+
 def _pair_paths(path: Path) -> tuple[Path, Path]:
-    """Header and data file of a .hdr/.img pair; of any other file, itself twice."""
-    suffix = next((s for s in PAIR_SUFFIXES if path.name.lower().endswith(s)), None)
+    """Header and data file of a .hdr/.img pair; of any other file, itself twice.
+
+    The other half lies beside a file, or, where that is a link, beside what it points to.
+    """
+    suffix = next((s for s in NIFTI_PAIR if path.name.lower().endswith(s)), None)
     if suffix is None:
         return path, path
-    stem = path.name[: -len(suffix)]
     found: list[Path] = []
     for kind in (".hdr", ".img"):
-        names = [stem + ending for ending in (kind, kind.upper(), kind + ".gz")]
-        paths = [path.with_name(name) for name in names if path.with_name(name).is_file()]
-        if kind in suffix:
-            paths = [path]
-        if not paths:
-            msg = f"{path}: half of a .hdr/.img pair; expected {names[0]} beside it"
+        halves = [path] if kind in suffix else _other_halves(path, kind)
+        half = next((half for half in halves if half.is_file()), None)
+        if half is None:
+            msg = f"{path}: half of a .hdr/.img pair; expected {halves[0].name} beside it"
             raise MissingFileError(msg)
-        found.append(paths[0])
+        found.append(half)
     return found[0], found[1]
+
+
+def _other_halves(path: Path, kind: str) -> list[Path]:
+    """Where the half of a kind may be."""
+    halves = []
+    for place in dict.fromkeys((path, path.resolve())):
+        suffix = next((s for s in NIFTI_PAIR if place.name.lower().endswith(s)), None)
+        if suffix is not None:
+            stem = place.name[: -len(suffix)]
+            names = [stem + ending for ending in (kind, kind.upper(), kind + ".gz")]
+            halves += [place.with_name(name) for name in names]
+    return halves
 
 
 def _voxel_form(

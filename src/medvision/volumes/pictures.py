@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from medvision.volumes.colours import grey_labels
 from medvision.volumes.errors import (
     CorruptFileError,
     DimensionsError,
@@ -19,8 +20,6 @@ from medvision.volumes.errors import (
 )
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
 from medvision.volumes.volume import SpacingSource, VoxelArray
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
@@ -51,12 +50,6 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
         if mode not in _GREY_MODES | _COLOUR_MODES:
             msg = f"{path}: expected grey or colour pixels, found Pillow mode {mode}"
             raise UnsupportedPixelsError(msg)
-        if options.purpose == "label_map" and mode in _COLOUR_MODES - {"P"}:
-            msg = (
-                f"{path}: expected one label number a pixel, found a colour picture ({mode}); save "
-                "the label map as a single-channel PNG"
-            )
-            raise UnsupportedPixelsError(msg)
         spacing = native_spacing(path, options, _imagej_spacing(picture))
         tags = getattr(picture, "tag_v2", None)
         # Pillow turns some TIFFs that ask for it as it decodes them, and no JPEG.
@@ -86,6 +79,26 @@ def luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L"))
 
 
+def rgba_pixels(path: Path) -> npt.NDArray[np.uint8]:
+    """Colours and opacity as the file means them: (y, x, 4), 8 bits a channel.
+
+    Raises:
+        UnsupportedPixelsError: More than 8 bits a channel, or colours of a press.
+        ItemError: Others of `medvision.volumes.errors`, by cause.
+    """
+    with _opened(path) as picture:
+        # Of 16-bit colour Pillow drops the low bytes without a word: the raw mode it decodes tells.
+        raw = " ".join(str(tile.args) for tile in getattr(picture, "tile", []))
+        if picture.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"} or ";16" in raw:
+            msg = (
+                f"{path}: expected 8-bit grey, palette or RGB colours, found Pillow mode "
+                f"{picture.mode} from {raw}; convert it"
+            )
+            raise UnsupportedPixelsError(msg)
+        picture.load()
+        return np.asarray(picture.convert("RGBA"))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An open picture; whatever its decoder raises becomes an error that names the file."""
@@ -109,16 +122,20 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
-    """Pixels [y, x]: grey as stored, a palette's indices for label maps, colour as luminance."""
+    """Pixels [y, x]: grey as stored, colour as luminance.
+
+    Of a label map a palette's indices, and of colour that is grey throughout its one channel.
+    """
     with _opened(path) as picture:
         picture.load()
         if picture.mode == "1":
             return np.asarray(picture).astype(np.uint8)
         if picture.mode == "LA":
             return np.array(picture.getchannel("L"))
-        keep_indices = picture.mode == "P" and options.purpose == "label_map"
-        if picture.mode in _COLOUR_MODES and not keep_indices:
+        if picture.mode in _COLOUR_MODES and options.purpose == "image":
             return luminance(np.asarray(picture.convert("RGB")))
+        if picture.mode in _COLOUR_MODES - {"P"}:
+            return grey_labels(rgba_pixels(path), item=str(path))
         pixels = np.array(picture)
     # "I;16B" comes as big-endian; compiled code takes the machine's order only.
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from medvision.volumes import dicom, metaimage, nifti, nrrd_file, pictures
+from medvision.errors import ItemError
+from medvision.volumes import dicom, metaimage, nifti, nrrd_file, pictures, suffixes
 from medvision.volumes.canonical import canonical_geometry, canonical_volume
 from medvision.volumes.errors import (
     EmptyFileError,
@@ -14,24 +14,28 @@ from medvision.volumes.errors import (
     UnreadableFileError,
     UnsupportedFormatError,
 )
+from medvision.volumes.guard import names_file
 from medvision.volumes.labels import integer_labels
 from medvision.volumes.stored import ReadOptions, SpacingFrom, StoredImage
 from medvision.volumes.volume import Volume, VolumeGeometry
 
-_Result = TypeVar("_Result")
 _Opener = Callable[[Path, ReadOptions], StoredImage]
 
 OPENERS: dict[str, _Opener] = {
-    **dict.fromkeys((*nifti.SINGLE_SUFFIXES, *nifti.PAIR_SUFFIXES), nifti.open_nifti),
-    **dict.fromkeys(nrrd_file.SUFFIXES, nrrd_file.open_nrrd),
-    **dict.fromkeys(pictures.SUFFIXES, pictures.open_picture),
-    **dict.fromkeys(metaimage.SUFFIXES, metaimage.open_metaimage),
-    **dict.fromkeys(dicom.SUFFIXES, dicom.open_dicom_file),
+    **dict.fromkeys((*suffixes.NIFTI_SINGLE, *suffixes.NIFTI_PAIR), nifti.open_nifti),
+    **dict.fromkeys(suffixes.NRRD, nrrd_file.open_nrrd),
+    **dict.fromkeys(suffixes.PICTURE, pictures.open_picture),
+    **dict.fromkeys(suffixes.METAIMAGE, metaimage.open_metaimage),
+    **dict.fromkeys(suffixes.DICOM, dicom.open_dicom_file),
 }
 """What opens a file, by the end of its name in lower case."""
 
-IMAGE_SUFFIXES = tuple(OPENERS)
-"""Ends of the names of readable files, in lower case; DICOM files and folders need none."""
+_COMPANIONS: dict[str, Callable[[Path], tuple[Path, ...]]] = {
+    **dict.fromkeys(suffixes.NIFTI_PAIR, nifti.pair_files),
+    **dict.fromkeys(suffixes.NRRD, nrrd_file.data_files),
+    **dict.fromkeys(suffixes.METAIMAGE, metaimage.data_files),
+}
+"""What finds the other files that are read with a file, by the end of its name."""
 
 
 def read_volume(
@@ -69,7 +73,8 @@ def read_volume(
         True
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
-    return _guarded(Path(path), lambda: canonical_volume(_opened(Path(path), options)))
+    with names_file(Path(path)):
+        return canonical_volume(_opened(Path(path), options))
 
 
 def read_label_map(
@@ -93,14 +98,11 @@ def read_label_map(
         UsageError: `spacing_mm` is not two positive numbers.
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from, purpose="label_map")
-
-    def read() -> Volume:
+    with names_file(Path(path)):
         stored = _opened(Path(path), options)
         volume = canonical_volume(stored)
         labels = integer_labels(volume.array, item=str(path), scaled=stored.scaled)
         return dataclasses.replace(volume, array=labels)
-
-    return _guarded(Path(path), read)
 
 
 def read_geometry(
@@ -121,22 +123,33 @@ def read_geometry(
         UsageError: `spacing_mm` is not two positive numbers.
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
-    return _guarded(Path(path), lambda: canonical_geometry(_opened(Path(path), options)))
+    with names_file(Path(path)):
+        return canonical_geometry(_opened(Path(path), options))
 
 
-def _guarded(path: Path, read: Callable[[], _Result]) -> _Result:
-    """Runs a reader; what the system refuses becomes an error that names the file."""
+def companion_files(path: Path | str) -> tuple[Path, ...]:
+    """Other files that are read with a file: its voxels, or the other half of a pair.
+
+    Args:
+        path: As for `read_volume`.
+
+    Returns:
+        In the order of the header; none where the header cannot be understood or names files that
+        cannot be read, which reading will say.
+    """
+    suffix = _suffix(Path(path))
+    if suffix not in _COMPANIONS:
+        return ()
     try:
-        return read()
-    except FileNotFoundError as error:  # deleted meanwhile, or the other half of a pair
-        msg = f"{error.filename or path}: no such file; check the path"
-        raise MissingFileError(msg) from error
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror or error}); check access and the disk"
-        raise UnreadableFileError(msg) from error
-    except MemoryError as error:
-        msg = f"{path}: its voxels do not fit into memory ({error})"
-        raise UnreadableFileError(msg) from error
+        with names_file(Path(path)):
+            return _COMPANIONS[suffix](Path(path))
+    except ItemError:
+        return ()
+
+
+def _suffix(path: Path) -> str | None:
+    # Of the name as given: a link to a blob says by its own name what it is.
+    return next((s for s in OPENERS if path.name.lower().endswith(s)), None)
 
 
 def _opened(path: Path, options: ReadOptions) -> StoredImage:
@@ -145,12 +158,14 @@ def _opened(path: Path, options: ReadOptions) -> StoredImage:
         raise MissingFileError(msg)
     if path.is_dir():
         stored = dicom.open_dicom_series(path, options)
+    elif not path.is_file():
+        msg = f"{path}: expected a file or a DICOM folder, found a pipe or a device"
+        raise UnreadableFileError(msg)
     elif path.stat().st_size == 0:
         msg = f"{path}: the file is empty; fetch it again"
         raise EmptyFileError(msg)
     else:
-        # No name ends in two of them: "scan.nii.gz" does not end in ".nii".
-        suffix = next((s for s in OPENERS if path.name.lower().endswith(s)), None)
+        suffix = _suffix(path)
         if suffix is None and not dicom.has_preamble(path):
             known = ", ".join(OPENERS)
             msg = f"{path}: not a kind of file read here; expected DICOM or one of {known}"

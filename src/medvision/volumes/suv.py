@@ -20,7 +20,7 @@ from typing import Any
 from medvision import volumes
 from medvision.errors import ItemError
 from medvision.extras import require
-from medvision.volumes.dicom import SUFFIXES as DICOM_SUFFIXES
+from medvision.volumes.suffixes import DICOM as DICOM_SUFFIXES
 
 SUV_WINDOW = (0.0, 10.0)
 """SUV shown as black and as white."""

@@ -3,9 +3,9 @@
 import math
 
 from medvision.analysis.drawing.shapes import Anchor, Canvas, Line, Role, Shape, Text
-from medvision.frames import VOLUME_PLANES, Plane
+from medvision.frames import VOLUME_PLANES, Plane, View
 from medvision.prompts.messages import PROJECTED_MODALITIES
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 EDGE_LETTERS: dict[Plane, tuple[str, str, str, str]] = {
     Plane.AXIAL: ("R", "L", "A", "P"),
@@ -15,19 +15,26 @@ EDGE_LETTERS: dict[Plane, tuple[str, str, str, str]] = {
 """Patient direction at the left, right, upper and lower edge of a displayed slice of a volume."""
 
 
-def edge_letters(plane: str, *, modality: str, image_uri: str) -> tuple[str, ...]:
+def edge_letters(
+    plane: str, *, modality: str, image_uri: str, view: View = View.RADIOLOGICAL
+) -> tuple[str, ...]:
     """Patient directions at the left, right, upper and lower edge; () where they are not known.
 
     Example:
         >>> edge_letters("sagittal", modality="CT", image_uri="case_01.nii.gz")
         ('A', 'P', 'S', 'I')
+        >>> edge_letters("axial", modality="CT", image_uri="a.nii.gz", view=View.ORIGINAL)
+        ('P', 'A', 'L', 'R')
         >>> edge_letters("sagittal", modality="XR", image_uri="skull.dcm")
         ()
     """
     is_picture = image_uri.lower().endswith(PICTURE_SUFFIXES)
     if plane not in VOLUME_PLANES or modality in PROJECTED_MODALITIES or is_picture:
         return ()
-    return EDGE_LETTERS[Plane(plane)]
+    left, right, upper, lower = EDGE_LETTERS[Plane(plane)]
+    if view is View.ORIGINAL:
+        return lower, upper, right, left
+    return left, right, upper, lower
 
 
 def furniture_shapes(canvas: Canvas, letters: tuple[str, ...]) -> list[Shape]:
@@ -43,6 +50,8 @@ def furniture_shapes(canvas: Canvas, letters: tuple[str, ...]) -> list[Shape]:
         Text(x=x, y=y, text=letter, role=Role.FURNITURE, anchor=anchor, size=17)
         for (x, y, anchor), letter in zip(places, letters, strict=False)
     ]
+    if math.isnan(canvas.units_per_mm):
+        return shapes
     length_mm = scale_bar_mm(canvas.width / canvas.units_per_mm)
     y = canvas.height - 12
     start, end = (12.0, y), (12.0 + length_mm * canvas.units_per_mm, y)

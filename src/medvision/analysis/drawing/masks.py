@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from medvision.analysis.drawing.outline import Stretches, outline_px
 from medvision.errors import ItemError
-from medvision.frames import Plane
+from medvision.frames import Plane, View, pixels_in_view
 from medvision.samples import Sample
 from medvision.table.cases import CaseSource, ImageSource, Structure
-from medvision.table.mask_layers import mask_layers
+from medvision.table.mask_layers import holds_segments, mask_layers
 from medvision.table.read import (
     image_path,
     read_cases,
@@ -21,9 +21,8 @@ from medvision.table.read import (
     tables_manifest,
 )
 from medvision.volumes import Volume, read_label_map, read_volume, slice_pixels
-from medvision.volumes.dicom_seg import segmentation_file
-from medvision.volumes.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medvision.volumes.stored import ReadOptions, SpacingFrom
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +59,9 @@ class MaskOutlines:
         names = {name: getattr(sample, name) for name in _ON_SLICE}
         here = rows_on_slice(names) & (pc.field("label_id") == sample.label_id)
         rows: list[Row] = read_regions(self._tables, here).to_pylist()
-        return self.of_rows(rows) if rows else None
+        return self.of_rows(rows, sample.view) if rows else None
 
-    def of_rows(self, rows: list[Row]) -> Stretches | None:
+    def of_rows(self, rows: list[Row], view: View = View.RADIOLOGICAL) -> Stretches | None:
         """Border of one label on one slice, from the region rows of all its components."""
         first = rows[0]
         case = self._cases[first["cohort"], first["case_id"]]
@@ -70,7 +69,8 @@ class MaskOutlines:
         if mask is None:
             return None
         if _as_measured(mask, rows):
-            return outline_px(mask)
+            is_native = self._last[1][first["label_id"]].is_native
+            return outline_px(pixels_in_view(mask, view, is_native=is_native))
         logger.warning(
             "%s: no outline of %s: mask and table disagree", first["case_id"], first["label"]
         )
@@ -108,7 +108,7 @@ class MaskOutlines:
         of_case &= pc.field("case_id") == case["case_id"]
         rows = read_regions(self._tables, of_case).select(["label_id", "label"])
         names = dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
-        if not path.is_dir() and segmentation_file(path) is None:
+        if not holds_segments(path):
             whole = read_label_map(path, spacing_mm=spacing_mm, spacing_from=spacing_from)
             return dict.fromkeys(names, whole)
         image = case["images"][0]

@@ -32,7 +32,9 @@ def overlay_svg(
         outline_px: Border of the structure asked for, as of `MaskOutlines`; drawn below the truth.
     """
     canvas = canvas_of(sample.geometry)
-    letters = edge_letters(sample.plane, modality=sample.modality, image_uri=sample.image_uri)
+    letters = edge_letters(
+        sample.plane, modality=sample.modality, image_uri=sample.image_uri, view=sample.view
+    )
     truth: list[Shape] = truth_shapes(sample)
     if outline_px is not None:
         truth.insert(0, outline_shape(canvas, outline_px, ""))

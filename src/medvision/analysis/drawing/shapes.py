@@ -5,6 +5,7 @@ have the same number of units for a millimetre, so a slice with unequal spacing 
 physical shape. Boxes lie on pixel edges; points are pixel centres, half a pixel further in.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -164,13 +165,15 @@ def canvas_of(geometry: SliceGeometry) -> Canvas:
         >>> canvas.point(0, 0)
         (3.2, 6.4)
     """
-    width_mm = geometry.width_px * geometry.spacing_x_mm
-    height_mm = geometry.height_px * geometry.spacing_y_mm
-    scale = CANVAS_SIDE / max(width_mm, height_mm)
+    is_known = math.isfinite(geometry.spacing_x_mm + geometry.spacing_y_mm)
+    # Of an imported result's slice the spacing may not be known: its pixels are drawn square.
+    spacing_x, spacing_y = (geometry.spacing_x_mm, geometry.spacing_y_mm) if is_known else (1, 1)
+    width, height = geometry.width_px * spacing_x, geometry.height_px * spacing_y
+    scale = CANVAS_SIDE / max(width, height)
     return Canvas(
-        width=width_mm * scale,
-        height=height_mm * scale,
-        units_per_px_x=geometry.spacing_x_mm * scale,
-        units_per_px_y=geometry.spacing_y_mm * scale,
-        units_per_mm=scale,
+        width=width * scale,
+        height=height * scale,
+        units_per_px_x=spacing_x * scale,
+        units_per_px_y=spacing_y * scale,
+        units_per_mm=scale if is_known else math.nan,
     )

@@ -98,27 +98,21 @@ def clinical(
             read = rows.where(rows.is_parsed)
             for decision in decisions:
                 if (decision.task, decision.unit) == (rows.task, rows.unit):
-                    members = _about(read, decision)
-                    if members.any():
-                        yield _decided(read.where(members), decision)
+                    yield from _decided(read, decision)
             if rows.task is Task.TUMOR_LESION:
                 yield from _responses(read)
 
 
-def _about(rows: TaskRows, decision: Decision) -> np.ndarray:
+def _decided(rows: TaskRows, decision: Decision) -> Iterator[Verdict]:
     pattern = re.compile(decision.about, re.IGNORECASE)
     names = zip(rows.text("name"), rows.text("label"), strict=True)
-    return np.array([any(map(pattern.search, pair)) for pair in names], dtype=bool)
-
-
-def _decided(rows: TaskRows, decision: Decision) -> Verdict:
-    at = TASKS[rows.task].names.index(decision.value)
-    true, answered = (
-        decision.classes_of(values[:, at]) for values in (rows.truth(), rows.answers())
-    )
-    return _agreement(
-        rows, rows.subject, true, answered, decision.classes, decision.name, decision.source
-    )
+    members = np.array([any(map(pattern.search, pair)) for pair in names], dtype=bool)
+    if members.any():
+        about, at = rows.where(members), TASKS[rows.task].names.index(decision.value)
+        both = (about.truth(), about.answers())
+        true, answered = (decision.classes_of(values[:, at]) for values in both)
+        classes, name, source = decision.classes, decision.name, decision.source
+        yield _agreement(about, about.subject, true, answered, classes, name, source)
 
 
 def _agreement(

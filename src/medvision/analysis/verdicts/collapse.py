@@ -39,7 +39,8 @@ def _of_value(rows: TaskRows, at: int, value_name: str) -> Verdict:
     truth = np.round(rows.truth()[:, at], decimals)
     answers = np.round(rows.answers()[:, at], decimals)
     n_subjects = len(np.unique(rows.subject))
-    effective = [_effective_number(one) for one in (answers, truth)]
+    # As many equally frequent numbers would be as uncertain.
+    effective = [2.0 ** _entropy_bits(one) if len(one) else 0.0 for one in (answers, truth)]
     share = effective[0] / effective[1] if effective[1] else math.nan
     rho = _rank_correlation(truth, answers)
     few = share < FEW_FRAC
@@ -91,11 +92,6 @@ def _facts(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> dict[str, 
 def _entropy_bits(numbers: FloatArray) -> float:
     _, counts = np.unique(numbers, return_counts=True)
     return float(stats.entropy(counts, base=2)) if len(counts) else 0.0
-
-
-def _effective_number(numbers: FloatArray) -> float:
-    """2 to the entropy: as many equally frequent numbers would be as uncertain."""
-    return 2.0 ** _entropy_bits(numbers) if len(numbers) else 0.0
 
 
 def _rank_correlation(truth: FloatArray, answers: FloatArray) -> float:

@@ -24,12 +24,17 @@ def comparison(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """Each pair of models on the questions that both were asked; p values over all that is told."""
     for first, second in combinations(runs, 2):
         others = {(rows.task, rows.unit): rows for rows in task_rows(second)}
-        gaps = [
-            gap
-            for rows in task_rows(first)
-            if (rows.task, rows.unit) in others
-            for gap in _gaps(*paired(rows, others[rows.task, rows.unit]))
-        ]
+        gaps = []
+        for rows in task_rows(first):
+            if (rows.task, rows.unit) not in others:
+                continue
+            ours, theirs = paired(rows, others[rows.task, rows.unit])
+            better = ours.quality - theirs.quality
+            for group, members in groups_of(ours):
+                found = mean(ours.subject[members], better[members])
+                gaps.append(
+                    _Gap(ours=ours, theirs=theirs, group=group, members=members, estimate=found)
+                )
         adjusted = holm([gap.estimate.p for gap in gaps])
         yield from (_verdict(gap, p) for gap, p in zip(gaps, adjusted, strict=True))
 
@@ -43,13 +48,6 @@ class _Gap:
     group: str
     members: np.ndarray
     estimate: Estimate
-
-
-def _gaps(ours: TaskRows, theirs: TaskRows) -> Iterator[_Gap]:
-    difference = ours.quality - theirs.quality
-    for group, members in groups_of(ours):
-        estimate = mean(ours.subject[members], difference[members])
-        yield _Gap(ours=ours, theirs=theirs, group=group, members=members, estimate=estimate)
 
 
 def _verdict(gap: _Gap, p: float) -> Verdict:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import TaskRows, reply_texts, task_rows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 
 LEAST_SHARE_UNREAD = 0.05
@@ -23,15 +23,9 @@ _EXAMPLE_CHARACTERS = 300
 def instructions(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The share of replies that state no readable answer, with the kinds of them."""
     for run in runs:
-        texts = _texts(run)
+        texts = reply_texts(run)
         for rows in task_rows(run):
             yield _unread(rows, texts)
-
-
-def _texts(run: RunScores) -> dict[tuple[str, int], str]:
-    names = ("sample_id", "repeat", "text")
-    columns = (run.replies[name].to_pylist() for name in names)
-    return {(name, repeat): text or "" for name, repeat, text in zip(*columns, strict=True)}
 
 
 def _unread(rows: TaskRows, texts: dict[tuple[str, int], str]) -> Verdict:

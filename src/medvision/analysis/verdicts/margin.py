@@ -23,7 +23,7 @@ OTHERS = ("baseline/train-mean", "baseline/train-median", "baseline/random-box")
 _ALIKE = (("dataset", "cohort", "label", "metric_key", "plane"), ("label", "metric_key"), ())
 """Columns by which questions are alike, the closest first: a constant for each."""
 
-_MIN_ALIKE = 5
+_MIN_ALIKE, _MOST_FOLDS = 5, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,21 +93,12 @@ def _answer_by_others(
 ) -> None:
     """Set the answers to `members`, for each subject from the truths of the others."""
     column = TASKS[rows.task].headline_column
-    of_member = rows.subject[members]
-    folds = _folds(of_member)
+    # One fold a subject, or ten of many subjects, each of whole subjects.
+    folds = np.unique(rows.subject[members], return_inverse=True)[1] % _MOST_FOLDS
     for fold in np.unique(folds):
         theirs = members[folds != fold]
         if len(theirs) >= _MIN_ALIKE:
             answers[members[folds == fold]] = best_constant(column, truth[theirs])
-
-
-_MOST_FOLDS = 10
-
-
-def _folds(subject: IndexArray) -> IndexArray:
-    """(n,) fold of each row, whole subjects together: one a subject, or ten of many subjects."""
-    _, place = np.unique(subject, return_inverse=True)
-    return np.asarray(place % _MOST_FOLDS)
 
 
 def _codes(rows: TaskRows, columns: Sequence[str]) -> IndexArray:

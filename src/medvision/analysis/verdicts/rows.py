@@ -1,6 +1,6 @@
 """Score rows of one run, task and unit, as arrays that analyses work on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,19 @@ class TaskRows:
         return int(self.table.num_rows)
 
 
+def each_task(runs: Iterable[RunScores]) -> Iterator[TaskRows]:
+    """The rows of several runs, run by run and task by task."""
+    for run in runs:
+        yield from task_rows(run)
+
+
+def reply_texts(run: RunScores) -> dict[tuple[str, int], str]:
+    """Replies by sample id and repeat; "" where none came."""
+    names = ("sample_id", "repeat", "text")
+    columns = (run.replies[name].to_pylist() for name in names)
+    return {(name, repeat): text or "" for name, repeat, text in zip(*columns, strict=True)}
+
+
 def task_rows(run: RunScores) -> list[TaskRows]:
     """The rows of a run, by task and unit, in the order of the tasks."""
     kept = run.scores.filter(pc.not_equal(run.scores["status"], ERROR))
@@ -127,7 +140,11 @@ def measured_quality(table: pa.Table, task: Task) -> FloatArray:
 
 def paired(first: TaskRows, second: TaskRows) -> tuple[TaskRows, TaskRows]:
     """The rows of two runs that ask the same question the same time, in the same order."""
-    keys = [_keys(rows) for rows in (first, second)]
+    names = ("sample_id", "repeat")
+    keys = [
+        list(zip(*(rows.table[name].to_pylist() for name in names), strict=True))
+        for rows in (first, second)
+    ]
     places: Sequence[Mapping[tuple[str, int], int]] = [
         {key: at for at, key in enumerate(own)} for own in keys
     ]
@@ -135,10 +152,4 @@ def paired(first: TaskRows, second: TaskRows) -> tuple[TaskRows, TaskRows]:
     return (
         first.where(np.array([places[0][key] for key in shared], dtype=np.int64)),
         second.where(np.array([places[1][key] for key in shared], dtype=np.int64)),
-    )
-
-
-def _keys(rows: TaskRows) -> list[tuple[str, int]]:
-    return list(
-        zip(rows.table["sample_id"].to_pylist(), rows.table["repeat"].to_pylist(), strict=True)
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import difference, mean
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import TaskRows, each_task
 from medvision.analysis.verdicts.verdict import MIN_ROWS, Found, Verdict, is_enough
 from medvision.scoring.metrics import FloatArray
 from medvision.scoring.score_table import SIZE_BINS
@@ -23,10 +23,9 @@ _FOUND_IOU = 0.5
 
 def size(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """How much lower the mean IoU is on targets under 5 % of the picture than over 10 %."""
-    for run in runs:
-        for rows in task_rows(run):
-            if rows.task is Task.DETECTION:
-                yield _by_size(rows)
+    for rows in each_task(runs):
+        if rows.task is Task.DETECTION:
+            yield _by_size(rows)
 
 
 def _by_size(rows: TaskRows) -> Verdict:
@@ -41,7 +40,8 @@ def _by_size(rows: TaskRows) -> Verdict:
         verdict = Found.FOUND if is_found else Found.NOT_FOUND
     small, large = (mean(rows.subject[of], rows.quality[of]) for of in (smallest, largest))
     frac = rows.numbers("box_to_image_frac")
-    side_mm = np.sqrt(frac * _picture_mm2(rows))
+    sides = ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
+    side_mm = np.sqrt(frac * np.prod([rows.numbers(name) for name in sides], axis=0))
     return Verdict(
         name="size",
         model=rows.run.name,
@@ -61,11 +61,6 @@ def _by_size(rows: TaskRows) -> Verdict:
             "falls_below_0.5_at_frac": _falls_below(rows, frac),
         },
     )
-
-
-def _picture_mm2(rows: TaskRows) -> FloatArray:
-    sides = ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
-    return np.asarray(np.prod([rows.numbers(name) for name in sides], axis=0))
 
 
 def _row(rows: TaskRows, members: np.ndarray, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.arithmetic import stated_sums
 from medvision.analysis.verdicts.estimates import mean
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import TaskRows, reply_texts, task_rows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.frames import relative_from_point_px
 from medvision.geometry import acute_angle_deg, vertex_angle_deg
@@ -120,12 +120,10 @@ def _details(
 
 def _said(rows: TaskRows) -> list[StatedPoints | None]:
     """What each row's reply says; None where it does not state all of its points."""
-    names = ("sample_id", "repeat", "text")
-    columns = (rows.run.replies[name].to_pylist() for name in names)
-    texts = {(name, repeat): text or "" for name, repeat, text in zip(*columns, strict=True)}
+    texts, names = reply_texts(rows.run), ("sample_id", "repeat")
     samples = {sample.sample_id: sample for sample in samples_from_table(rows.run.samples)}
     family = PictureFamily(**rows.run.manifest.get("family", {"name": "as_sent"}))
-    keys = zip(*(rows.table[name].to_pylist() for name in names[:2]), strict=True)
+    keys = zip(*(rows.table[name].to_pylist() for name in names), strict=True)
     return [_stated(samples[key[0]], texts.get(key, ""), family) for key in keys]
 
 

@@ -1,0 +1,49 @@
+"""What a folder holds and how it pairs; writes a declaration to correct and to build from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from medvision.cli.options import Argument, Option
+from medvision.describe.declaration import declaration, relative_root
+from medvision.describe.recognise import describe
+from medvision.describe.report import description_lines
+from medvision.describe.tree import read_tree
+from medvision.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeOptions:
+    """Options of `medvision describe`."""
+
+    folder: Annotated[Path, Argument("FOLDER", help="images with masks, boxes or landmarks")]
+    out: Annotated[Path | None, Option("FILE.toml", help="declaration to write")] = None
+    name: Annotated[str, Option(help="dataset name (default: the folder's)")] = ""
+
+
+def run(options: DescribeOptions) -> int:
+    """Print what the folder is taken for; write the declaration if asked."""
+    described = describe(read_tree(options.folder))
+    for line in description_lines(described):
+        print(line)
+    if options.out is None:
+        return 0
+    out = options.out
+    subjects = out.with_name(f"{out.stem}-subjects.csv")
+    for path in (out, subjects):
+        if path.exists():
+            msg = f"{path} exists; name another --out, or move it away"
+            raise UsageError(msg)
+    written = declaration(
+        described,
+        name=options.name or options.folder.resolve().name,
+        root=relative_root(options.folder, out.parent),
+        subjects_file=subjects.name,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if written.subjects:
+        subjects.write_text(written.subjects, encoding="utf-8")
+        print(f"{subjects}: written")
+    out.write_text(written.text, encoding="utf-8")
+    print(f"{out}: written")
+    return 0

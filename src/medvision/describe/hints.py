@@ -1,0 +1,76 @@
+"""What files say of their modality and of the values in a mask."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medvision.errors import ItemError
+from medvision.table.cases import MODALITIES
+from medvision.volumes import read_label_map, read_volume
+from medvision.volumes.colours import picture_colours
+from medvision.volumes.errors import UnsupportedPixelsError
+from medvision.volumes.pictures import rgba_pixels
+from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
+
+MODALITY_WORDS = {
+    **{word: word for word in MODALITIES},
+    **dict.fromkeys(
+        ("MR", "T1", "T1W", "T1CE", "T1GD", "T1C", "T1N", "T2", "T2W", "T2F", "FLAIR", "ADC"), "MRI"
+    ),
+    **dict.fromkeys(("DWI", "SWI", "BOLD", "PD", "PDW", "T2STAR", "TOF", "CINE"), "MRI"),
+    **dict.fromkeys(("PT",), "PET"),
+    **dict.fromkeys(("DX", "CR", "MG", "XA", "RF", "XRAY"), "XR"),
+    **dict.fromkeys(("CTA", "CBCT", "CECT"), "CT"),
+}
+"""Words of file names, headers and channels to our modalities, in upper case."""
+
+SAMPLED_MASKS = 5
+"""Masks that are looked at for their values: the first ones, in order of their names."""
+
+AIR_HU = -500
+"""Whole numbers this low, or lower, are Hounsfield units of air or of padding around a CT."""
+
+
+def modality_of_word(word: str) -> str:
+    """The modality that a word stands for; "" where it stands for none.
+
+    Example:
+        >>> modality_of_word("FLAIR"), modality_of_word("liver")
+        ('MRI', '')
+    """
+    return MODALITY_WORDS.get(word.upper().replace("-", "").replace("_", ""), "")
+
+
+def is_hounsfield(path: Path) -> bool:
+    """Whether a volume's values can only be those of a CT: whole numbers far below zero."""
+    if path.name.lower().endswith(PICTURE_SUFFIXES):
+        return False
+    try:
+        volume = read_volume(path)
+    except ItemError:
+        return False
+    low = float(volume.array.min())
+    return not volume.is_native and low <= AIR_HU and bool(np.isclose(low, round(low)))
+
+
+def mask_values(paths: Sequence[Path]) -> tuple[list[int], list[str]]:
+    """Values of the first masks, or their colours where they are pictures in colour.
+
+    Returns:
+        (values above 0, colours but black), sorted. Masks that cannot be read say nothing here:
+        building names them.
+    """
+    values: set[int] = set()
+    colours: set[str] = set()
+    for path in paths[:SAMPLED_MASKS]:
+        is_picture = path.name.lower().endswith(PICTURE_SUFFIXES)
+        try:
+            labels = read_label_map(path, spacing_mm=(1.0, 1.0) if is_picture else None)
+            values |= set(np.unique(labels.array).tolist())
+        except UnsupportedPixelsError:
+            if is_picture:
+                colours |= set(picture_colours(rgba_pixels(path)))
+        except ItemError:
+            continue
+    return sorted(values - {0}), sorted(colours - {"#000000"})

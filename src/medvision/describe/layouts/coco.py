@@ -1,0 +1,85 @@
+"""COCO: one JSON file for many pictures, or one for each of train, val and test."""
+
+import json
+import re
+from pathlib import PurePosixPath
+
+from medvision.annotate.coco import CocoFile, is_coco, read_coco
+from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
+from medvision.describe.splits import split_word, two_sides
+from medvision.describe.tree import Tree
+
+
+def recognise(tree: Tree) -> Found | None:
+    """Pictures that JSON files with images, annotations and categories list."""
+    files = {file: read_coco(tree.path(file)) for file in tree.files if _is_coco(tree, file)}
+    if not files:
+        return None
+    by_name: dict[str, list[str]] = {}
+    for file in tree.images:
+        by_name.setdefault(PurePosixPath(file).name, []).append(file)
+    cases, lacking, words = [], {}, {}
+    keys: dict[str, None] = {}
+    stems = [PurePosixPath(name).stem for coco in files.values() for name in coco.images]
+    is_unique = len(set(stems)) == len(stems)
+    for file, coco in files.items():
+        parts = re.split(r"[^a-z]+", PurePosixPath(file).stem.lower())
+        side = next((word for part in parts if (word := split_word(part))), "")
+        for name, image in coco.images.items():
+            listed = PurePosixPath(name.replace("\\", "/"))
+            fits = [f for f in by_name.get(listed.name, []) if _ends(f, listed)]
+            case_id = listed.stem if is_unique else str(listed.with_suffix("")).replace("/", "_")
+            own = [one for one in coco.annotations if one.image_id == image.image_id]
+            if len(fits) != 1:
+                lacking[case_id] = f"{len(fits)} files fit {name} of {file}, expected one"
+                continue
+            has_points = any(one.keypoints for one in own)
+            keys |= dict.fromkeys(key for one in own for key in one.keypoints)
+            cases.append(
+                FoundCase(
+                    case_id=case_id,
+                    subject_id=case_id,
+                    images={"image": fits[0]},
+                    boxes=file if _has_boxes(coco) else "",
+                    landmarks=file if has_points else "",
+                )
+            )
+            words[case_id] = side
+    split, notes = two_sides(words) if len(set(words.values())) > 1 else ({}, [])
+    categories = {n: name for coco in files.values() for n, name in coco.categories.items()}
+    has_zero = 0 in categories
+    return Found(
+        layout="COCO",
+        certainty=Certainty.CERTAIN,
+        reason=f"lists of images, annotations and categories in {', '.join(files)}",
+        cases=tuple(sorted(cases, key=lambda case: case.case_id)),
+        modalities={"image": ""},
+        labels=tuple(
+            FoundLabel(label_id=number + has_zero, name=name, found_as=name)
+            for number, name in sorted(categories.items())
+        )
+        if any(_has_boxes(coco) for coco in files.values())
+        else (),
+        lacking=lacking,
+        side_files=tuple(files),
+        split=split,
+        landmark_keys=tuple(keys),
+        notes=("each picture is taken for a subject of its own", *notes),
+    )
+
+
+def _is_coco(tree: Tree, file: str) -> bool:
+    if not file.endswith(".json"):
+        return False
+    try:
+        return is_coco(json.loads(tree.path(file).read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _has_boxes(coco: CocoFile) -> bool:
+    return any(one.box_xywh_px for one in coco.annotations)
+
+
+def _ends(file: str, listed: PurePosixPath) -> bool:
+    return PurePosixPath(file).parts[-len(listed.parts) :] == listed.parts
