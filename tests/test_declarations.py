@@ -214,7 +214,11 @@ def test_dates_are_no_text():
         ("{", r"f: expected JSON, found: .*line 1 column 2"),
         ('{"a": 1,\n "b"}', "f: expected JSON, found: .*line 2"),
         ('{"a": {"b": 1, "c": 2, "b": 3}}', "f: key 'b' is given twice"),
-        ("[" * 100_000, "f: expected JSON, found: "),
+        ("[" * 100_000, "f: expected JSON, found lists .* too deep to read"),
+        ('{"a":' * 100_000, "f: expected JSON, found .* too deep to read"),
+        ("[" * 100_000 + "]" * 100_000, "f: expected JSON, found .* too deep to read"),
+        (f'{{"a": {"9" * 5000}}}', "f: expected JSON, found: "),
+        (r'{"a": "\ud800"}', "f: expected JSON, found: .*surrogates not allowed"),
     ],
 )
 def test_damaged_json_is_refused_with_its_line(text, words):
@@ -228,6 +232,9 @@ def test_damaged_json_is_refused_with_its_line(text, words):
         ("a = \n", "f: expected TOML, found: .*line 1, column 5"),
         ("a = 1\na = 2\n", "f: expected TOML, found: .*line 2"),
         ("a = " + "[" * 100_000, "f: expected TOML, found: "),
+        ("a = " + "[" * 100_000 + "]" * 100_000, "f: expected TOML, found: "),
+        ("a = " + "{b = " * 100_000, "f: expected TOML, found: "),
+        ("a = " + "9" * 5000, "f: expected TOML, found: "),
     ],
 )
 def test_damaged_toml_is_refused_with_its_line(text, words):
@@ -243,10 +250,21 @@ def test_files_are_read_with_or_without_a_byte_order_mark(tmp_path):
 
 def test_unreadable_files_are_one_clear_error(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(DeclarationError, match=r"a\.json: expected a JSON file, found: .*utf-8"):
+    with pytest.raises(
+        DeclarationError, match=r"a\.json: expected a JSON file, found: .*utf-8.*save"
+    ):
         read_json(tmp_path / "a.json")
     with pytest.raises(DeclarationError, match=r"none\.toml: expected a TOML file, found: .*No"):
         read_toml(tmp_path / "none.toml")
+
+
+def test_a_list_whose_only_value_is_wrong_is_not_also_told_as_empty():
+    with pytest.raises(DeclarationError) as found:
+        decoded(dict[str, NonEmpty[Count]], {"liver": [-1], "spleen": []}, "f")
+    assert str(found.value).splitlines() == [
+        "f: liver[0]: expected a value greater than or equal to 0, found -1",
+        "f: spleen: expected 1 or more, found 0",
+    ]
 
 
 def test_a_schema_tells_editors_the_same():

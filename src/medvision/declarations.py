@@ -83,6 +83,29 @@ Short = Annotated[T, FirstField()]
 
 
 @dataclass(frozen=True, slots=True)
+class OneAsList:
+    """Marks a list that may be written as its one text."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: "GetCoreSchemaHandler"
+    ) -> "CoreSchema":
+        from pydantic_core.core_schema import no_info_before_validator_function
+
+        return no_info_before_validator_function(
+            lambda value: [value] if isinstance(value, str) else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+OneOrMore = Annotated[tuple[T, ...], OneAsList()]
+"""`OneOrMore[str]` is a tuple of texts; one alone may be written without its brackets."""
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """Marks a record that files may give one key of by another name."""
 
@@ -138,7 +161,8 @@ def _text(path: Path, form: str, error: type[DeclarationError]) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")  # editors on Windows write the mark
     except (OSError, UnicodeDecodeError) as found:
-        msg = f"{path}: expected a {form} file, found: {found}"
+        cure = "; save it as UTF-8" if isinstance(found, UnicodeDecodeError) else ""
+        msg = f"{path}: expected a {form} file, found: {found}{cure}"
         raise error(msg) from found
 
 
@@ -193,12 +217,17 @@ def parsed_json(text: str, where: str, error: type[DeclarationError] = Declarati
         return table
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        content = json.loads(text, object_pairs_hook=unique)
+        json.dumps(content, ensure_ascii=False).encode()  # half a character, "\\ud800", is no text
     except DeclarationError:
         raise
-    except (ValueError, RecursionError) as found:
+    except RecursionError as found:
+        msg = f"{where}: expected JSON, found lists or tables in each other too deep to read"
+        raise error(msg) from found
+    except ValueError as found:
         msg = f"{where}: expected JSON, found: {found}"
         raise error(msg) from found
+    return content
 
 
 def decoded(
@@ -231,7 +260,15 @@ def decoded(
     try:
         value: T = _adapter(kind).validate_python(content)  # type: ignore[arg-type]
     except ValidationError as found:
-        lines = dict.fromkeys(line for mistake in found.errors() for line in _lines(mistake, kind))
+        mistakes = found.errors()
+        places = {mistake["loc"][:-1] for mistake in mistakes}
+        lines = dict.fromkeys(
+            line
+            for mistake in mistakes
+            # A list whose only value is wrong would be told as empty, too.
+            if mistake["type"] != "too_short" or mistake["loc"] not in places
+            for line in _lines(mistake, kind)
+        )
         raise error("\n".join(f"{where}: {line}" for line in lines)) from found
     return value
 
@@ -372,7 +409,7 @@ def _expected(kind: Any) -> str:
     if words := _words(kind):
         return f"one of {', '.join(words)}"
     name = _NAMES.get(get_origin(plain) or plain, "a table of keys")
-    first = "text or " if _marks(kind, FirstField) else ""
+    first = "text or " if _marks(kind, FirstField) + _marks(kind, OneAsList) else ""
     return first + name + "".join(f' or "{mark.word}"' for mark in _marks(kind, NoneAs))
 
 

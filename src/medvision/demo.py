@@ -11,6 +11,7 @@ import pyarrow as pa
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.analysis.report import write_report
 from medvision.catalog.biometrics import read_biometrics_spec
+from medvision.catalog.dataset import Dataset
 from medvision.errors import UsageError
 from medvision.fetch import FetchError, raw_folder
 from medvision.frames import Plane
@@ -22,10 +23,10 @@ from medvision.samples.select import Split, select_samples
 from medvision.samples.suite import load_suite
 from medvision.scoring.score_run import score_run
 from medvision.table.build import BuildRequest, build_tables
-from medvision.table.cases import AnnotateOptions
 from medvision.table.catalogue import catalogue_request
-from medvision.table.folders import Folders, find_cases
-from medvision.table.labels import read_labels
+from medvision.table.declared import listed_request
+from medvision.table.folders import Folders, checked_modality, find_cases
+from medvision.table.labels import declared_labels, read_labels
 from medvision.table.read import tables_folder
 
 SEED = 1024
@@ -167,20 +168,16 @@ def _phantom_request(dataset: PhantomDataset, out: Path) -> BuildRequest:
             masks=raw / "masks" if has_masks else None,
             landmarks=None if has_masks else raw / "landmarks",
         ),
-        modality=dataset.modality,
-        structures=read_labels(raw / "labels.json") if has_masks else (),
-        target_labels=dataset.target_labels,
+        modality=checked_modality(dataset.modality),
     )
-    options = AnnotateOptions(
-        dataset=dataset.name,
+    structures = read_labels(raw / "labels.json") if has_masks else ()
+    declared = Dataset(
+        name=dataset.name,
+        description=dataset.description,
+        labels=declared_labels(structures, dataset.target_labels),
+        cases=cases,
         spacing_yx_mm=dataset.spacing_yx_mm,
-        native_plane=dataset.plane or Plane.NATIVE,
+        projection=dataset.plane or Plane.NATIVE,
         biometrics=None if has_masks else read_biometrics_spec(raw / "biometrics.json"),
     )
-    return BuildRequest(
-        cases=cases,
-        unpaired=unpaired,
-        options=options,
-        description=dataset.description,
-        root=out,
-    )
+    return listed_request(declared, unpaired, root=out)

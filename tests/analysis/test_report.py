@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from medvision.analysis import ReportOptions, report_json, write_report
+from medvision.analysis.verdicts.analyse import analyse, verdicts_json
 from medvision.errors import ItemError
 
 OPTIONS = ReportOptions(created_at=datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
@@ -270,7 +271,7 @@ def test_task_without_samples_has_no_section(page_of, make_samples, make_run):
     page = page_of([make_run("good", make_samples({"area": 5}))])
 
     sections = [given["id"] for tag, given in page.tags if tag == "section" and "id" in given]
-    assert sections == ["area", "cases", "appendix"]
+    assert sections == ["area", "analyses", "cases", "appendix"]
 
 
 def test_run_without_samples_makes_a_page(page_of, make_samples, make_run):
@@ -374,3 +375,22 @@ def test_json_holds_the_same_numbers(runs, samples):
     exact = next(row for row in main[0]["rows"] if row["model"] == "exact")
     assert exact["iou_mean_zero_filled"] == pytest.approx(1)
     assert exact["is_baseline"] is True
+
+
+def test_each_analysis_opens_with_its_verdict_in_a_sentence(page_of, samples, make_run):
+    page = page_of([make_run("good", samples), make_run("bad", samples, "noisy")])
+
+    assert "Does it beat a constant?" in page.text
+    assert "Cannot be told: needs a run with --repeats of at least 2." in page.text
+    assert "medvision analyse --json" not in page.text or "further rows" in page.text
+
+
+def test_report_and_analyse_say_the_same(samples, make_run):
+    runs = [make_run("good", samples)]
+    assert report_json(runs)["analyses"] == verdicts_json(analyse(runs))["analyses"]
+
+
+def test_the_note_says_which_answers_are_drawn(page_of, samples, make_run):
+    page = page_of([make_run("good", samples)])
+    assert "only the truth is drawn" in page.text
+    assert "lengths and angles state no place and are drawn on the truth" in page.text

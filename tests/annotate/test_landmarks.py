@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medvision.annotate.biometrics import biometric_rows, parse_biometrics_spec
 from medvision.annotate.landmark_frames import canonical_ijk, native_xy
 from medvision.annotate.landmarks import (
     DuplicateLandmarkError,
@@ -128,6 +130,77 @@ def test_key_named_like_a_wrapper_field_is_a_landmark(tmp_path: Path) -> None:
             LandmarkFormatError,
             "one space for all",
         ),
+        (
+            "p.csv",
+            f"key,x,y,z\n{'a' * 140_000},1,2,3\n",
+            LandmarkFormatError,
+            "line 2 .*field larger",
+        ),
+        (
+            "p.csv",
+            f"key,x,y,z\na,{'1' * 140_000},2,3\n",
+            LandmarkFormatError,
+            "line 2 .*field larger",
+        ),
+        ("p.csv", 'key,x,y,z\n"a,1,2,3\nb,1,2,3\n', LandmarkFormatError, "unexpected end.*quote"),
+        ("p.csv", "key;x;y;z\na;1,5;2;3\n", LandmarkFormatError, "separated by commas; found"),
+        ("p.csv", "key\tx\ty\tz\na\t1\t2\t3\n", LandmarkFormatError, "separated by commas"),
+        (
+            "p.csv",
+            "key,x,y,z\na,1,5,2,5,3,5\n",
+            LandmarkFormatError,
+            "found 7; .*decimals by points",
+        ),
+        ("p.csv", 'key,x,y,z\na,"1,5",2,3\n', LandmarkValueError, "'1,5'"),
+        ("p.csv", "key,x,y,z\na,1,,3\n", LandmarkValueError, r"'a' needs .*\[1.0, '', 3.0\]"),
+        ("p.csv", "key,x,y,z\na,,2,3\n", LandmarkValueError, "'a' needs"),
+        ("p.csv", "key,x,y\na,1,\n", LandmarkValueError, "'a' needs"),
+        ("p.csv", "key,x,y,z\na,nan,2,3\n", LandmarkValueError, "'a' needs"),
+        ("p.csv", "key,x,y,z\na,-inf,2,3\n", LandmarkValueError, "'a' needs"),
+        ("p.csv", "key,x,y,z\na,1e999,2,3\n", LandmarkValueError, "'a' needs"),
+        ("p.csv", "key,x,y,z\na,1_000,2,3\n", LandmarkValueError, "'1_000'"),
+        ("p.csv", "key,x,y,z\na,٣,2,3\n", LandmarkValueError, "'a' needs"),
+        ("p.csv", "key,x,x,y,z\na,1,2,3,4\n", LandmarkFormatError, "each column once"),
+        ("p.csv", 'key,x,y,z\n"a\nb",1,2,3\n', LandmarkFormatError, "printed characters"),
+        ("p.csv", "key,x,y,z\na\0,1,2,3\n", LandmarkFormatError, "printed characters"),
+        ("p.csv", "key,x,y,z\nü,1,2,3\nu\u0308,1,2,3\n", DuplicateLandmarkError, "given twice"),
+        ("p.json", "[" * 100_000, UnreadableLandmarksError, "too deep to read$"),
+        ("p.json", '{"a":' * 100_000, UnreadableLandmarksError, "too deep to read$"),
+        (
+            "p.json",
+            '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+            UnreadableLandmarksError,
+            "too deep",
+        ),
+        ("p.json", f'{{"a": [{"9" * 5000}, 2, 3]}}', UnreadableLandmarksError, "expected JSON"),
+        ("p.json", r'{"\ud800": [1, 2, 3]}', LandmarkFormatError, "printed characters"),
+        ("p.json", '{"space": "RAS"}', LandmarkValueError, "'space' needs"),
+        (
+            "p.fcsv",
+            FCSV.format(system="LPS\n# CoordinateSystem = RAS"),
+            LandmarkFormatError,
+            "LPS and",
+        ),
+        (
+            "p.fcsv",
+            FCSV.format(system="LPS").replace("1.0,2.25,3.0", "1,0,2,25,3,0"),
+            LandmarkFormatError,
+            "found 17; .*decimals by points",
+        ),
+        (
+            "p.fcsv",
+            FCSV.format(system="LPS").replace('"first, of two"', '"first'),
+            LandmarkFormatError,
+            "unexpected end",
+        ),
+        ("p.mrk.json", markups(coordinateUnits=["mm"]), LandmarkFormatError, r"\['mm'\]"),
+        ("p.mrk.json", markups("IJK"), LandmarkFormatError, "'IJK'"),
+        (
+            "p.mrk.json",
+            markups(controlPoints=[{"label": "a", "position": [1, 2, None]}]),
+            LandmarkValueError,
+            "'a' needs",
+        ),
         ("p.fcsv", FCSV.format(system="IJK"), LandmarkFormatError, "IJK"),
         ("p.fcsv", FCSV.format(system="voxel"), LandmarkFormatError, "RAS or LPS"),
         ("p.fcsv", "n_0,1,2,3,0,0,0,1,1,1,0,a,,\n", LandmarkFormatError, "CoordinateSystem"),
@@ -140,8 +213,56 @@ def test_key_named_like_a_wrapper_field_is_a_landmark(tmp_path: Path) -> None:
 def test_bad_file_is_one_clear_error(
     tmp_path: Path, name: str, text: str, error: type[Exception], match: str
 ) -> None:
-    with pytest.raises(error, match=match):
+    with pytest.raises(error, match=match) as found:
         read_landmarks(write(tmp_path / name, text))
+    assert len(str(found.value).splitlines()) == 1
+    assert len(str(found.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp437"])
+def test_text_that_is_no_utf_8_is_told_so(tmp_path: Path, encoding: str) -> None:
+    for name, text in (("p.csv", "key,x,y,z\nü,1,2,3\n"), ("p.json", '{"ü": [1, 2, 3]}')):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        with pytest.raises(UnreadableLandmarksError, match=rf"{name}: .*save it as UTF-8"):
+            read_landmarks(tmp_path / name)
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text('{"a": [1, 2, 3]}', encoding="utf-8-sig")
+    (tmp_path / "p.csv").write_text("key,x,y,z\na,1,2,3\n", encoding="utf-8-sig")
+    for name in ("p.json", "p.csv"):
+        assert dict(read_landmarks(tmp_path / name).points) == {"a": (1, 2, 3)}
+
+
+def test_a_file_name_that_is_no_utf_8_is_read(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xfcller.csv"))
+    write(path, "key,x,y,z\na,1,2,3\n")
+    assert dict(read_landmarks(path).points) == {"a": (1, 2, 3)}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(tmp_path: Path, line_end: str) -> None:
+    (tmp_path / "p.csv").write_bytes(f"key,x,y,z{line_end}a,1,2,3{line_end}{line_end}".encode())
+    assert dict(read_landmarks(tmp_path / "p.csv").points) == {"a": (1, 2, 3)}
+
+
+def test_an_empty_third_coordinate_is_a_pictures(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", "key,x,y,z\na,1,2,\nb,3,4,\n")
+    assert dict(read_landmarks(path).points) == {"a": (1, 2), "b": (3, 4)}
+
+
+def test_keys_are_compared_in_composed_form(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.json", json.dumps({"u\u0308": [0, 0], "b": [3, 4]}))
+    spec = parse_biometrics_spec(
+        {
+            "landmarks": {"u\u0308": "left end", "b": "right end"},
+            "lines": {"ub": {"landmarks": ["u\u0308", "b"]}},
+            "measure": [{"kind": "distance", "key": "ub"}],
+        },
+        "spec",
+    )
+    found = biometric_rows(spec, read_landmarks(path).points, shape=(20, 20), spacing_mm=(1.0, 1.0))
+    assert [row.value for row in found.rows] == [5.0]
 
 
 def test_missing_file_is_unreadable(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_absent_plane_is_any() -> None:
         ),
         (
             {"measure": [{"kind": "distance", "key": "sn", "unit": "mm"}]},
-            r"measure\[0\]: unknown key 'unit'; known: key, kind, plane",
+            r"measure\[0\]: unknown key 'unit'; known: image, key, kind, plane",
         ),
         (
             {

@@ -1,3 +1,4 @@
+from pathlib import Path
 from unicodedata import normalize
 
 import pytest
@@ -32,7 +33,7 @@ def test_common_names_pair(tmp_path, image, mask):
     folders = Folders(images=folder(tmp_path, "i", image), masks=folder(tmp_path, "m", mask))
     cases, unpaired = find_cases(folders, modality="CT")
     assert [case.case_id for case in cases] == ["a"]
-    assert cases[0].images[0].image_id == "image"
+    assert cases[0].images[0].id == "image"
     assert not unpaired
 
 
@@ -53,14 +54,14 @@ def test_channels_are_images_of_one_case(tmp_path):
     files = ("p_0000.nii.gz", "p_0001.nii.gz")
     folders = Folders(images=folder(tmp_path, "i", *files), masks=folder(tmp_path, "m", "p.nii.gz"))
     cases, _ = find_cases(folders, modality="MRI")
-    assert [image.image_id for image in cases[0].images] == ["0000", "0001"]
+    assert [image.id for image in cases[0].images] == ["0000", "0001"]
 
 
 def test_subject_pattern_groups_cases(tmp_path):
     files = ("s1-t1.nii", "s1-t2.nii", "s2-t1.nii")
     folders = Folders(images=folder(tmp_path, "i", *files), masks=folder(tmp_path, "m", *files))
     cases, _ = find_cases(folders, modality="MRI", subject_pattern=r"^(s\d+)-")
-    assert [case.subject_id for case in cases] == ["s1", "s1", "s2"]
+    assert [case.subject for case in cases] == ["s1", "s1", "s2"]
 
 
 def test_two_masks_of_one_case_are_refused(tmp_path):
@@ -96,7 +97,7 @@ def test_whole_names_pair_before_they_are_taken_apart(tmp_path, images, masks, e
     folders = Folders(images=folder(tmp_path, "i", *images), masks=folder(tmp_path, "m", *masks))
     cases, unpaired = find_cases(folders, modality="CT")
     assert [case.case_id for case in cases] == expected
-    assert [case.subject_id for case in cases] == expected
+    assert [case.subject for case in cases] == expected
     assert all(len(case.images) == 1 for case in cases)
     assert not unpaired
 
@@ -117,8 +118,8 @@ def test_letters_of_one_or_two_characters_are_the_same(tmp_path, of_image, of_ma
     folders = Folders(images=folder(tmp_path, "i", image), masks=folder(tmp_path, "m", mask))
     [case], unpaired = find_cases(folders, modality="CT")
     assert case.case_id == normalize("NFC", "Müller")
-    assert case.mask.exists()
-    assert case.images[0].path.exists()
+    assert Path(case.mask).exists()
+    assert Path(case.images[0].files).exists()
     assert not unpaired
 
 

@@ -74,3 +74,30 @@ def test_nnunets_ignore_is_known_and_not_asked():
         ("liver", (1,), True),
         ("ignore", (2,), False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ('{"-1": "liver"}', "expected label ids from 0 to 2147483647, found -1"),
+        ('{"1": "liver", "2147483648": "spleen"}', "found 2147483648"),
+        ('{"liver": -1}', r"liver\[0\]: expected a value greater than or equal to 0, found -1"),
+        ('{"liver": 1.5}', r"liver\[0\]: expected a whole number, found 1.5"),
+        ('{"1.0": "liver"}', "expected a whole number"),
+        ('{"3": ""}', "expected a name for value 3, found an empty one"),
+        ('{"3": " "}', "expected a name for value 3"),
+        ('{"": 3}', "expected a name for value 3"),
+        ('{"1": "liver", "1": "spleen"}', "key '1' is given twice"),
+        ('{"1": "liver", "01": "spleen"}', "each label_id once"),
+        ('{"1": null}', "1: expected text, found null"),
+        ("[" * 100_000, "too deep to read"),
+        (r'{"1": "\ud800"}', "surrogates"),
+    ],
+)
+def test_a_label_file_that_cannot_be_meant_is_one_line(tmp_path, text, match):
+    path = tmp_path / "labels.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=match) as found:
+        read_labels(path)
+    assert len(str(found.value).splitlines()) == 1
+    assert str(found.value).startswith(str(path))

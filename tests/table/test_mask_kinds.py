@@ -14,7 +14,7 @@ from medvision.cli import main
 from medvision.frames import Plane
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest, build_tables
-from medvision.table.cases import CaseSource, ImageSource, Structure
+from medvision.table.cases import CaseSource, ImageSource, LandmarkSource, MaskSource, Structure
 from medvision.table.read import read_biometrics, read_regions, read_structures
 from tests.volumes.test_rtstruct import (
     OBLIQUE,
@@ -176,7 +176,7 @@ def picture_case(folder, mask=None, **more):
         subject_id="a",
         images=(ImageSource(image_id="image", modality="US", path=folder / "a.png"),),
         mask=mask,
-        landmarks=more.pop("landmarks", None),
+        landmarks=more.pop("landmarks", ()),
         structures=structures,
         target_labels=(2,),
         **more,
@@ -208,12 +208,16 @@ def test_a_colour_that_nobody_declared_is_a_problem(tmp_path):
     assert "#0000ff (1410 px)" in problem.message
 
 
+def masks_of(folder, *names):
+    return tuple(MaskSource(path=folder / f"{name}.png") for name in names)
+
+
 def test_several_masks_of_one_picture_are_joined(tmp_path):
     first, second = np.zeros((2, 30, 47), np.uint8)
     first[5:15, 8:30], second[20:24, 31:44] = 255, 255
     Image.fromarray(first).save(tmp_path / "mask.png")
     Image.fromarray(second).save(tmp_path / "mask_1.png")
-    case = picture_case(tmp_path, tmp_path / "mask.png", more_masks=(tmp_path / "mask_1.png",))
+    case = picture_case(tmp_path, None, masks=masks_of(tmp_path, "mask", "mask_1"))
     lesion = Structure(label_id=1, name="lesion", values=(255,))
     _, rows = built(tmp_path, replace(case, structures=(lesion,)))
     assert [(row["n_components"], row["pixel_count"]) for row in rows] == [(2, 220), (2, 52)]
@@ -222,7 +226,7 @@ def test_several_masks_of_one_picture_are_joined(tmp_path):
 def test_masks_that_contradict_each_other_are_a_problem(tmp_path):
     for name, value in (("mask", 1), ("mask_1", 2)):
         Image.fromarray(np.full((30, 47), value, np.uint8)).save(tmp_path / f"{name}.png")
-    case = picture_case(tmp_path, tmp_path / "mask.png", more_masks=(tmp_path / "mask_1.png",))
+    case = picture_case(tmp_path, None, masks=masks_of(tmp_path, "mask", "mask_1"))
     known = tuple(replace(s, values=(s.label_id,), found_as=()) for s in case.structures)
     summary, _ = built(tmp_path, replace(case, structures=known))
     assert [problem.reason for problem in summary.problems] == ["overlapping_masks"]
@@ -288,7 +292,9 @@ def test_landmarks_of_pictures_are_measured(tmp_path, kind):
         path.write_text(json.dumps(content))
     (tmp_path / "b.json").write_text(json.dumps(SPAN))
     spec = read_biometrics_spec(tmp_path / "b.json")
-    summary, _ = built(tmp_path, picture_case(tmp_path, landmarks=path), biometrics=spec)
+    summary, _ = built(
+        tmp_path, picture_case(tmp_path, landmarks=(LandmarkSource(path=path),)), biometrics=spec
+    )
     assert summary.problems == ()
     [row] = read_biometrics(tmp_path / "tables").to_pylist()
     assert row["value"] == pytest.approx(np.hypot(24 * 0.2, 10 * 0.25))

@@ -14,6 +14,7 @@ from medvision.volumes.errors import (
     DimensionsError,
     EmptyFileError,
     InvalidSpacingError,
+    LabelValuesError,
     MissingFileError,
     NotAnImageError,
     TruncatedFileError,
@@ -45,6 +46,65 @@ def test_slope_and_intercept_are_applied(write_nifti, voxels, dtype, expected):
 def test_slope_that_means_nothing_leaves_voxels_as_stored(write_nifti, voxels, slope):
     path = write_nifti(voxels, sform=np.eye(4), slope=slope, inter=0.0)
     assert read_volume(path).array.dtype == np.int16
+
+
+@pytest.mark.parametrize("inter", [0.0, 5.0, -1024.0])
+@pytest.mark.parametrize("slope", [0.0, np.nan, 1.0, -1.0, 2.0, 1e-3])
+def test_scaling_is_nibabels(write_nifti, voxels, slope, inter):
+    path = write_nifti(voxels, sform=np.eye(4), slope=slope, inter=inter)
+    found, expected = read_volume(path).array, nib.load(path).get_fdata()
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("code", [3, 5, 24, 1002, 1005, 1007, 2003])
+def test_intent_changes_no_voxel(write_nifti, voxels, code):
+    # z-scores, label maps, vectors: of a volume with one value a voxel it is a name only.
+    path = write_nifti(voxels, sform=np.eye(4))
+    content = bytearray(path.read_bytes())
+    content[68:70] = code.to_bytes(2, "little")
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_volume(path).array, voxels)
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 512, b"garbage"])
+def test_bytes_after_a_gzip_stream_or_the_voxels_are_no_voxels(write_nifti, voxels, tail):
+    for name in ("a.nii", "a.nii.gz"):
+        path = write_nifti(voxels, name, sform=np.eye(4))
+        path.write_bytes(path.read_bytes() + tail)
+        np.testing.assert_array_equal(read_volume(path).array, voxels)
+
+
+def test_a_gzip_file_of_several_streams_is_one(write_nifti, voxels):
+    path = write_nifti(voxels, "a.nii.gz", sform=np.eye(4))
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[:200]) + gzip.compress(content[200:]))
+    np.testing.assert_array_equal(read_volume(path).array, voxels)
+
+
+def test_voxels_that_are_no_number_stay_in_images_and_are_no_label(write_nifti, voxels):
+    values = voxels.astype(np.float32)
+    values[0, 0, 0], values[1, 1, 1] = np.nan, np.inf
+    path = write_nifti(values, sform=np.eye(4))
+    np.testing.assert_array_equal(read_volume(path).array, values)
+    with pytest.raises(LabelValuesError, match=r"image\.nii: .*1 more such"):
+        read_label_map(path)
+
+
+@pytest.mark.parametrize("value", [0.9999, np.float32(0.9999999), -1.0, 2.0**31, 1e300])
+def test_labels_that_are_nearly_or_far_from_integers_are_an_error(write_nifti, value):
+    with pytest.raises(LabelValuesError, match=r"image\.nii"):
+        read_label_map(write_nifti(np.array([[[0, value]]], np.float64), sform=np.eye(4)))
+
+
+@pytest.mark.parametrize(("code", "n_bytes"), [(1, 1), (32, 8), (128, 3), (1536, 16), (2304, 4)])
+def test_voxels_of_several_numbers_are_an_error(write_nifti, voxels, code, n_bytes):
+    path = write_nifti(voxels, sform=np.eye(4))
+    content = bytearray(path.read_bytes()) + bytes(voxels.size * n_bytes)
+    content[70:74] = code.to_bytes(2, "little") + (8 * n_bytes).to_bytes(2, "little")
+    path.write_bytes(content)
+    for read in (read_volume, read_label_map):
+        with pytest.raises(UnsupportedPixelsError, match=rf"datatype code {code}"):
+            read(path)
 
 
 def test_non_finite_intercept_is_an_error(write_nifti, voxels):
@@ -87,6 +147,14 @@ def test_half_of_a_pair_names_the_missing_half(tmp_path, voxels):
     (tmp_path / "p.hdr").unlink()
     with pytest.raises(MissingFileError, match=r"p\.img.*p\.hdr"):
         read_volume(tmp_path / "p.img")
+
+
+def test_two_data_files_of_one_header_are_an_error(tmp_path, voxels):
+    nib.save(nib.Nifti1Pair(voxels, np.eye(4)), tmp_path / "p.hdr")
+    (tmp_path / "p.img.gz").write_bytes(gzip.compress((tmp_path / "p.img").read_bytes()))
+    with pytest.raises(UnsupportedFormatError, match=r"expected one \.img .*p\.img and a \.gz"):
+        read_volume(tmp_path / "p.hdr")
+    assert read_volume(tmp_path / "p.img.gz").shape == voxels.shape  # it was named
 
 
 def test_analyze_file_is_refused_for_its_unknown_orientation(tmp_path, voxels):

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from medvision.volumes.errors import CorruptFileError
 from medvision.volumes.suv import (
     PetHeaderError,
     header_from_fields,
@@ -106,6 +107,17 @@ def test_dicom_units_decide(tmp_path, units, suv_type, expected):
         file.SUVType = suv_type
     file.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     assert image_suv_per_unit(tmp_path / "a.dcm") == expected
+    (tmp_path / "a.dcm").rename(tmp_path / "IM1")  # known by its content
+    (tmp_path / "pet.json").write_text(json.dumps({"Units": "SUV"}))
+    assert image_suv_per_unit(tmp_path / "IM1") == expected
+
+
+def test_damaged_dicom_is_an_error_that_names_it(tmp_path):
+    pytest.importorskip("SimpleITK")
+    (tmp_path / "a.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 30)
+    for image in (tmp_path / "a.dcm", tmp_path):
+        with pytest.raises(CorruptFileError, match=r"a\.dcm: "):
+            image_suv_per_unit(image)
 
 
 def test_pet_slices_are_shown_from_suv_0_to_10(tmp_path):

@@ -20,6 +20,7 @@ from medvision.analysis.html import asset, content_policy, filled, island_json
 from medvision.analysis.outcomes import OUTCOME_MEANING
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
+from medvision.analysis.verdicts.section import AnalysisSection
 from medvision.tasks import TASKS, Task
 
 SCRIPTS = ("page.js", "tables.js", "plots.js", "viewer.js")
@@ -73,6 +74,7 @@ def page_html(
     *,
     title: str,
     created: str,
+    analyses: Sequence[AnalysisSection],
     cases_note: str,
     islands: Mapping[str, Any],
 ) -> str:
@@ -83,6 +85,7 @@ def page_html(
         tables: Everything the tables show.
         title: Head of the page.
         created: When it was made, as printed.
+        analyses: What each analysis says.
         cases_note: What the case viewer holds and what it leaves out.
         islands: Data for the scripts by element id, JSON types.
     """
@@ -110,6 +113,7 @@ def page_html(
         n_subjects=len({(row["dataset"], row["subject_id"]) for row in samples}),
         overview=overview(runs, tables),
         sections=tables.sections,
+        analyses=analyses,
         plot_places=plot_places,
         # A column's name may break after its underscores.
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),

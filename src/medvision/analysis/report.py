@@ -17,6 +17,8 @@ from medvision.analysis.pictures import EmbeddedPictures, Picture, embedded_pict
 from medvision.analysis.plots import size_plot, truth_plots
 from medvision.analysis.run_scores import RunScores, models_before_baselines
 from medvision.analysis.sections import ReportTables, report_tables
+from medvision.analysis.verdicts.analyse import analyse, verdicts_json
+from medvision.analysis.verdicts.section import analysis_sections
 from medvision.storage import write_text
 from medvision.tasks import TASKS, Task
 
@@ -90,6 +92,7 @@ def write_report(
         tables,
         title=options.title,
         created=options.created_text(),
+        analyses=analysis_sections(analyse(ordered)),
         cases_note=_cases_note(shown, tables, pictures, options.cases_per_task),
         islands={
             "plots": {
@@ -120,7 +123,8 @@ def report_json(
 
     Returns:
         `format`, `created`, `runs`, `tables` (task, unit, by, over, rows), `confusions` of whole
-        numbers (`rows` by `true` and `answered`) and `outcomes`.
+        numbers (`rows` by `true` and `answered`), `outcomes`, and `analyses` as of
+        `medvision analyse --json`.
 
     Raises:
         RunNamesError: There is no run, or two have one name.
@@ -162,6 +166,7 @@ def report_json(
             for section in tables.sections
             for confusion in section.confusions
         ],
+        **verdicts_json(analyse(ordered)),
         "outcomes": [
             {
                 "task": table.task.value,
@@ -193,5 +198,8 @@ def _cases_note(
         )
     if pictures.missing:
         parts.append(f"{len(pictures.missing)} cases have no picture; the viewer says why.")
-    parts.append("Tumour, distance, angle and area answers are numbers: only the truth is drawn.")
+    parts.append(
+        "Boxes are drawn where answers put them; lengths and angles state no place and are drawn "
+        "on the truth, as long or as wide as answered; of areas only the truth is drawn."
+    )
     return " ".join(parts)

@@ -10,21 +10,25 @@ from medvision.analysis.metric_columns import SUCCESS_RATE, MetricColumn
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import (
-    GROUP_TITLE,
     MISSING,
     Cell,
     MetricTable,
     average_tables,
+    group_title,
     metric_tables,
     narrowed,
 )
 from medvision.analysis.units import UNIT_TEXT
 from medvision.scoring.group_averages import MIN_GROUP_SAMPLES
+from medvision.table.schema import fact_columns
 from medvision.tasks import TASKS, Task
 
 OF_STRUCTURES = ("label", "dataset", "plane", "anatomy_group")
 OF_MEASUREMENTS = ("name", "dataset", "plane")
 """What samples are broken down by: those with a structure, those with a measurement instead."""
+
+MOST_GROUPS_OF_SUBJECTS = 12
+"""Ages and other numbers of many values make no table; `analyse` looks at their thirds."""
 
 SIZE_COUNTS = ("n", "n_parsed", "n_error")
 SIZE_METRICS = ("success_rate", "iou_mean_zero_filled", "iou_mean_parsed", "iou_at_0.5_frac")
@@ -160,6 +164,10 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
         for run in runs
         for task in run.scores.filter(pc.is_valid(run.scores["label_id"]))["task"].to_pylist()
     }
+    facts = _told_apart(runs)
+    for by in facts:
+        for table in metric_tables([run for run in runs if by in run.scores.column_names], [by]):
+            grouped.setdefault(by, {}).setdefault(table.task, []).append(table)
     sections = []
     for outcomes in outcome_tables(runs):
         task = outcomes.task
@@ -173,8 +181,9 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                 outcomes=outcomes,
                 breakdowns=(
                     *(
-                        Breakdown(title=GROUP_TITLE[by], tables=tuple(grouped[by][task]))
-                        for by in names
+                        Breakdown(title=group_title(by), tables=tuple(grouped[by][task]))
+                        for by in (*names, *facts)
+                        if task in grouped.get(by, {})
                     ),
                     *_averages(task, averages),
                     *_readings(task, runs),
@@ -212,6 +221,21 @@ def _readings(task: Task, runs: Sequence[RunScores]) -> Iterable[Breakdown]:
         title = f"reading ({n_differ} of {n} replies read differently)"
         found = metric_tables(read)
         yield Breakdown(title=title, tables=tuple(one for one in found if one.task is task))
+
+
+def _told_apart(runs: Sequence[RunScores]) -> list[str]:
+    """What is known of subjects that makes few enough groups to show."""
+    named = dict.fromkeys(name for run in runs for name in fact_columns(run.scores.column_names))
+    values = {
+        name: {
+            value
+            for run in runs
+            if name in run.scores.column_names
+            for value in run.scores[name].unique().to_pylist()
+        }
+        for name in named
+    }
+    return [name for name, found in values.items() if 1 < len(found) <= MOST_GROUPS_OF_SUBJECTS]
 
 
 def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:

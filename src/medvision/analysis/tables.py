@@ -11,6 +11,7 @@ from medvision.analysis.run_scores import RunScores
 from medvision.analysis.units import UNIT_TEXT
 from medvision.scoring.aggregate import aggregate
 from medvision.scoring.group_averages import GROUP, group_averages
+from medvision.table.schema import SUBJECT_PREFIX
 from medvision.tasks import TASKS, Task
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,17 @@ GROUP_TITLE: dict[str, str] = {
     "anatomy_group": "anatomy group",
     "is_tumor_lesion": "kind of structure",
 }
+
+
+def group_title(column: str) -> str:
+    """Head of a column that groups rows.
+
+    Example:
+        >>> group_title("size_bin"), group_title("subject_scanner")
+        ('target size', 'scanner')
+    """
+    return GROUP_TITLE.get(column, column.removeprefix(SUBJECT_PREFIX))
+
 
 SIZE_BIN_TEXT: dict[str, str] = {"<5%": "< 5 %", "5-10%": "5–10 %", ">10%": "> 10 %"}
 """Printed form of the target size bins, in their order."""
@@ -112,7 +124,7 @@ class MetricTable:
     @property
     def group_titles(self) -> tuple[str, ...]:
         """Heads of the group columns."""
-        return tuple(GROUP_TITLE.get(name, name) for name in self.by)
+        return tuple(map(group_title, self.by))
 
     @property
     def n_text(self) -> str:

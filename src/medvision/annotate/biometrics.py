@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -183,7 +184,11 @@ def biometric_rows(
         [('distance between left end and right end', 10.0, 'mm')]
     """
     image = _Image(
-        landmarks={key: np.asarray(point, dtype=np.float64) for key, point in landmarks.items()},
+        # A specification and a landmark file may write ü as one character and as two.
+        landmarks={
+            normalize("NFC", key): np.asarray(point, dtype=np.float64)
+            for key, point in landmarks.items()
+        },
         shape=tuple(shape),
         spacing_mm=tuple(spacing_mm),
         native_plane=native_plane,
@@ -279,7 +284,7 @@ def _measured(
 ) -> list[BiometricRow]:
     """Rows of one measurement, at least one; planes where a line has no length give none."""
     lines = spec.metric_lines(measurement)
-    keys = tuple(key for line in lines for key in line.landmarks)
+    keys = tuple(normalize("NFC", key) for line in lines for key in line.landmarks)
     views = image.views(measurement.plane, image.located(keys))
     shared = [view for view in views if view.shares_slice]
     if not shared:

@@ -15,17 +15,22 @@ RAS or LPS millimetres.
 
 import csv
 import gzip
+import io
 import json
 import math
+import re
 import sys
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unicodedata import category, normalize
 
+from medvision.declarations import SHOWN_CHARACTERS
 from medvision.errors import ItemError
 
 AXIS_OF_LETTER: dict[str, int] = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
@@ -125,7 +130,10 @@ def _text(path: Path) -> str:
         if path.name.lower().endswith(".gz"):
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        msg = f"{path}: expected a landmark file in UTF-8, found {error}; save it as UTF-8"
+        raise UnreadableLandmarksError(msg) from error
+    except (OSError, EOFError, zlib.error) as error:
         msg = f"{path}: cannot read a landmark file: {error}"
         raise UnreadableLandmarksError(msg) from error
 
@@ -137,11 +145,18 @@ def checked_landmarks(
     *,
     size_wh_px: tuple[int, int] | None = None,
 ) -> Landmarks:
-    """Landmarks of (key, coordinates) pairs, once all of them are different finite points."""
+    """Landmarks of (key, coordinates) pairs, once all of them are different finite points.
+
+    Keys are in Unicode's composed form: one system writes ü as one character, another as two.
+    """
     points: dict[str, tuple[float, ...]] = {}
-    for key, value in entries:
+    for found, value in entries:
+        key = normalize("NFC", found)
         if not key:
             msg = f"{source}: a landmark has no key; expected a name for {value!r}"
+            raise LandmarkFormatError(msg)
+        if any(category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in key):
+            msg = f"{source}: expected a key of printed characters, found {_cut(key)}"
             raise LandmarkFormatError(msg)
         if key in points:
             msg = f"{source}: landmark '{key}' is given twice; keep one"
@@ -163,7 +178,7 @@ def checked_landmarks(
 
 
 def _coordinates(source: str, key: str, value: Any) -> tuple[float, ...]:
-    wanted = f"{source}: landmark '{key}' needs two or three finite numbers, found {value!r}"
+    wanted = f"{source}: landmark '{key}' needs two or three finite numbers, found {_cut(value)}"
     if not isinstance(value, list | tuple) or len(value) not in {2, 3}:
         raise LandmarkValueError(wanted)
     if not all(isinstance(number, int | float) for number in value):
@@ -177,12 +192,45 @@ def _coordinates(source: str, key: str, value: Any) -> tuple[float, ...]:
     return point
 
 
+def _cut(value: Any) -> str:
+    """A value as a message repeats it."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[: SHOWN_CHARACTERS - 1]}…"
+
+
 def _number(text: str | None) -> float | str | None:
     """The number a CSV field states; any other text as it is, for the message."""
+    # Python alone would take 1_000 and digits of any script.
+    written = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text or "", re.ASCII)
+    return float(written[0]) if written else text
+
+
+def _rows(
+    text: str, source: str, columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Rows of a table as column to field, each with its line; without columns its first row's.
+
+    Raises:
+        LandmarkFormatError: More fields than columns, a column twice, a field without an end.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:
-        return float(text or "")
-    except ValueError:
-        return text
+        named = [name.strip() for name in columns or next(reader, [])]
+        if len(set(named)) < len(named):
+            msg = f"{source}: expected each column once, found {', '.join(named)}"
+            raise LandmarkFormatError(msg)
+        yield reader.line_num, dict.fromkeys(named)
+        for row in filter(None, reader):
+            if any(field.strip() for field in row[len(named) :]):
+                msg = (
+                    f"{source}: expected {len(named)} fields on line {reader.line_num}, found "
+                    f"{len(row)}; fields are separated by commas, decimals by points"
+                )
+                raise LandmarkFormatError(msg)
+            yield reader.line_num, dict(zip_longest(named, row[: len(named)]))
+    except csv.Error as error:
+        msg = f"{source}: line {reader.line_num} of the table cannot be read ({error}); a quote?"
+        raise LandmarkFormatError(msg) from error
 
 
 def _space(source: str, word: Any) -> LandmarkSpace:
@@ -223,7 +271,10 @@ def _json_object(text: str, source: str) -> dict[str, Any]:
 
     try:
         content = json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        msg = f"{source}: expected JSON of landmarks, found lists in lists too deep to read"
+        raise UnreadableLandmarksError(msg) from error
+    except ValueError as error:
         msg = f"{source}: expected JSON, found a text that breaks off or is none: {error}"
         raise UnreadableLandmarksError(msg) from error
     if not isinstance(content, dict):
@@ -265,8 +316,8 @@ def from_markups(text: str, source: str) -> Landmarks:
     spaces: set[LandmarkSpace] = set()
     entries: list[tuple[str, Any]] = []
     for markup in markups:
-        if markup.get("coordinateUnits", "mm") not in {"mm", "millimeter"}:
-            msg = f"{source}: expected coordinates in mm, found {markup['coordinateUnits']!r}"
+        if markup.get("coordinateUnits", "mm") not in ("mm", "millimeter"):
+            msg = f"{source}: expected coordinates in mm, found {_cut(markup['coordinateUnits'])}"
             raise LandmarkFormatError(msg)
         points = markup.get("controlPoints", [])
         if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
@@ -287,51 +338,54 @@ _FCSV_COLUMNS = ("id", "x", "y", "z", "ow", "ox", "oy", "oz", "vis", "sel", "loc
 
 def from_fcsv(text: str, source: str) -> Landmarks:
     """Landmarks of 3D Slicer fiducials; header lines say frame and columns."""
-    columns = list(_FCSV_COLUMNS)
-    word: str | None = None
+    columns: Sequence[str] = _FCSV_COLUMNS
+    words: set[str] = set()
     lines: list[str] = []
     for line in text.splitlines():
         name, _, value = line.lstrip("# ").partition("=")
         if not line.startswith("#"):
             lines += [line] if line.strip() else []
         elif name.strip() == "CoordinateSystem":
-            word = value
+            words.add(value.strip())
         elif name.strip() == "columns":
-            columns = [column.strip() for column in value.split(",")]
-    if word is None:
-        msg = f"{source}: expected a header line '# CoordinateSystem = RAS' or LPS, found none"
+            columns = value.split(",")
+    if len(words) != 1:
+        found = " and ".join(sorted(words)) or "none"
+        msg = f"{source}: expected one header line '# CoordinateSystem = RAS' or LPS, found {found}"
         raise LandmarkFormatError(msg)
-    rows = csv.DictReader(lines, fieldnames=columns)
+    _, *rows = _rows("\n".join(lines), source, columns)
     entries = [
         (row.get("label") or row.get("id") or "", [_number(row.get(axis)) for axis in "xyz"])
-        for row in rows
+        for _, row in rows
     ]
-    return checked_landmarks(source, _world_space(source, word), entries)
+    return checked_landmarks(source, _world_space(source, words.pop()), entries)
 
 
 def from_csv(text: str, source: str) -> Landmarks:
     """Landmarks of a table with a key and two or three coordinates, nothing else, on each row."""
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    columns = [column.strip() for column in reader.fieldnames or []]
-    reader.fieldnames = columns
+    rows = _rows(text, source)
+    columns = list(next(rows)[1])
     names = sorted(set(columns) - {"space"})
     axes = next((a for a in ("xyz", "xy", "ijk", "ij") if sorted({"key", *a}) == names), "")
     if not axes:
+        found = _cut(", ".join(columns)) if columns else "an empty file"
         msg = (
             f"{source}: expected the columns key, x, y[, z] or key, i, j[, k], with an optional "
-            f"space; found {', '.join(columns) or 'an empty file'}"
+            f"space, separated by commas; found {found}"
         )
         raise LandmarkFormatError(msg)
     spaces: set[LandmarkSpace] = set()
     entries: list[tuple[str, Any]] = []
-    for row in reader:
-        # DictReader's mark of a row that is too long is the key None, of a short one a value None.
-        if None in row or None in row.values():
-            msg = f"{source}: expected {len(columns)} fields on line {reader.line_num}"
+    for line, row in rows:
+        fields = [field.strip() for field in row.values() if field is not None]
+        if len(fields) < len(columns):
+            msg = f"{source}: expected {len(columns)} fields on line {line}, found {len(fields)}"
             raise LandmarkFormatError(msg)
-        spaces.add(_space(source, row.get("space", LandmarkSpace.VOXEL.value)))
-        filled = [_number(row[axis]) for axis in axes if row[axis].strip()]
-        entries.append((row["key"].strip(), filled))
+        stated = dict(zip(columns, fields, strict=True))
+        spaces.add(_space(source, stated.get("space", LandmarkSpace.VOXEL.value)))
+        # Only the third may be empty, of a picture: two of three left would change their axes.
+        given = axes[:2] if not stated[axes[-1]] else axes
+        entries.append((stated["key"], [_number(stated[axis]) for axis in given]))
     space = _one_space(source, spaces)
     if "i" in axes and space is not LandmarkSpace.VOXEL:
         msg = (

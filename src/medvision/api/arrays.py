@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from medvision.api.values import PathLike, Tables
+from medvision.catalog.dataset import Dataset
 from medvision.errors import UsageError
 from medvision.storage import checked_name, write_bytes
 from medvision.table import build
-from medvision.table.cases import DESCRIPTIONS, AnnotateOptions
-from medvision.table.folders import Folders, find_cases
-from medvision.table.labels import structures_from_labels, target_ids
+from medvision.table.declared import listed_request
+from medvision.table.folders import Folders, checked_modality, find_cases
+from medvision.table.labels import declared_labels, structures_from_labels, target_ids
 
 Arrays = Mapping[str, npt.ArrayLike]
 """Case id to array [i, j, k] in RAS+, or [y, x] of a picture."""
@@ -64,18 +65,11 @@ def build_tables(
         msg = "spacing_mm and affine go with arrays; files state their own spacing"
         raise UsageError(msg)
     structures = structures_from_labels({str(key): text for key, text in labels.items()}, "labels")
-    cases, unpaired = find_cases(
-        Folders(images=Path(images), masks=Path(masks)),
-        modality=modality,
-        structures=structures,
-        target_labels=target_ids(",".join(map(str, target_labels)), structures),
-    )
-    request = build.BuildRequest(
-        cases=cases,
-        unpaired=unpaired,
-        options=AnnotateOptions(dataset=name),
-        description=DESCRIPTIONS.get(modality, "scan"),
-    )
+    folders = Folders(images=Path(images), masks=Path(masks))
+    cases, unpaired = find_cases(folders, modality=checked_modality(modality))
+    targets = target_ids(",".join(map(str, target_labels)), structures)
+    dataset = Dataset(name=name, labels=declared_labels(structures, targets), cases=cases)
+    request = listed_request(dataset, unpaired)
     summary = build.build_tables(request, out)
     return Tables(path=out, problems=summary.problems)
 

@@ -9,7 +9,7 @@ from medvision.models.runner import RunSummary
 from medvision.samples import Sample
 from medvision.storage import write_bytes
 from medvision.table import read
-from medvision.table.cases import Problem
+from medvision.table.annotate_case import Problem
 
 PathLike = str | Path
 

@@ -3,8 +3,8 @@
 - `landmarks`: key to name.
 - `lines`: key to `{name, landmarks: [a, b]}` (or `points: [a, b]`).
 - `angles`: key to `{name, lines: [l1, l2]}`.
-- `measure`: list of `{kind: distance | angle, key, plane}`, plane sagittal, coronal, axial, native
-  or any (the default): a distance names a line, an angle an angle.
+- `measure`: list of `{kind: distance | angle, key, plane, image}`, plane sagittal, coronal, axial,
+  native or any (the default): a distance names a line, an angle an angle; the image it is asked on.
 
 An empty or absent name is made from the names of the landmarks.
 """
@@ -58,11 +58,13 @@ class MeasurementSpec:
             acute angle between lines that share one.
         key: Of a line for a distance, of an angle for an angle.
         plane: None for any plane on which all its landmarks share a slice.
+        image: Id of the image that it is asked on; "" for the one the landmarks were set on.
     """
 
     kind: Literal[MetricKind.DISTANCE, MetricKind.ANGLE]
     key: str
     plane: Annotated[Plane | None, NoneAs("any")] = None
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
-from medvision.catalog.dataset import CASE, Cohort, Dataset, DatasetTask
+from medvision.catalog.cohort import Cohort
+from medvision.catalog.dataset import Dataset, DatasetTask
+from medvision.catalog.patterns import CASE_PARTS, FilePattern
+from medvision.declarations import DeclarationError, meant
 from medvision.errors import UsageError
 
 
@@ -28,11 +31,14 @@ class Mistake(StrEnum):
     MISSING_DESCRIPTION = "missing_description"
     MISSING_TERMS = "missing_terms"
     SOURCE_WITHOUT_ADDRESS = "source_without_address"
+    PATTERN_INVALID = "pattern_invalid"
     PATTERN_WITHOUT_CASE = "pattern_without_case"
     COHORT_REPEATED = "cohort_repeated"
     IMAGE_REPEATED = "image_repeated"
     COHORT_WITHOUT_TRUTH = "cohort_without_truth"
     COHORT_WITHOUT_TASK = "cohort_without_task"
+    STATED_TWICE = "stated_twice"
+    NO_CASES = "no_cases"
     SUBJECT_RULE = "subject_rule"
     TASK_REPEATED = "task_repeated"
     UNKNOWN_COHORT = "unknown_cohort"
@@ -89,18 +95,26 @@ def check_dataset(dataset: Dataset, known: Collection[str]) -> list[Finding]:
 
 
 def label_mistakes(dataset: Dataset) -> Found:
-    """Ids, names and groups of all labels, wherever they are declared."""
-    facts = anatomy_facts()
+    """Ids and names of all labels, wherever they are declared."""
     for where, labels in dataset.label_sets().items():
         repeated = [n for n, k in Counter(label.name for label in labels.values()).items() if k > 1]
         if repeated:
             yield Mistake.LABEL_REPEATED, f"{where} gives the name {repeated[0]!r} to two ids"
         for label_id, label in labels.items():
-            name, mapped = label.name, facts.group_of_label.get(label_key(label.name))
-            group = label.group or mapped or dataset.label_group
             # 0 is background everywhere, and "01" would be looked up as "1".
             if not re.fullmatch(r"[1-9]\d*", label_id):
                 yield Mistake.LABEL_ID_INVALID, f"{where} has the id {label_id!r}; ids count from 1"
+            if not label.name.strip():
+                yield Mistake.LABEL_ID_INVALID, f"{where} gives the id {label_id} an empty name"
+
+
+def group_mistakes(dataset: Dataset) -> Found:
+    """Names and anatomy groups of all labels, as the other datasets have them."""
+    facts = anatomy_facts()
+    for labels in dataset.label_sets().values():
+        for label in labels.values():
+            name, mapped = label.name, facts.group_of_label.get(label_key(label.name))
+            group = label.group or mapped or dataset.label_group
             if canonical_label(name) != name:
                 yield (
                     Mistake.NAME_NOT_CANONICAL,
@@ -129,11 +143,13 @@ def fact_mistakes(dataset: Dataset) -> Found:
         descriptions |= {
             f"image {i.id!r} of {_named(cohort)}": i.description for i in cohort.images
         }
+    if dataset.cohorts and not dataset.subject_examples:
+        yield Mistake.SUBJECT_RULE, "subject_examples is empty: give a case name and its subject"
     for where, text in descriptions.items():
         if not text.strip():
             yield Mistake.MISSING_DESCRIPTION, f"{where} has no description for prompts"
-    for what in ("licence", "homepage", "citation"):
-        if not getattr(dataset, what).strip():
+    for what in ("title", "licence", "homepage", "citation", "access"):
+        if not str(getattr(dataset, what) or "").strip():
             yield Mistake.MISSING_TERMS, f"{what} is empty; write 'not stated' where nobody says"
     by_itself = all(source.kind in ("pip", "apt") for source in dataset.sources)
     if not by_itself and not dataset.how_to_get.strip():
@@ -154,20 +170,98 @@ def cohort_mistakes(dataset: Dataset) -> Found:
     names = [cohort.name for cohort in dataset.cohorts]
     if len(set(names)) != len(names):
         yield Mistake.COHORT_REPEATED, f"cohort names repeat: {names}"
-    asked = {task.cohort for task in dataset.tasks}
     for cohort in dataset.cohorts:
         where = _named(cohort)
         ids = [image.id for image in cohort.images]
         if len(set(ids)) != len(ids):
             yield Mistake.IMAGE_REPEATED, f"{where}: image ids repeat: {ids}"
-        patterns = [*(image.files for image in cohort.images), cohort.mask, cohort.landmarks]
-        for pattern in filter(None, patterns):
-            if pattern.count(CASE) != 1:
-                yield Mistake.PATTERN_WITHOUT_CASE, f"{where}: {pattern!r} needs one {CASE}"
-        if not cohort.mask and not cohort.landmarks:
+        yield from _pattern_mistakes(cohort)
+        if not cohort.has_structures and not cohort.has_landmarks:
             yield Mistake.COHORT_WITHOUT_TRUTH, f"{where} has neither masks nor landmarks"
-        if cohort.name not in asked:
-            yield Mistake.COHORT_WITHOUT_TASK, f"{where} has no task"
+        if sum(map(bool, (cohort.mask, cohort.masks, cohort.boxes))) > 1:
+            yield Mistake.STATED_TWICE, f"{where}: expected one of mask, masks and boxes"
+        if cohort.landmarks and cohort.landmark_table:
+            yield Mistake.STATED_TWICE, f"{where}: expected landmarks or landmark_table, not both"
+
+
+def _pattern_mistakes(cohort: Cohort) -> Found:
+    patterns = [*(image.files for image in cohort.images), *cohort.landmarks]
+    patterns += [*(mask.files for mask in cohort.mask_files), *filter(None, [cohort.boxes])]
+    for text in patterns:
+        try:
+            pattern = FilePattern(text=text)
+        except UsageError as error:
+            yield Mistake.PATTERN_INVALID, f"{_named(cohort)}: {error}"
+            continue
+        # One COCO file holds the boxes of all cases.
+        if not pattern.case_parts and text != cohort.boxes:
+            parts = " or ".join(f"{{{part}}}" for part in CASE_PARTS)
+            yield Mistake.PATTERN_WITHOUT_CASE, f"{_named(cohort)}: {text!r} needs {parts}"
+
+
+def reference_mistakes(dataset: Dataset) -> Found:
+    """Names of labels and images that nothing declares, wherever a declaration uses one."""
+    image_ids: set[str] = set()
+    for declared in dataset.cohorts:
+        cohort, where = dataset.cohort(declared.name), _named(declared)
+        known = [image.id for image in cohort.images]
+        image_ids.update(known)
+        named = {f"label {label.name!r}": label.image for label in cohort.labels.values()}
+        named["landmark_image"] = cohort.landmark_image
+        for what, image_id in named.items():
+            if image_id and image_id not in known:
+                words = _unknown("image", image_id, known)
+                yield Mistake.UNKNOWN_IMAGE, f"{where}: {what}: {words}"
+        names = [label.name for label in cohort.labels.values()]
+        used = {f"masks {mask.files!r}": mask.label for mask in cohort.masks}
+        used |= {f"colours {colour!r}": name for colour, name in cohort.colours.items()}
+        used |= {f"slices.{plane}": some.with_label for plane, some in cohort.slices.items()}
+        for what, name in used.items():
+            if name and name not in names:
+                yield Mistake.UNKNOWN_LABEL, f"{where}: {what}: {_unknown('label', name, names)}"
+        if cohort.has_structures and not cohort.labels:
+            yield Mistake.UNKNOWN_LABEL, f"{where} has masks and no labels"
+        if cohort.has_landmarks and not (dataset.biometrics or dataset.biometrics_file):
+            yield Mistake.TASK_WITHOUT_LANDMARKS, f"{where} has landmarks and no biometrics"
+    image_ids |= {image.id for case in dataset.cases for image in case.image_files}
+    for measurement in dataset.biometrics.measure if dataset.biometrics else ():
+        if measurement.image and measurement.image not in image_ids:
+            words = _unknown("image", measurement.image, image_ids)
+            yield Mistake.UNKNOWN_IMAGE, f"measure {measurement.key!r}: {words}"
+
+
+def _unknown(what: str, word: str, known: Collection[str]) -> str:
+    guess = meant(word, known) or ";"
+    return f"no {what} {word!r}{guess} known: {', '.join(sorted(known)) or 'none'}"
+
+
+def case_mistakes(dataset: Dataset) -> Found:
+    """Whether cases are listed or found by patterns, each once."""
+    if bool(dataset.cases) == bool(dataset.cohorts):
+        yield Mistake.NO_CASES, "expected cohorts with file patterns, or a list of cases"
+    repeated = Counter((case.cohort, case.case_id) for case in dataset.cases)
+    for (cohort, case_id), count in repeated.items():
+        if count > 1:
+            yield Mistake.STATED_TWICE, f"case {case_id!r} of cohort {cohort!r} is listed twice"
+    pairs = [
+        ("biometrics and biometrics_file", dataset.biometrics and dataset.biometrics_file),
+        ("spacing_yx_mm and spacing", dataset.spacing_yx_mm and dataset.spacing),
+    ]
+    for two, both in pairs:
+        if both:
+            yield Mistake.STATED_TWICE, f"expected one of {two}, found both"
+    for case in dataset.cases:
+        where = f"case {case.case_id!r}"
+        labels = case.labels or dataset.labels
+        has_mask = bool(case.mask or case.masks or case.boxes)
+        if not has_mask and not case.landmarks:
+            yield Mistake.COHORT_WITHOUT_TRUTH, f"{where} has neither masks nor landmarks"
+        names = [label.name for label in labels.values()]
+        for name in (*dataset.colours.values(), *filter(None, (mask.label for mask in case.masks))):
+            if name not in names:
+                yield Mistake.UNKNOWN_LABEL, f"{where}: {_unknown('label', name, names)}"
+        if has_mask and not labels:
+            yield Mistake.UNKNOWN_LABEL, f"{where} has a mask and no labels"
 
 
 def subject_mistakes(dataset: Dataset) -> Found:
@@ -180,10 +274,10 @@ def subject_mistakes(dataset: Dataset) -> Found:
                     f"case {case_id!r} is of subject {subject!r}, but subject_pattern finds "
                     f"{dataset.subject(case_id)!r}",
                 )
+        if re.compile(dataset.subject_pattern).groups == 0:
+            yield Mistake.SUBJECT_RULE, f"subject_pattern {dataset.subject_pattern!r} has no group"
     except (re.error, UsageError) as error:
         yield Mistake.SUBJECT_RULE, str(error)
-    if dataset.cohorts and not dataset.subject_examples:
-        yield Mistake.SUBJECT_RULE, "subject_examples is empty: give a case name and its subject"
 
 
 def task_mistakes(dataset: Dataset) -> Found:
@@ -193,6 +287,8 @@ def task_mistakes(dataset: Dataset) -> Found:
         if count > 1:
             yield Mistake.TASK_REPEATED, f"{kind} task {task_id!r} is declared {count} times"
     known = {cohort.name: dataset.cohort(cohort.name) for cohort in dataset.cohorts}
+    for name in known.keys() - {task.cohort for task in dataset.tasks}:
+        yield Mistake.COHORT_WITHOUT_TASK, f"cohort {name!r} has no task"
     for task in dataset.tasks:
         if task.cohort not in known:
             yield Mistake.UNKNOWN_COHORT, f"task {task.id!r}: no cohort {task.cohort!r}"
@@ -212,9 +308,9 @@ def _task(task: DatasetTask, cohort: Cohort, dataset: Dataset) -> Found:
     if task.image not in [image.id for image in cohort.images]:
         yield Mistake.UNKNOWN_IMAGE, f"{where}: no image {task.image!r} in {_named(cohort)}"
     if "ad" in task.asks:
-        if not cohort.landmarks or not dataset.biometrics:
+        if not cohort.has_landmarks or not (dataset.biometrics or dataset.biometrics_file):
             yield Mistake.TASK_WITHOUT_LANDMARKS, f"{where} asks ad without landmarks to measure"
-    elif not cohort.mask:
+    elif not cohort.has_structures:
         yield Mistake.TASK_WITHOUT_MASK, f"{where} asks {', '.join(task.asks)} without a mask"
     if "tl" not in task.asks:
         return
@@ -225,5 +321,25 @@ def _task(task: DatasetTask, cohort: Cohort, dataset: Dataset) -> Found:
         yield Mistake.NOT_A_LESION, f"{where} sizes {label.name!r}, which is no tumour or lesion"
 
 
-CHECKS = (label_mistakes, fact_mistakes, cohort_mistakes, subject_mistakes, task_mistakes)
-"""Every check of one declaration; which datasets overlap needs the whole catalogue."""
+OWN_CHECKS = (
+    label_mistakes,
+    cohort_mistakes,
+    reference_mistakes,
+    case_mistakes,
+    subject_mistakes,
+)
+"""Checks of any declaration, whoever wrote it."""
+
+CHECKS = (*OWN_CHECKS, group_mistakes, fact_mistakes, task_mistakes)
+"""Every check of one declaration of the catalogue; which datasets overlap needs all of it."""
+
+
+def refuse_mistakes(dataset: Dataset, where: str) -> None:
+    """Refuse a declaration of a user's own that contradicts itself.
+
+    Raises:
+        DeclarationError: A line for each mistake.
+    """
+    checks = (*OWN_CHECKS, task_mistakes) if dataset.tasks else OWN_CHECKS
+    if mistakes := [text for check in checks for _, text in check(dataset)]:
+        raise DeclarationError("\n".join(f"{where}: {text}" for text in mistakes))

@@ -1,114 +1,31 @@
 """Declarations of datasets: what they hold, where the files come from, how cases are found.
 
-One TOML file per dataset in `catalog/datasets/`; reading one does no other I/O. A dataset either
-lists its cases one by one (small samples) or says, cohort by cohort, how the files of a case are
-named below its raw folder.
+One TOML file per dataset in `catalog/datasets/`, or a user's own anywhere; reading one does no
+other I/O. A dataset either lists its cases one by one (small samples) or says, cohort by cohort,
+how the files of a case are named. `docs/declaration.md` explains every key.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from medvision.catalog.biometrics import BiometricsSpec
+from medvision.catalog.cohort import CaseFiles, Cohort, Image, Label, SpacingTable
 from medvision.catalog.source import Access, Source
-from medvision.declarations import AtLeastOne, Positive, Short, decoded, parsed_toml
+from medvision.declarations import AtLeastOne, Positive, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
 from medvision.tasks import Task
 
-Modality = Literal["CT", "MRI", "US", "XR", "PET"]
 SplitRule = Literal["subject-70-30"]
+SpacingFrom = Literal["sform", "qform", "pixdim"]
 
-CASE = "{case}"
-"""Stands for the case id in file patterns."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """What one value of a mask means.
-
-    Attributes:
-        name: Canonical name of the structure.
-        group: Anatomy group; "" where `anatomy_groups.json` or the dataset says it.
-        was: The name in the original benchmark, where we correct it.
-        note: Why it was corrected, or what to mind.
-        asked: Whether questions ask for it.
-    """
-
-    name: str
-    group: str = ""
-    was: str = ""
-    note: str = ""
-    asked: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFiles:
-    """One case of a dataset that lists its cases: file names below its raw folder.
-
-    Attributes:
-        mask_from_probabilities: Label id to probability map: a voxel takes the label of its
-            largest map where that is at least 0.5. Used where a source has maps, not a mask.
-    """
-
-    case_id: str
-    modality: Modality
-    image: str
-    cohort: str = ""
-    mask: str = ""
-    landmarks: str = ""
-    mask_from_probabilities: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, Short[Label]] = field(default_factory=dict)
-    target_labels: tuple[AtLeastOne, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """One kind of image of a cohort's cases.
-
-    Attributes:
-        id: Name of the sequence or modality; "image" where there is only one.
-        description: What it shows, as prompts say it (follows "Kind of image:").
-        files: Path below the raw folder, with `{case}` for the case id.
-        ct_window: Whether values are Hounsfield units, so that CT windows apply. Not so for
-            cone-beam CT; off for angiography, whose vessels a window would saturate.
-        was: The original description, where we correct it.
-    """
-
-    id: str
-    modality: Modality
-    description: str
-    files: str
-    ct_window: bool = True
-    was: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
-    """Cases of a dataset that share images, a mask's labels and measurements.
-
-    Attributes:
-        name: "" where a dataset has only one.
-        images: The images of a case; they share one grid. The first is the reference.
-        mask: Path of the label map, with `{case}`; "" for none.
-        landmarks: Path of the landmark file, with `{case}`; "" for none.
-        labels: Label id to label, where they differ from the dataset's.
-        planes: Planes that may be measured; empty for all. A plane that mixes space with time
-            is left out here.
-        excluded: Case ids left out, each with the reason.
-        placeholder_spacing: Case ids whose headers are known to carry a made-up spacing.
-    """
-
-    name: str = ""
-    images: tuple[Image, ...]
-    mask: str = ""
-    landmarks: str = ""
-    labels: dict[str, Short[Label]] = field(default_factory=dict)
-    planes: tuple[Plane, ...] = ()
-    excluded: dict[str, str] = field(default_factory=dict)
-    placeholder_spacing: tuple[str, ...] = ()
+EVERY_CASE = "^(.+)$"
+"""The subject pattern of datasets whose cases are subjects of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,53 +67,71 @@ class Dataset:
         terms: What a user accepts beyond the licence.
         citation: Whom to cite.
         papers: Addresses of the papers.
-        access: The least it takes to get the files from any of the sources.
+        access: The least it takes to get the files from any of the sources; None of own files.
         how_to_get: What a person must do to get the files; "" where `fetch` does it all.
         size_mb: On disk as fetched, where known.
+        root: Folder below which the files lie, seen from the declaration; of the catalogue, from
+            the raw folder.
         cases: Cases, one by one; empty where cohorts say how to find them.
         labels: Label id to label, for cases and cohorts that declare none of their own.
+        ignore: Values of masks that are left out like background.
+        colours: Of colour masks: colour to label name.
         label_group: Anatomy group of labels that state none and that the map does not list.
         biometrics: What to measure between landmarks; None where they are not to be measured.
+        biometrics_file: The file that says it, instead.
         spacing_yx_mm: Pixel spacing of pictures whose files hold none.
+        spacing: A file with the pixel spacing of each picture, instead.
+        spacing_unknown: Pictures without a spacing are built for tasks that need none.
+        spacing_from: Which part of a contradictory NIfTI header to trust.
         projection: Plane of 2D images.
         subject_pattern: Regular expression whose first group is the subject in a case id.
         subject_examples: Case id to its subject, to prove the pattern.
+        subjects: CSV file with subjects, their split and further facts.
         overlaps: Datasets that hold some of the same scans.
         changes: What differs from the original benchmark and why, one sentence each.
     """
 
     name: str
-    title: str
-    description: str
-    licence: str
-    homepage: str
-    citation: str
-    access: Access
+    title: str = ""
+    description: str = ""
+    licence: str = ""
+    homepage: str = ""
+    citation: str = ""
+    access: Access | None = None
     anatomy: str = ""
     terms: str = ""
     papers: tuple[str, ...] = ()
     how_to_get: str = ""
     size_mb: Positive | None = None
+    root: str = "."
     split: SplitRule = "subject-70-30"
-    subject_pattern: str = "^(.+)$"
+    subject_pattern: str = EVERY_CASE
     subject_examples: dict[str, str] = field(default_factory=dict)
+    subjects: str = ""
     spacing_yx_mm: tuple[Positive, Positive] | None = None
+    spacing: SpacingTable | None = None
+    spacing_unknown: bool = False
+    spacing_from: SpacingFrom | None = None
     projection: Plane = Plane.NATIVE
     overlaps: tuple[Short[Overlap], ...] = ()
     changes: tuple[str, ...] = ()
     sources: tuple[Short[Source], ...] = ()
     labels: dict[str, Short[Label]] = field(default_factory=dict)
+    ignore: tuple[AtLeastOne, ...] = ()
+    colours: dict[str, str] = field(default_factory=dict)
     label_group: str = ""
     cohorts: tuple[Cohort, ...] = ()
     cases: tuple[CaseFiles, ...] = ()
     tasks: tuple[DatasetTask, ...] = ()
     biometrics: BiometricsSpec | None = None
+    biometrics_file: str = ""
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Modality words of all images, sorted."""
-        words = {image.modality for cohort in self.cohorts for image in cohort.images}
-        return tuple(sorted(words | {case.modality for case in self.cases}))
+        of_cohorts = {image.modality for cohort in self.cohorts for image in cohort.images}
+        of_cases = {image.modality for case in self.cases for image in case.image_files}
+        return tuple(sorted(of_cohorts | of_cases))
 
     @property
     def asks(self) -> tuple[str, ...]:
@@ -235,7 +170,12 @@ class Dataset:
         """
         for cohort in self.cohorts:
             if cohort.name == name:
-                return replace(cohort, labels=cohort.labels or self.labels)
+                return replace(
+                    cohort,
+                    labels=cohort.labels or self.labels,
+                    ignore=cohort.ignore or self.ignore,
+                    colours=cohort.colours or self.colours,
+                )
         msg = f"{self.name}: no cohort {name!r}; known: {[c.name for c in self.cohorts]}"
         raise UsageError(msg)
 
@@ -245,12 +185,24 @@ class Dataset:
         Raises:
             UsageError: No such task.
         """
-        for task in self.tasks:
-            if task.id == task_id and kind in task.asks:
-                return task
-        known = [task.id for task in self.tasks if kind in task.asks]
-        msg = f"{self.name}: no {kind} task {task_id!r}; known: {', '.join(known) or 'none'}"
-        raise UsageError(msg)
+        return declared_task(self.tasks, kind, task_id, self.name)
+
+
+def declared_task(
+    tasks: Iterable[DatasetTask], kind: str, task_id: str, dataset: str
+) -> DatasetTask:
+    """The task of that kind and number among those of a dataset.
+
+    Raises:
+        UsageError: No such task.
+    """
+    fitting = [task for task in tasks if kind in task.asks]
+    for task in fitting:
+        if task.id == task_id:
+            return task
+    known = ", ".join(task.id for task in fitting) or "none"
+    msg = f"{dataset}: no {kind} task {task_id!r}; known: {known}"
+    raise UsageError(msg)
 
 
 def found_subject(pattern: str, case_id: str, where: str) -> str:
@@ -293,6 +245,15 @@ def parse_dataset(text: str, where: str) -> Dataset:
     return decoded(Dataset, parsed_toml(text, where), where)
 
 
+def read_dataset(path: Path) -> Dataset:
+    """A dataset from a declaration of the user's own.
+
+    Raises:
+        DeclarationError: As `parse_dataset`, or no file.
+    """
+    return decoded(Dataset, read_toml(path), str(path))
+
+
 @cache
 def dataset_names() -> tuple[str, ...]:
     """Names of all declared datasets, sorted without regard to case."""
@@ -326,21 +287,6 @@ def declared_image(dataset: str, cohort: str, image_id: str) -> Image | None:
         for image in entry.images:
             if (entry.name, image.id) == (cohort, image_id):
                 return image
-    return None
-
-
-def measured_image(dataset: str, cohort: str, label_id: int) -> str | None:
-    """Id of the one image on which a label's axes are measured; None where none is declared.
-
-    Example:
-        >>> measured_image("BraTS24", "GLI", 3)  # enhancing tumour: shown by the contrast agent
-        't1c'
-    """
-    if not _declared_cohorts(dataset):
-        return None
-    for task in load_dataset(dataset).tasks:
-        if "tl" in task.asks and (task.cohort, task.label) == (cohort, label_id):
-            return task.image
     return None
 
 

@@ -1,13 +1,15 @@
-"""Build tables: from a catalogued dataset, from folders of your own, or from nnU-Net raw data."""
+"""Build tables: of the catalogue, of a declaration or folders of your own, or of nnU-Net data."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from medvision.catalog.biometrics import read_biometrics_spec
+from medvision.catalog.cohort import MODALITIES
+from medvision.catalog.dataset import Dataset
 from medvision.cli.lines import print_problems
-from medvision.cli.options import Argument, Group, Option
+from medvision.cli.options import Argument, Group, Option, given_options
 from medvision.cli.printable import printable
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import Root, data_root
@@ -16,12 +18,13 @@ from medvision.errors import UsageError
 from medvision.fetch import FetchError
 from medvision.frames import Plane
 from medvision.table.build import BuildRequest, build_tables
-from medvision.table.cases import DESCRIPTIONS, MODALITIES, AnnotateOptions
 from medvision.table.catalogue import catalogue_request
-from medvision.table.folders import Folders, find_cases
-from medvision.table.labels import read_labels, target_ids
-from medvision.table.nnunet import find_nnunet_cases
+from medvision.table.declared import listed_request, own_request
+from medvision.table.folders import Folders, checked_modality, find_cases
+from medvision.table.labels import declared_labels, read_labels, target_ids
+from medvision.table.nnunet import nnunet_dataset
 from medvision.table.read import tables_folder
+from medvision.table.subjects import read_subjects
 from medvision.volumes.stored import SpacingFrom
 
 
@@ -39,7 +42,9 @@ class OwnOptions:
     modality: Annotated[str, Option(choices=MODALITIES)] = ""
     target_labels: Annotated[str, Option("1,2", help="ids or names to size")] = ""
     description: Annotated[str, Option(help="what the pictures are, for prompts")] = ""
-    spacing_mm: Annotated[str | None, Option("Y,X", help="pixel spacing of plain pictures")] = None
+    spacing_mm: Annotated[
+        str | None, Option("Y,X", help="pixel spacing of plain pictures, or unknown")
+    ] = None
     spacing_from: Annotated[
         SpacingFrom | None, Option(help="which part of a contradictory NIfTI header to trust")
     ] = None
@@ -51,15 +56,22 @@ class OwnOptions:
             help="its first group is the subject in a case name (default: a case is a subject)",
         ),
     ] = ""
-    out: Annotated[Path | None, Option("TABLES", help="table folder to write")] = None
+    subjects: Annotated[
+        Path | None, Option("CSV", help="subject, split and further columns; see docs")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
     """Options of `medvision build`."""
 
-    dataset: Annotated[str, Argument("NAME", help="a dataset of the catalogue")] = ""
+    dataset: Annotated[
+        str, Argument("NAME", help="a dataset of the catalogue, or FILE.toml that declares yours")
+    ] = ""
     root: Root = None
+    out: Annotated[
+        Path | None, Option("TABLES", help="table folder to write (default: below the data root)")
+    ] = None
     own: Annotated[OwnOptions, Group("folders of your own")]
     report: Annotated[bool, Option(help="write quality.html beside the tables")] = False
 
@@ -74,6 +86,8 @@ def run(options: BuildOptions) -> int:
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
     print_problems(summary.problems)
+    for note in summary.notes:
+        print(f"note: {note.message}", file=sys.stderr)
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped().items())
     state = "already up to date" if summary.up_to_date else "written"
     print(
@@ -91,22 +105,32 @@ def run(options: BuildOptions) -> int:
 
 def _request(options: BuildOptions) -> tuple[BuildRequest, Path]:
     """What is to be built, and where to."""
-    own = options.own
-    match options.dataset, own.images, own.nnunet:
+    own, declared = options.own, options.dataset
+    root = data_root(options.root)
+    if declared and (given := given_options(replace(own, subjects=None))):
+        msg = f"{', '.join(given)}: not with {declared}, which says it itself; leave out"
+        raise UsageError(msg)
+    match declared, own.images, own.nnunet:
+        case name, None, None if name.endswith(".toml"):
+            request = own_request(Path(name), own.subjects)
         case name, None, None if name:
-            root = data_root(options.root)
-            return catalogue_request(name, root), tables_folder(root, name)
+            request = catalogue_request(name, root, own.subjects)
         case ("", Path(), None) | ("", None, Path()):
-            if own.out is None:
+            if options.out is None:
                 msg = "--out TABLES is needed: the folder to write"
                 raise UsageError(msg)
-            return _own_request(own), own.out
-    msg = "expected one of NAME, --images DIR and --nnunet DIR; see `medvision build --help`"
-    raise UsageError(msg)
+            request = _folder_request(own)
+        case _:
+            msg = (
+                "expected one of NAME, FILE.toml, --images DIR and --nnunet DIR; see "
+                "`medvision build --help`"
+            )
+            raise UsageError(msg)
+    return request, options.out or tables_folder(root, request.options.dataset)
 
 
-def _own_request(own: OwnOptions) -> BuildRequest:
-    name, modality = own.name, own.modality
+def _folder_request(own: OwnOptions) -> BuildRequest:
+    """Folders of the user's own, as a declaration that lists their cases."""
     if own.nnunet:
         unused = {"--labels": own.labels, "--masks": own.masks, "--landmarks": own.landmarks}
         unused["--biometrics"] = own.biometrics
@@ -114,33 +138,36 @@ def _own_request(own: OwnOptions) -> BuildRequest:
         if given:
             msg = f"{', '.join(given)} and --nnunet: the nnU-Net folder says it itself; leave out"
             raise UsageError(msg)
-        cases, unpaired = find_nnunet_cases(
+        dataset, unpaired = nnunet_dataset(
             own.nnunet,
+            name=own.name,
             target_labels=own.target_labels,
-            modality=modality,
+            modality=checked_modality(own.modality) if own.modality else None,
             subject_pattern=own.subject_pattern,
         )
-        name = name or own.nnunet.resolve().name
-        found = {image.modality for case in cases for image in case.images}
-        modality = found.pop() if len(found) == 1 else modality  # of PET/CT, neither describes both
     else:
+        folders = _folders(own)
         structures = read_labels(own.labels) if own.labels else ()
         cases, unpaired = find_cases(
-            _folders(own),
-            modality=modality,
-            structures=structures,
-            target_labels=target_ids(own.target_labels, structures),
+            folders,
+            modality=checked_modality(own.modality),
             subject_pattern=own.subject_pattern,
         )
-    options = AnnotateOptions(
-        dataset=name,
-        spacing_yx_mm=spacing_yx_mm(own.spacing_mm) if own.spacing_mm else None,
+        targets = target_ids(own.target_labels, structures)
+        dataset = Dataset(name=own.name, labels=declared_labels(structures, targets), cases=cases)
+    spacing_mm = own.spacing_mm
+    is_unknown = spacing_mm == "unknown"
+    dataset = replace(
+        dataset,
+        description=own.description,
+        spacing_yx_mm=None if is_unknown or not spacing_mm else spacing_yx_mm(spacing_mm),
+        spacing_unknown=is_unknown,
         spacing_from=own.spacing_from,
-        native_plane=own.projection,
+        projection=own.projection,
         biometrics=read_biometrics_spec(own.biometrics) if own.biometrics else None,
     )
-    description = own.description or DESCRIPTIONS.get(modality, "scan")
-    return BuildRequest(cases=cases, unpaired=unpaired, options=options, description=description)
+    subjects = read_subjects(own.subjects) if own.subjects else None
+    return listed_request(dataset, unpaired, subjects=subjects)
 
 
 def _folders(own: OwnOptions) -> Folders:

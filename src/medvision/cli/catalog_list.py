@@ -24,7 +24,7 @@ def run(_options: ListOptions) -> int:
         rows = [
             header,
             *(
-                (d.name, " ".join(d.modalities), " ".join(d.asks), d.access, d.licence)
+                (d.name, " ".join(d.modalities), " ".join(d.asks), str(d.access), d.licence)
                 for d in members
             ),
         ]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from medvision.catalog.anatomy import anatomy_group
-from medvision.catalog.dataset import Cohort, Dataset, Label, load_dataset
+from medvision.catalog.cohort import Cohort, Label
+from medvision.catalog.dataset import Dataset, load_dataset
 from medvision.cli.options import Argument
 
 WIDTH = 100
@@ -27,7 +28,7 @@ def run(options: ShowOptions) -> int:
     _field("licence", dataset.licence)
     _field("terms", dataset.terms)
     size = f", about {dataset.size_mb:g} MB" if dataset.size_mb is not None else ""
-    _field("access", dataset.access + size)
+    _field("access", f"{dataset.access}{size}")
     _field("homepage", dataset.homepage)
     _field("cite", dataset.citation)
     for paper in dataset.papers:
@@ -68,8 +69,8 @@ def _show_cohorts(dataset: Dataset) -> None:
             window = "" if image.modality != "CT" or image.ct_window else "; no CT window"
             _field("  image", f"{image.id}: {image.modality}, {image.description}{window}")
             _field("  files", image.files)
-        _field("  mask", cohort.mask)
-        _field("  points", cohort.landmarks)
+        _field("  mask", ", ".join(mask.files for mask in cohort.mask_files))
+        _field("  points", ", ".join(cohort.landmarks))
         _field("  planes", " ".join(cohort.planes))
         _field("  without", "; ".join(f"{case}: {why}" for case, why in cohort.excluded.items()))
         _field("  1,1,1 mm", " ".join(cohort.placeholder_spacing))

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from medvision.cli.printable import printable
-from medvision.table.cases import Problem
+from medvision.table.annotate_case import Problem
 
 
 def print_rows(rows: Mapping[str, str]) -> None:

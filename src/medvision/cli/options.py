@@ -103,6 +103,15 @@ def options_from(options: type[Options], given: argparse.Namespace) -> Options:
     return options(**values)
 
 
+def given_options(options: Any) -> list[str]:
+    """The options of a class whose values are not their defaults, as they are written."""
+    return [
+        f"--{entry.name.replace('_', '-')}"
+        for entry in dataclasses.fields(options)
+        if getattr(options, entry.name) != entry.default
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Field:
     """One field of a class of options.

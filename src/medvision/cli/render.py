@@ -1,6 +1,7 @@
 """Draw one sample, everything known of one slice, or a contact sheet of a table."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -173,4 +174,6 @@ def _all_samples(tables: Path, root: Path | None) -> Selection:
 
 def _size_words(image: RenderedImage) -> str:
     height_px, width_px = image.pixels.shape
+    if math.isnan(image.spacing_y_mm):
+        return f"{height_px}x{width_px} px of unknown size"
     return f"{height_px}x{width_px} px of {image.spacing_y_mm:.4g}x{image.spacing_x_mm:.4g} mm"

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medvision.catalog.cohort import MODALITIES
 from medvision.describe.found import Found, FoundCase, FoundLabel
 from medvision.describe.patterns import Patterns, common_patterns
 from medvision.describe.recognise import Description
-from medvision.table.cases import MODALITIES
 
 OPEN = "?"
 """Stands where a user has to say something; no declaration with it is taken."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from medvision.catalog.cohort import MODALITIES
 from medvision.errors import ItemError
-from medvision.table.cases import MODALITIES
 from medvision.volumes import read_label_map, read_volume
 from medvision.volumes.colours import picture_colours
 from medvision.volumes.errors import UnsupportedPixelsError
@@ -14,7 +14,7 @@ from medvision.volumes.pictures import rgba_pixels
 from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 MODALITY_WORDS = {
-    **{word: word for word in MODALITIES},
+    **{str(word): str(word) for word in MODALITIES},
     **dict.fromkeys(
         ("MR", "T1", "T1W", "T1CE", "T1GD", "T1C", "T1N", "T2", "T2W", "T2F", "FLAIR", "ADC"), "MRI"
     ),

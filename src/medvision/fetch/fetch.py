@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from medvision.catalog.dataset import CaseFiles, Dataset
+from medvision.catalog.cohort import CaseFiles
+from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import Source
 from medvision.declarations import DeclarationError, decoded, read_json
 from medvision.fetch.registry import (

@@ -24,6 +24,7 @@ from medvision.samples import SAMPLE_SCHEMA
 from medvision.storage import draft_of
 from medvision.table.manifest import MANIFEST, read_manifest
 from medvision.table.own_files import DamagedFileError, Keys, read_rows
+from medvision.table.schema import with_facts
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,8 @@ def write_samples(run: Path, samples: pa.Table, pixel_sha256: Mapping[str, str])
     nothing = pa.scalar(None, pa.string())
     renderers = pc.if_else(pc.is_valid(digests), _renderers(samples), nothing)
     table = samples.append_column("pixel_sha256", digests).append_column("renderer", renderers)
-    write_parquet(samples_path(run), table.cast(RUN_SAMPLE_SCHEMA))
+    schema = with_facts(RUN_SAMPLE_SCHEMA, table.column_names)
+    write_parquet(samples_path(run), table.select(schema.names).cast(schema))
 
 
 def require_samples(run: Path) -> Path:

@@ -1,6 +1,7 @@
 """Slices to 8-bit grey pictures with their pixel size, the same pixels on every machine."""
 
 import hashlib
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from medvision.errors import ItemError, UsageError
 from medvision.frames import Plane, SliceGeometry, View, geometry_in_view, pixels_in_view
 from medvision.pictures.grey_levels import Picture, percentile_stretched, stretched
 from medvision.samples import Sample
+from medvision.table.unscaled import NOMINAL_YX_MM
 from medvision.volumes.stored import SpacingFrom
 from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 from medvision.volumes.suv import SUV_WINDOW, image_suv_per_unit
@@ -115,7 +117,7 @@ def shown_geometry(stored: SliceGeometry, grid: PixelGrid) -> SliceGeometry:
     height_mm = stored.height_px * stored.spacing_y_mm
     width_mm = stored.width_px * stored.spacing_x_mm
     height_px, width_px = grid.shape_hw or (stored.height_px, stored.width_px)
-    if grid.square:
+    if grid.square and math.isfinite(height_mm):
         side_mm = min(stored.spacing_y_mm, stored.spacing_x_mm)
         height_px, width_px = (max(1, round(mm / side_mm)) for mm in (height_mm, width_mm))
     if max(height_px, width_px) > MAX_SIDE_PX:
@@ -354,9 +356,12 @@ def _read(ref: SliceRef) -> _ReadImage:
     """The slice's image, read as its tables were built from it."""
     path = Path(ref.image_uri)
     is_picture = ref.image_uri.lower().endswith(PICTURE_SUFFIXES)
+    spacing_mm = ref.spacing_yx_mm
+    if math.isnan(spacing_mm[0]):  # nobody knows; no pixel depends on it
+        spacing_mm = NOMINAL_YX_MM
     volume = volumes.read_volume(
         path,
-        spacing_mm=ref.spacing_yx_mm if is_picture else None,
+        spacing_mm=spacing_mm if is_picture else None,
         spacing_from=cast("SpacingFrom | None", ref.spacing_from or None),
     )
     suv_per_unit = image_suv_per_unit(path) if ref.modality == "PET" else None

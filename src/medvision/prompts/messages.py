@@ -1,5 +1,7 @@
 """What a model is asked, in words: the same prompt for evaluation and for training."""
 
+import math
+
 from medvision.frames import Plane
 from medvision.pictures.perceived import StatedFrame
 from medvision.prompts.answers import ANSWER_FORMATS
@@ -40,11 +42,13 @@ def prompt_text(
         what = f"The image is {_PLANE_WORDS[Plane(sample.plane)]} slice. {what}"
     parts = [what, wording.question(sample)]
     if sample.task in facts.sizes_of:
-        parts.append(
-            f"The image is {frame.width_px} pixels wide and {frame.height_px} pixels high; each "
-            f"pixel is {pixel_mm_text(frame.pixel_x_mm)} mm wide and "
-            f"{pixel_mm_text(frame.pixel_y_mm)} mm high."
-        )
+        size = f"The image is {frame.width_px} pixels wide and {frame.height_px} pixels high"
+        if not math.isnan(frame.pixel_x_mm):
+            size += (
+                f"; each pixel is {pixel_mm_text(frame.pixel_x_mm)} mm wide and "
+                f"{pixel_mm_text(frame.pixel_y_mm)} mm high"
+            )
+        parts.append(f"{size}.")
     if sample.task is Task.DETECTION or style is Style.COT:
         parts.append(_FRAME_WORDS)
     if style is Style.COT:

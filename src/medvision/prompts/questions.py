@@ -191,10 +191,13 @@ class CountWording(Wording):
     def question(self, sample: Sample) -> str:
         """Regions of at least a stated size."""
         on = sample.geometry
-        least_mm2 = (sample.min_px or 0) * on.spacing_y_mm * on.spacing_x_mm
+        least_px = sample.min_px or 0
+        least = f"{least_px * on.spacing_y_mm * on.spacing_x_mm:.6g} mm²"
+        if math.isnan(on.spacing_x_mm):  # then as a share, whatever size the picture is sent in
+            least = f"{100 * least_px / (on.height_px * on.width_px):.3g} % of the image"
         return (
             f"Count the separate regions of the {sample.name} in the image: regions that touch are "
-            f"one, and a region smaller than {least_mm2:.6g} mm² does not count."
+            f"one, and a region smaller than {least} does not count."
         )
 
     def written(self, asked: Asked) -> Steps:

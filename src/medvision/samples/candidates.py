@@ -18,18 +18,30 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.catalog.dataset import DatasetTask, load_dataset
+from medvision.catalog.dataset import DatasetTask, declared_task
 from medvision.frames import Plane, View
 from medvision.protocols import MEDVISION, Protocol, Suspect
-from medvision.samples.case_images import BoolArray, CaseImages, IntArray, read_case_images
+from medvision.samples.case_images import (
+    BoolArray,
+    CaseImages,
+    IntArray,
+    read_case_images,
+    tables_asked,
+)
 from medvision.samples.draw import drawn_places
 from medvision.samples.kinds import KINDS, SHARED, Columns, Wanted
 from medvision.samples.sample import SAMPLE_SCHEMA
 from medvision.samples.suite import TaskConfig
 from medvision.samples.views import in_view
+from medvision.table.read import tables_manifest
+from medvision.table.schema import with_facts
+from medvision.table.unscaled import SPACING_UNKNOWN, known_mm
 from medvision.tasks import Task
 
 Split = Literal["train", "test", "all"]
+
+UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT})
+"""Asked of pictures whose pixels are of unknown size too."""
 
 _ROWS_AT_A_TIME = 1_000_000
 
@@ -71,21 +83,24 @@ class Candidates:
         )
 
     def table(self) -> pa.Table:
-        """The samples, with columns as in `SAMPLE_SCHEMA`."""
-        parts = [SAMPLE_SCHEMA.empty_table()]
+        """The samples: columns as in `SAMPLE_SCHEMA`, then what is known of their subjects."""
+        schema = with_facts(SAMPLE_SCHEMA, self.cases.facts.column_names)
+        parts = [schema.empty_table()]
         for start in range(0, len(self), _ROWS_AT_A_TIME):
             rows = self.rows.slice(start, _ROWS_AT_A_TIME)
             images = self.cases.images.take(self.image_numbers[start : start + rows.num_rows])
             columns: Columns = {name: rows[name] for name in SHARED}
             columns |= {name: images[name] for name in images.column_names}
+            columns |= {name: known_mm(rows[name]) for name in ("spacing_y_mm", "spacing_x_mm")}
             columns |= KINDS[self.config.task].values(rows, self.config)
             columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
             columns["sample_id"] = self.sample_ids.slice(start, rows.num_rows)
             columns["view"] = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), rows.num_rows)
-            table = pa.table({name: columns[name] for name in SAMPLE_SCHEMA.names})
             numbers = self.case_numbers[start : start + rows.num_rows]
-            is_native = self.cases.is_picture[numbers]
-            parts.append(in_view(table.cast(SAMPLE_SCHEMA), self.view, is_native))
+            facts = self.cases.facts.take(numbers)
+            columns |= {name: facts[name] for name in facts.column_names}
+            table = pa.table({name: columns[name] for name in schema.names}).cast(schema)
+            parts.append(in_view(table, self.view, self.cases.is_picture[numbers]))
         return pa.concat_tables(parts)
 
     def filter(self, mask: BoolArray) -> "Candidates":
@@ -116,9 +131,9 @@ def candidates(
         protocol: What it leaves out, and its view.
     """
     kind = KINDS[config.task]
-    image_id = _declared_task(config).image if config.task_id else ""
-    cases = read_case_images(tables, root=root, image_id=image_id)
-    rows = kind.read(tables, _expression(config, split))
+    task = _declared_task(config, tables) if config.task_id else None
+    cases = read_case_images(tables, root=root, image_id=task.image if task else "")
+    rows = kind.read(tables, _expression(config, split, task))
     numbers = cases.case_numbers(rows)
     if volume_planes:
         on_plane = pc.is_in(rows["plane"], pa.array([str(plane) for plane in volume_planes]))
@@ -127,8 +142,13 @@ def candidates(
         trusted = ~cases.is_suspect[numbers]
         dropped["spacing_suspect"] += int((~trusted).sum())
         rows, numbers = _kept(rows, numbers, trusted)
+    if config.task not in UNSCALED_TASKS:
+        is_known = ~cases.is_unscaled[cases.case_numbers(rows)]
+        dropped[SPACING_UNKNOWN] += int((~is_known).sum())
+        rows = rows if is_known.all() else rows.filter(pa.array(is_known))
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
+    dropped["image_missing"] += rows.num_rows - len(np.unique(places))
     rows = rows.take(places)
     return Candidates(
         config=config,
@@ -154,22 +174,22 @@ def draw_candidates(found: Sequence[Candidates], count: int | None, salt: str) -
 
 
 def candidate_table(found: Sequence[Candidates]) -> pa.Table:
-    """The samples of all of them, one after the other; columns as in `SAMPLE_SCHEMA`."""
-    return pa.concat_tables([SAMPLE_SCHEMA.empty_table(), *(one.table() for one in found)])
+    """The samples of all of them, one after the other; columns as `Candidates.table` has them."""
+    tables = [SAMPLE_SCHEMA.empty_table(), *(one.table() for one in found)]
+    return pa.concat_tables(tables, promote_options="default")  # null where one says no such fact
 
 
 def _kept(rows: pa.Table, numbers: IntArray, mask: BoolArray) -> tuple[pa.Table, IntArray]:
     return (rows, numbers) if mask.all() else (rows.filter(pa.array(mask)), numbers[mask])
 
 
-def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
+def _expression(config: TaskConfig, split: Split, task: DatasetTask | None) -> pc.Expression | None:
     """Which rows of a table the line of a suite, and the task it names, leave."""
     is_measurement = config.task is Task.ANGLE_DISTANCE
     terms = []
     if config.metric_kind and is_measurement:
         terms.append(pc.field("metric_kind") == config.metric_kind)
-    if config.task_id:
-        task = _declared_task(config)
+    if task is not None:
         terms.append(pc.field("cohort") == task.cohort)
         if task.label is not None:
             terms.append(pc.field("label_id") == task.label)
@@ -182,8 +202,16 @@ def _expression(config: TaskConfig, split: Split) -> pc.Expression | None:
     return reduce(and_, terms) if terms else None
 
 
-def _declared_task(config: TaskConfig) -> DatasetTask:
-    return load_dataset(config.dataset).task(config.task, config.task_id)
+def _declared_task(config: TaskConfig, tables: Path) -> DatasetTask:
+    """The numbered task that the line of a suite names.
+
+    Raises:
+        UsageError: The declaration of the tables has no such task.
+    """
+    manifest = tables_manifest(tables)
+    return declared_task(
+        tables_asked(manifest).tasks, config.task, config.task_id, manifest["name"]
+    )
 
 
 def _sample_ids(rows: pa.Table, image_ids: pa.ChunkedArray, config: TaskConfig) -> pa.ChunkedArray:

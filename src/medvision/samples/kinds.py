@@ -144,7 +144,7 @@ class Kind(ABC):
 
 
 class Detection(Kind):
-    """One box a structure: a single component, both sides long enough; on every image."""
+    """One box a structure: a single component, both sides long enough."""
 
     def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Single components with a box of at least so many pixels both ways."""
@@ -157,8 +157,8 @@ class Detection(Kind):
         return _kept(rows, is_large, f"box_side_below_{side_px}_px", dropped)
 
     def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
-        """All images of a case."""
-        return cases.every_image(cases.case_numbers(rows))
+        """All images of a case, or the one that its label declares."""
+        return cases.detected_images(cases.case_numbers(rows), rows)
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: the relative box."""

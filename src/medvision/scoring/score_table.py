@@ -31,6 +31,7 @@ from medvision.scoring.metrics import (
     measures,
     truth_rule,
 )
+from medvision.table.schema import fact_columns, with_facts
 from medvision.tasks import TASKS, Task, known_task
 
 __all__ = ["ANSWER_SCHEMA", "SCORE_SCHEMA", "SIZE_BINS", "effective_status", "score_table"]
@@ -106,7 +107,8 @@ def score_table(samples: pa.Table, answers: pa.Table) -> pa.Table:
     """Score every answer of a run.
 
     Args:
-        samples: `medvision.samples.SAMPLE_SCHEMA`, each sample once; further columns are ignored.
+        samples: `medvision.samples.SAMPLE_SCHEMA`, each sample once; of further columns those that
+            say more of subjects are repeated in the scores.
         answers: `ANSWER_SCHEMA`, each sample and repeat at most once, in any order.
 
     Returns:
@@ -120,12 +122,13 @@ def score_table(samples: pa.Table, answers: pa.Table) -> pa.Table:
     """
     require_columns(samples, _READ_SCHEMA.names, "samples")
     require_columns(answers, ANSWER_SCHEMA.names, "answers")
-    samples, answers = aligned(samples.select(_READ_SCHEMA.names).cast(_READ_SCHEMA), answers)
+    read = with_facts(_READ_SCHEMA, samples.column_names)
+    samples, answers = aligned(samples.select(read.names).cast(read), answers)
     truth = _Truth.of(samples)
     strict = _reading(truth, answers, "")
     recovered = _reading(truth, answers, "recovered_")
     columns = {
-        **{name: samples[name] for name in CARRIED_COLUMNS},
+        **{name: samples[name] for name in (*CARRIED_COLUMNS, *fact_columns(read.names))},
         "repeat": answers["repeat"],
         "response_status": answers["response_status"],
         **_label_columns(samples),
@@ -139,7 +142,8 @@ def score_table(samples: pa.Table, answers: pa.Table) -> pa.Table:
         "nmae_frac": _nullable(_nmae_frac(samples, strict.metrics["absolute_error"])),
         **{f"{name}_recovered": _nullable(recovered.metrics[name]) for name in RECOVERED_METRICS},
     }
-    return pa.table([columns[name] for name in SCORE_SCHEMA.names], schema=SCORE_SCHEMA)
+    schema = with_facts(SCORE_SCHEMA, read.names)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,24 +4,26 @@ Each case's rows are staged as soon as they are measured, so an interrupted buil
 it stopped; the staged cases are then merged into Hive partitions, one row group at a time.
 """
 
-import json
 import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medvision.catalog.asked import AskedImages
 from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
-from medvision.storage import absolute, naming, only_process, remove_tree, sync
+from medvision.storage import absolute, only_process, remove_tree, sync
+from medvision.table.annotate_case import AnnotateOptions, Problem
 from medvision.table.case_worker import annotate_case, warm_worker
-from medvision.table.cases import AnnotateOptions, CaseSource, Problem, Unpaired
-from medvision.table.inputs import case_inputs, in_text, input_digests
+from medvision.table.cases import CaseSource, Unpaired
+from medvision.table.derived import DERIVED, needs_derived, plain_case
+from medvision.table.inputs import case_inputs, in_text, input_digest, input_digests
 from medvision.table.manifest import (
     MANIFEST,
     TABLE_KEYS,
@@ -31,10 +33,22 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
-from medvision.table.own_files import DamagedFileError, read_record, wrong_columns
+from medvision.table.notes import LABEL_NOTES, Note, found_labels, label_notes
+from medvision.table.own_files import DamagedFileError
 from medvision.table.parts import changed_parts, table_parts
-from medvision.table.schema import CASE_SCHEMA, SCHEMAS
+from medvision.table.schema import (
+    CASE_SCHEMA,
+    with_facts,
+)
 from medvision.table.split import SPLIT_SEED, subject_splits
+from medvision.table.staged import (
+    SCHEMAS,
+    is_staged,
+    read_staged,
+    stage_published,
+    write_staged,
+)
+from medvision.table.subjects import Subjects
 from medvision.table.writer import TableWriter
 
 logger = logging.getLogger(__name__)
@@ -64,8 +78,6 @@ SORT_KEYS = {
     "regions": ("label_id", "slice_index", "component"),
     "biometrics": ("slice_index", "metric_kind", "metric_key"),
 }
-STAGED = {name: SCHEMAS[name] for name in SORT_KEYS}
-"""Columns of a case's staged files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,9 @@ class BuildRequest:
         options: Dataset-wide choices.
         description: What the pictures are, as prompts say it.
         root: Data root below which the files lie, for `--root` to re-base; or None.
+        asked: What images are called, and which one each label is asked on.
+        subjects: Their splits, and what else is known of them.
+        notes: What is to be told of its files, though nothing failed.
     """
 
     cases: Sequence[CaseSource]
@@ -85,6 +100,9 @@ class BuildRequest:
     options: AnnotateOptions
     description: str
     root: Path | None = None
+    asked: AskedImages = field(default_factory=AskedImages)
+    subjects: Subjects = field(default_factory=Subjects)
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +116,7 @@ class BuildSummary:
     n_biometrics: int
     problems: tuple[Problem, ...]
     up_to_date: bool
+    notes: tuple[Note, ...] = ()
 
     def dropped(self) -> dict[str, int]:
         """Number of problems by reason."""
@@ -136,6 +155,10 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
             "give each dataset an --out of its own"
         )
         raise UsageError(msg)
+    # Cases that lack a file are listed too: when it turns up, nobody changes sides.
+    subjects = [case.subject_id for case in request.cases]
+    subjects += [case.subject_id for case in request.unpaired if case.subject_id]
+    request.subjects.require_splits(subjects)
     if done is None:
         warm_worker()  # while the files are digested; of what is up to date nothing is read
     digests, unreadable = input_digests(request.cases)
@@ -145,14 +168,19 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         cases=request.cases,
         unpaired=request.unpaired,
         description=request.description,
+        asked=request.asked,
+        subjects=request.subjects,
     )
+    is_whole = False
     try:
-        if done and done["key"] == key and not changed_parts(out, done):
-            summary = _summary(done, up_to_date=True)
+        is_whole = bool(done) and not changed_parts(out, done or {})
+        if done and is_whole and done["key"] == key:
+            summary = _told_again(done, request.notes, out)
             remove_tree(out / STAGING)  # left by a process that was killed in its last clean-up
             return summary
     except DamagedFileError as error:
         logger.warning("%s", error)
+    published = set(done.get("measured", ())) if done and is_whole else set()
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     staged, problems = [], _listing_problems(request, unreadable)
@@ -160,21 +188,24 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         on_progress(rank, len(request.cases), case.case_id)
         if all(path in digests for path in case_inputs(case)):
             files = {path: digests[path] for path in case_inputs(case)}
-            # Named by all that its rows depend on: what an interrupted run has measured is taken
-            # over if it is still the same, and never if it is not.
             folder = staging / _key(request, files, case=case)
-            problems += _stage(case, request.options, digests, folder)
-            staged += [folder] if (folder / "case.json").exists() else []
+            if folder.name in published and not is_staged(folder):
+                stage_published(folder, out, cohort=case.cohort, case_id=case.case_id)
+            problems += _stage(case, request.options, digests, folder, out / DERIVED)
+            staged += [folder] if is_staged(folder) else []
     on_progress(len(request.cases), len(request.cases), "")
-    # Cases that lack a file are listed too: when it turns up, nobody changes sides.
-    subjects = [case.subject_id for case in request.cases]
-    subjects += [case.subject_id for case in request.unpaired if case.subject_id]
-    counts = _merge(staged, subject_splits(request.options.dataset, subjects), out)
+    splits = request.subjects.splits or subject_splits(request.options.dataset, subjects)
+    counts = _merge(staged, splits, request.subjects, out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
     # may do tomorrow: such tables are used, and never called up to date. The cases that were
     # measured stay staged, so that the next run tries the others only.
     may_pass = any(problem.reason in MAY_PASS for problem in problems)
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
+    # A problem is not in the rows: cases with one are measured again when something changes.
+    manifest["measured"] = sorted(one.name for one in staged if not read_staged(one)["problems"])
+    built, found = found_labels(out / STAGING / "merged")
+    cases = [case for case in request.cases if (case.cohort, case.case_id) in built]
+    manifest["notes"] = [*label_notes(cases, found), *request.notes]
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
 
@@ -219,11 +250,19 @@ def _listing_problems(request: BuildRequest, unreadable: dict[Path, OSError]) ->
 
 
 def _stage(
-    case: CaseSource, options: AnnotateOptions, digests: dict[Path, str], folder: Path
+    case: CaseSource,
+    options: AnnotateOptions,
+    digests: Mapping[Path, str],
+    folder: Path,
+    derived: Path,
 ) -> list[Problem]:
     """Measure one case into its staging folder, unless an earlier run has; its problems."""
-    if not _is_staged(folder):
+    if not is_staged(folder):
         try:
+            if needs_derived(case):
+                case = plain_case(case, options, derived)
+                made = [image.path for image in case.images if image.path not in digests]
+                digests = {**digests, **{path: input_digest(path) for path in made}}
             annotated = annotate_case(case, options, digests)
         except ItemError as error:
             logger.info("%s: %s", case.case_id, error)  # the summary lists it
@@ -231,43 +270,16 @@ def _stage(
         except MemoryError:
             message = f"{case.case_id}: expected to fit into memory, did not; free some, run again"
             return [Problem(case_id=case.case_id, reason="out_of_memory", message=message)]
-        draft = folder.with_name(f"draft-{folder.name}")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
-        with naming(draft):
-            for name in SORT_KEYS:
-                pq.write_table(getattr(annotated, name), draft / f"{name}.parquet")
-        staged = {
-            "record": annotated.record,
-            "problems": [asdict(problem) for problem in annotated.problems],
-        }
-        (draft / "case.json").write_text(json.dumps(staged), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    return list(
-        decoded(tuple[Problem, ...], _staged(folder)["problems"], str(folder), DamagedFileError)
-    )
+        tables = {name: getattr(annotated, name) for name in SCHEMAS}
+        problems = [asdict(problem) for problem in annotated.problems]
+        write_staged(folder, tables, annotated.record, problems)
+    found = read_staged(folder)["problems"]
+    return list(decoded(tuple[Problem, ...], found, str(folder), DamagedFileError))
 
 
-def _is_staged(folder: Path) -> bool:
-    """Whether an earlier run has measured a case into its folder, and left it whole."""
-    try:
-        _staged(folder)
-        for name, schema in STAGED.items():
-            footer = pq.read_metadata(folder / f"{name}.parquet")
-            if wrong_columns(footer.schema.to_arrow_schema(), schema):
-                return False
-    except (DamagedFileError, pa.ArrowException, OSError):
-        return False
-    return True
-
-
-def _staged(folder: Path) -> dict[str, Any]:
-    keys = {"record": dict, "problems": list}
-    return read_record(folder / "case.json", keys, "run the build again")
-
-
-def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[str, int]:
+def _merge(
+    staged: Iterable[Path], splits: Mapping[str, str], subjects: Subjects, out: Path
+) -> dict[str, int]:
     """Merge staged cases into `<staging>/merged/`; number of rows by table."""
 
     def relative(uri: str | None) -> str | None:
@@ -286,7 +298,7 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
     shutil.rmtree(merged, ignore_errors=True)
     merged.mkdir()
     by_case = sorted(
-        ((_staged(folder)["record"], folder) for folder in staged),
+        ((read_staged(folder)["record"], folder) for folder in staged),
         key=lambda entry: (entry[0]["cohort"], entry[0]["case_id"]),
     )
     records = [
@@ -295,10 +307,12 @@ def _merge(staged: Iterable[Path], splits: dict[str, str], out: Path) -> dict[st
             "split": splits[record["subject_id"]],
             "images": [{**image, "uri": relative(image["uri"])} for image in record["images"]],
             "mask_uri": relative(record["mask_uri"]),
+            **subjects.facts(record["case_id"], record["subject_id"]),
         }
         for record, _ in by_case
     ]
-    pq.write_table(pa.Table.from_pylist(records, CASE_SCHEMA), merged / "cases.parquet")
+    schema = with_facts(CASE_SCHEMA, subjects.fact_names)
+    pq.write_table(pa.Table.from_pylist(records, schema), merged / "cases.parquet")
     counts = {"cases": len(records)}
     for name, keys in SORT_KEYS.items():
         with TableWriter(merged, name, SCHEMAS[name]) as writer:
@@ -322,6 +336,7 @@ def _manifest(
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
+        "asked": request.asked,
         "root": str(absolute(request.root)) if request.root else None,
         "key": key,
         "options": request.options,
@@ -357,8 +372,19 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
         remove_tree(out / STAGING)
 
 
+def _told_again(manifest: dict[str, Any], notes: Sequence[Note], out: Path) -> BuildSummary:
+    """What tables that need no building hold, and what lies beside their files today."""
+    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes", DamagedFileError)
+    again = [*(one for one in told if one.kind in LABEL_NOTES), *notes]
+    if again != list(told):
+        manifest["notes"] = again
+        write_manifest(out, manifest)
+    return _summary(jsonable(manifest), up_to_date=True)
+
+
 def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
     counts = manifest["counts"]
+    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes", DamagedFileError)
     return BuildSummary(
         n_cases=counts["cases_in"],
         n_built=counts["cases_out"],
@@ -369,4 +395,5 @@ def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
             tuple[Problem, ...], manifest["problems"], "problems of the manifest", DamagedFileError
         ),
         up_to_date=up_to_date,
+        notes=told,
     )

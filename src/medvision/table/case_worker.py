@@ -26,7 +26,8 @@ from typing import Any, NoReturn
 
 import medvision
 from medvision.errors import ItemError
-from medvision.table.cases import AnnotatedCase, AnnotateOptions, CaseSource
+from medvision.table.annotate_case import AnnotatedCase, AnnotateOptions
+from medvision.table.cases import CaseSource
 from medvision.table.inputs import case_inputs
 
 logger = logging.getLogger(__name__)

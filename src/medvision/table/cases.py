@@ -1,38 +1,62 @@
-"""What a case is: its files, what the values of its mask are called, and what is measured of it."""
+"""What a case is: its files, and what the values of its mask are called."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-import pyarrow as pa
-
-from medvision.catalog.biometrics import BiometricsSpec
+from medvision.catalog.cohort import LandmarkTable, SliceRange, Step
 from medvision.frames import Plane
 from medvision.volumes.suffixes import LISTED_SUFFIXES
 
 IMAGE_SUFFIXES = LISTED_SUFFIXES
 """Of the files in a folder, those that may be a case's image or mask."""
 
-DESCRIPTIONS = {
-    "CT": "computed tomography (CT) scan",
-    "MRI": "magnetic resonance imaging (MRI) scan",
-    "PET": "positron emission tomography (PET) scan",
-    "US": "ultrasound image",
-    "XR": "radiograph (X-ray image)",
-}
-"""What prompts say of a picture whose dataset says nothing better, by modality."""
-
-MODALITIES = tuple(DESCRIPTIONS)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSource:
-    """One image of a case."""
+    """One image of a case.
+
+    Attributes:
+        steps: Conversions, in order.
+        frame: Of a 4D file, the one that is meant; None where there is only one.
+    """
 
     image_id: str
     modality: str
     path: Path
+    steps: tuple[Step, ...] = ()
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskSource:
+    """One of several masks of a case.
+
+    Attributes:
+        label_id: Of the structure that all voxels other than 0 belong to; None of a label map.
+        steps: Conversions, in order.
+        frame: Of a 4D file, the one that is meant; None where there is only one.
+    """
+
+    path: Path
+    label_id: int | None = None
+    steps: tuple[Step, ...] = ()
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkSource:
+    """A file with landmarks of a case, or a table with those of all cases.
+
+    Attributes:
+        key: Of its one landmark, where the file's name says it; "" where the file does.
+        table: How the table is read; None of a file of the case alone.
+    """
+
+    path: Path
+    key: str = ""
+    table: LandmarkTable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +88,17 @@ class CaseSource:
     Attributes:
         images: The case's images, which share one mask; the first is the reference.
         mask: Label map, DICOM segmentation, folder with one file per structure, or None.
-        landmarks: Landmark file, or None.
+        masks: Several masks, or one that must be converted first, instead.
+        landmarks: Landmark files, which are read together.
+        landmark_image: Image that the landmarks were set on; "" for the first.
         structures: What the mask's values are called.
         target_labels: Label ids that get axis lengths.
+        ignore: Values of the mask that are left out like background.
+        winner: Where structures of several files overlap, who keeps the voxel.
         planes: The only planes to measure; empty for all.
+        slices: Plane to the slices to measure; planes without an entry are whole.
+        spacing_yx_mm: Pixel spacing of its pictures, where a table of the dataset states it.
         placeholder_spacing: Its header is known to carry a made-up spacing.
-        more_masks: Further label maps of the image, joined with the mask.
         boxes: COCO or YOLO file of boxes, instead of a mask; or None.
         colours: Of a colour mask: colour to label id.
         colour_tolerance: Largest difference, in any channel, from a declared colour of the mask.
@@ -81,13 +110,18 @@ class CaseSource:
     cohort: str
     subject_id: str
     images: tuple[ImageSource, ...]
-    mask: Path | None
-    landmarks: Path | None
-    structures: tuple[Structure, ...]
-    target_labels: tuple[int, ...]
+    mask: Path | None = None
+    masks: tuple[MaskSource, ...] = ()
+    landmarks: tuple[LandmarkSource, ...] = ()
+    landmark_image: str = ""
+    structures: tuple[Structure, ...] = ()
+    target_labels: tuple[int, ...] = ()
+    ignore: tuple[int, ...] = ()
+    winner: Literal["first", "last"] | None = None
     planes: tuple[Plane, ...] = ()
+    slices: Mapping[Plane, SliceRange] = field(default_factory=dict)
+    spacing_yx_mm: tuple[float, float] | None = None
     placeholder_spacing: bool = False
-    more_masks: tuple[Path, ...] = ()
     boxes: Path | None = None
     colours: Mapping[str, int] = field(default_factory=dict)
     colour_tolerance: int = 0
@@ -96,7 +130,7 @@ class CaseSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpaired:
-    """A case that lacks a file, to be listed as a problem.
+    """A case that lacks a file, or has two for one place, to be listed as a problem.
 
     Attributes:
         subject_id: It counts for the split, so that nobody changes sides when the file turns up;
@@ -118,47 +152,6 @@ def plain_name(name: str) -> str:
         'left lung'
     """
     return name.strip().casefold().replace("_", " ")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something about one case that could not be used, and why."""
-
-    case_id: str
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotateOptions:
-    """What building needs to know beside a case's files.
-
-    Attributes:
-        dataset: Dataset name.
-        spacing_yx_mm: Pixel spacing of pictures whose files hold none.
-        spacing_from: Which part of a contradictory NIfTI header to trust.
-        native_plane: Plane of 2D images: their projection, or "native".
-        biometrics: What to measure between landmarks.
-    """
-
-    dataset: str
-    spacing_yx_mm: tuple[float, float] | None = None
-    spacing_from: Literal["sform", "qform", "pixdim"] | None = None
-    native_plane: Plane = Plane.NATIVE
-    biometrics: BiometricsSpec | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotatedCase:
-    """Rows of one case, without `split`, which depends on all subjects of the dataset."""
-
-    record: dict[str, Any]
-    structures: pa.Table
-    regions: pa.Table
-    biometrics: pa.Table
-    problems: tuple[Problem, ...]
-
-    NO_SPLIT: ClassVar[str] = ""
 
 
 def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:

@@ -6,18 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from medvision.catalog.cohort import MODALITIES, CaseFiles, Image, Modality
 from medvision.catalog.dataset import found_subject
 from medvision.errors import UsageError
-from medvision.table.cases import (
-    IMAGE_SUFFIXES,
-    CaseSource,
-    ImageSource,
-    Structure,
-    Unpaired,
-    file_stem,
-)
-
-LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")
+from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
+from medvision.table.pairing import LANDMARK_SUFFIXES
 
 # What nnU-Net and other tools append to case names: channels of an image, words for what it is.
 _CHANNEL = re.compile(r"_(\d{4})$")
@@ -102,6 +95,23 @@ def _by_case(
     return by_case
 
 
+def checked_modality(word: str) -> Modality:
+    """A modality, as the catalogue writes it.
+
+    Raises:
+        UsageError: Another word.
+
+    Example:
+        >>> checked_modality("MRI")
+        'MRI'
+    """
+    for known in MODALITIES:
+        if word == known:
+            return known
+    msg = f"modality: expected one of {', '.join(MODALITIES)}, found {word!r}"
+    raise UsageError(msg)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
     """Folders of a user's own dataset; at least one of masks and landmarks."""
@@ -112,13 +122,8 @@ class Folders:
 
 
 def find_cases(
-    folders: Folders,
-    *,
-    modality: str,
-    structures: tuple[Structure, ...] = (),
-    target_labels: tuple[int, ...] = (),
-    subject_pattern: str = "",
-) -> tuple[list[CaseSource], list[Unpaired]]:
+    folders: Folders, *, modality: Modality, subject_pattern: str = ""
+) -> tuple[tuple[CaseFiles, ...], list[Unpaired]]:
     """Pair the files of a user's folders by case name.
 
     Names that are equal pair first. Else these are understood: nnU-Net's `_0000` channels, `_image`
@@ -129,13 +134,12 @@ def find_cases(
     Args:
         folders: Where the files are.
         modality: CT, MRI, PET, US or XR.
-        structures: Of the masks.
-        target_labels: Label ids that get axis lengths.
         subject_pattern: Regular expression whose first group is the subject in a case id; by
             default each case is a subject of its own.
 
     Returns:
-        The complete cases in order of their ids, and those that lack a file.
+        The complete cases in order of their ids, as a declaration lists them, and those that lack
+        a file.
 
     Raises:
         UsageError: A folder is missing or has no file, two files name one case, or the pattern
@@ -171,22 +175,19 @@ def find_cases(
             continue
         files = channels[case_id]
         cases.append(
-            CaseSource(
+            CaseFiles(
                 case_id=case_id,
-                cohort="",
-                subject_id=subject_id,
+                subject=subject_id,
                 images=tuple(
-                    ImageSource(
-                        image_id="image" if len(files) == 1 else channel,
+                    Image(
+                        id="image" if len(files) == 1 else channel,
                         modality=modality,
-                        path=path,
+                        files=str(path),
                     )
                     for channel, path in files.items()
                 ),
-                mask=masks.get(case_id),
-                landmarks=landmarks.get(case_id),
-                structures=structures,
-                target_labels=target_labels,
+                mask=str(masks.get(case_id, "")),
+                landmarks=(str(landmarks[case_id]),) if case_id in landmarks else (),
             )
         )
-    return cases, unpaired
+    return tuple(cases), unpaired

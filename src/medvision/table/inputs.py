@@ -12,12 +12,11 @@ from medvision.volumes import companion_files
 
 
 def case_inputs(case: CaseSource) -> list[Path]:
-    """Files and folders of a case: images, masks, landmarks, boxes."""
-    return [
-        *(image.path for image in case.images),
-        *(path for path in (case.mask, case.landmarks, case.boxes) if path is not None),
-        *case.more_masks,
-    ]
+    """Files and folders of a case, each once: images, masks, landmarks, boxes."""
+    alone = [path for path in (case.mask, case.boxes) if path is not None]
+    masks = [*alone, *(mask.path for mask in case.masks)]
+    points = [landmarks.path for landmarks in case.landmarks]
+    return list(dict.fromkeys([*(image.path for image in case.images), *masks, *points]))
 
 
 def in_text(

@@ -1,13 +1,16 @@
 """What the values of a mask are called, as users declare it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from medvision.catalog.cohort import Label
 from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.table.cases import Structure
+
+MAX_LABEL = 2**31 - 1
 
 NNUNET_IGNORE = "ignore"
 """nnU-Net's word for voxels that are left out of training: it names no structure."""
@@ -32,7 +35,7 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
         >>> liver.name, liver.label_id
         ('liver', 1)
     """
-    by_id = all(re.fullmatch(r"\d+", key) for key in labels)
+    by_id = all(re.fullmatch(r"-?\d+", key) for key in labels)
     if by_id:
         names = decoded(dict[str, str], labels, where)
         entries: list[tuple[str, tuple[int, ...]]]
@@ -40,6 +43,10 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
     else:
         lists = {name: ids if isinstance(ids, list) else [ids] for name, ids in labels.items()}
         entries = list(decoded(dict[str, NonEmpty[Count]], lists, where).items())
+    beyond = [value for _, values in entries for value in values if not 0 <= value <= MAX_LABEL]
+    if beyond:
+        msg = f"{where}: expected label ids from 0 to {MAX_LABEL}, found {beyond[0]}"
+        raise UsageError(msg)
     unnamed = [values for name, values in entries if not name.strip()]
     if unnamed:
         msg = f"{where}: expected a name for value {unnamed[0][0]}, found an empty one"
@@ -61,6 +68,28 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
             msg = f"{where}: expected each {what} once, found {sorted(seen)}"
             raise UsageError(msg)
     return structures
+
+
+def declared_labels(
+    structures: Iterable[Structure], target_labels: Collection[int] = ()
+) -> dict[str, Label]:
+    """Structures as a declaration's labels.
+
+    Example:
+        >>> tumor = Structure(label_id=2, name="liver tumor", values=(2,))
+        >>> declared_labels([tumor], target_labels=[2])["2"].target
+        True
+    """
+    return {
+        str(one.label_id): Label(
+            name=one.name,
+            values=() if one.values == (one.label_id,) else one.values,
+            asked=one.asked,
+            target=one.label_id in target_labels,
+            found_as=one.found_as,
+        )
+        for one in structures
+    }
 
 
 def read_labels(path: Path) -> tuple[Structure, ...]:

@@ -5,7 +5,7 @@ folder with one file per structure, and files that name their structures (DICOM 
 structure sets, Slicer segmentations), have one layer per structure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from medvision.table.segment_names import (
     UnknownLabelError,
     check_name,
     segments_of_structures,
-    structures_by_name,
 )
 from medvision.volumes import Volume, check_same_grid, read_label_map
 from medvision.volumes.colour_mask import read_colour_mask
@@ -56,12 +55,6 @@ class StructureFileError(ItemError):
     """A mask folder has no file, or several, for the structures that the label file names."""
 
     reason = "structure_file"
-
-
-class OverlappingMasksError(ItemError):
-    """Two label maps of one image give a voxel two labels."""
-
-    reason = "overlapping_masks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +104,8 @@ def _layers_of_any(
         segments = list(read_slicer_segments(mask, image))
         yield from _layers_of_segments(case, segments, mask, image)
     elif mask.is_dir():
-        yield from _layers_of_files(case, mask, image, options)
+        files = structure_files(mask, case.structures)
+        yield from layers_of_files(case, files, image, options)
     else:
         yield from _layers_of_label_map(case, mask, image, options)
 
@@ -136,13 +130,6 @@ def _layers_of_label_map(
     case: CaseSource, path: Path, image: Volume, options: ReadOptions
 ) -> Iterator[MaskLayer]:
     labels = _label_map(case, path, image, options)
-    for more in case.more_masks:
-        other = _label_map(case, more, image, options).array
-        clash = (labels.array != 0) & (other != 0) & (labels.array != other)
-        if clash.any():
-            msg = f"{more}: {clash.sum()} voxels have another label in {path.name}"
-            raise OverlappingMasksError(msg)
-        labels = replace(labels, array=np.maximum(labels.array, other))
     extents = mask_extents(labels)
     if case.colours:
         alone = tuple(replace(one, values=(one.label_id,)) for one in case.structures)
@@ -152,8 +139,7 @@ def _layers_of_label_map(
         return
     known = {value for structure in case.structures for value in structure.values}
     _check_values(extents.label_id.tolist(), known, path)
-    for one in (path, *case.more_masks):
-        _check_stated_names(one, extents.label_id.tolist(), case.structures)
+    _check_stated_names(path, extents.label_id.tolist(), case.structures)
     if all(structure.values == (structure.label_id,) for structure in case.structures):
         yield MaskLayer(labels=labels, structures=case.structures, extents=extents)
         return
@@ -161,10 +147,14 @@ def _layers_of_label_map(
         yield _layer_of(structure, np.isin(labels.array, structure.values), image=labels)
 
 
-def _layers_of_files(
-    case: CaseSource, folder: Path, image: Volume, options: ReadOptions
+def layers_of_files(
+    case: CaseSource, files: Mapping[int, Sequence[Path]], image: Volume, options: ReadOptions
 ) -> Iterator[MaskLayer]:
-    files = structure_files(folder, case.structures)
+    """A layer for each structure that has files, which are zero outside it.
+
+    Raises:
+        ItemError: As for `mask_layers`.
+    """
     n_voxels = 0
     for structure in case.structures:
         inside = np.zeros(image.shape, dtype=np.bool_)
@@ -183,7 +173,8 @@ def _layers_of_files(
         if structure.label_id in files:
             yield _layer_of(structure, inside, image=image)
     if not n_voxels:
-        raise _empty(folder)
+        first, *others = [path for some in files.values() for path in some]
+        raise _empty(first.parent if others else first)
 
 
 def _layers_of_segments(
@@ -225,18 +216,18 @@ def structure_files(folder: Path, structures: tuple[Structure, ...]) -> dict[int
     Raises:
         StructureFileError: No structure has a file, or two files have one name.
     """
-    named = structures_by_name(structures)
-    found: dict[int, list[Path]] = {}
+    called = {one.label_id: {plain_name(name) for name in one.names} for one in structures}
     seen: dict[str, Path] = {}
+    found: dict[int, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         name = plain_name(file_stem(path, IMAGE_SUFFIXES) or "")
-        if name not in named:
-            continue
-        if name in seen:
+        owners = [label_id for label_id, names in called.items() if name in names]
+        if owners and name in seen:
             msg = f"{folder}: {path.name} and {seen[name].name} both hold one structure"
             raise StructureFileError(msg)
         seen[name] = path
-        found.setdefault(named[name].label_id, []).append(path)
+        for label_id in owners:
+            found.setdefault(label_id, []).append(path)
     if not found:
         msg = (
             f"{folder}: expected files named after structures, such as "
@@ -265,6 +256,9 @@ def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions
         # A picture without a spacing of its own is drawn on its image, if it has the same size.
         labels = read((image.spacing_mm[0], image.spacing_mm[1]))
     check_same_grid(image, labels, item=f"{case.case_id}: mask {path.name}")
+    if case.ignore:
+        ignored = np.isin(labels.array, case.ignore)
+        labels = replace(labels, array=np.where(ignored, labels.array.dtype.type(0), labels.array))
     return labels
 
 

@@ -1,22 +1,19 @@
-"""Cases of an nnU-Net raw dataset."""
+"""nnU-Net raw datasets as declarations."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from medvision.declarations import decoded, read_json
+from medvision.catalog.cohort import CaseFiles, Image, Modality
+from medvision.catalog.dataset import Dataset, found_subject
+from medvision.declarations import NonEmpty, decoded, read_json
 from medvision.errors import UsageError
-from medvision.table.cases import (
-    IMAGE_SUFFIXES,
-    CaseSource,
-    ImageSource,
-    Unpaired,
-    file_stem,
-)
+from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
 from medvision.table.folders import Folders, find_cases
-from medvision.table.labels import structures_from_labels, target_ids
+from medvision.table.labels import declared_labels, structures_from_labels, target_ids
 
-_MODALITY_WORDS = {
+_MODALITY_WORDS: Mapping[str, Modality] = {
     "CT": "CT",
     "PET": "PET",
     "US": "US",
@@ -35,16 +32,26 @@ _MODALITY_WORDS = {
 }
 
 
-def find_nnunet_cases(
-    folder: Path, *, target_labels: str = "", modality: str = "", subject_pattern: str = ""
-) -> tuple[list[CaseSource], list[Unpaired]]:
-    """Cases of an nnU-Net raw dataset: `dataset.json`, `imagesTr`, `labelsTr`.
+def nnunet_dataset(
+    folder: Path,
+    *,
+    name: str = "",
+    target_labels: str = "",
+    modality: Modality | None = None,
+    subject_pattern: str = "",
+) -> tuple[Dataset, list[Unpaired]]:
+    """An nnU-Net raw dataset as a declaration: `dataset.json`, and the files that it names.
 
     Args:
-        folder: The `DatasetXXX_Name` folder.
+        folder: The `DatasetXXX_Name` folder, with `imagesTr` and `labelsTr`, or with a `dataset`
+            in its dataset.json that says where the files of each case are.
+        name: Of the dataset; "" for the folder's.
         target_labels: As `--target-labels`.
         modality: Used where `channel_names` says none of CT, MRI, PET, US, XR.
         subject_pattern: As `--subject-pattern`.
+
+    Returns:
+        The declaration, paths as given with the folder, and the cases that lack a file.
 
     Raises:
         DeclarationError: No dataset.json, or its labels or channels are none.
@@ -56,32 +63,73 @@ def find_nnunet_cases(
     structures = structures_from_labels(labels, f"{path}: labels")
     word = "channel_names" if "channel_names" in declared else "modality"  # the word of version 1
     channels = decoded(dict[str, str], declared.get(word, {}), f"{path}: {word}")
-    folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
-    cases, unpaired = find_cases(
-        folders,
-        modality=modality,
-        structures=structures,
-        target_labels=target_ids(target_labels, structures),
-        subject_pattern=subject_pattern,
+    unpaired: list[Unpaired] = []
+    if "dataset" in declared:
+        cases = _named_cases(declared["dataset"], path, subject_pattern)
+    else:
+        folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
+        cases, unpaired = find_cases(
+            folders, modality=modality or "CT", subject_pattern=subject_pattern
+        )
+    dataset = Dataset(
+        name=name or folder.resolve().name,
+        labels=declared_labels(structures, target_ids(target_labels, structures)),
+        cases=tuple(
+            replace(case, images=_named_images(case, channels, modality)) for case in cases
+        ),
     )
-    named = []
-    for case in cases:
-        images = []
-        for image in case.images:
-            # By the file's own number, not its rank: where one channel is missing, the others keep
-            # their names. A file without a number is the one channel there is.
-            stem = str(file_stem(image.path, IMAGE_SUFFIXES))
+    return dataset, unpaired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NamedCase:
+    """An entry of `dataset`: files of a case, seen from dataset.json, channels in order."""
+
+    images: NonEmpty[str]
+    label: str
+
+
+def _named_cases(content: Any, path: Path, subject_pattern: str) -> tuple[CaseFiles, ...]:
+    where = f"{path}: dataset"
+    entries = decoded(dict[str, _NamedCase], content, where)
+    return tuple(
+        CaseFiles(
+            case_id=case_id,
+            subject=found_subject(subject_pattern, case_id, "--subject-pattern")
+            if subject_pattern
+            else "",
+            # Their place in the list is the channel, whatever the files are called.
+            images=tuple(
+                Image(id=f"{number:04d}", modality="CT", files=str(path.parent / file))
+                for number, file in enumerate(entry.images)
+            ),
+            mask=str(path.parent / entry.label),
+        )
+        for case_id, entry in entries.items()
+    )
+
+
+def _named_images(
+    case: CaseFiles, channels: Mapping[str, str], modality: Modality | None
+) -> tuple[Image, ...]:
+    """A case's images, each with the name and the modality of its channel."""
+    images = []
+    for image in case.images:
+        # By the channel's own number, not its rank: where one is missing, the others keep their
+        # names. A file without a number is the one channel there is.
+        number = image.id
+        if number == "image":
+            stem = str(file_stem(Path(image.files), IMAGE_SUFFIXES))
             number = stem.removeprefix(f"{case.case_id}_") if stem != case.case_id else "0"
-            name = channels.get(str(int(number)), "") if number.isdecimal() else ""
-            found = modality or _MODALITY_WORDS.get(name.upper(), "")
-            if not found:
-                msg = f"channel {name!r} of dataset.json names no modality; add --modality"
-                raise UsageError(msg)
-            image_id = name or image.image_id
-            if list(channels.values()).count(name) > 1:  # two of one name stay apart by number
-                image_id = f"{name} {number}"
-            if len(case.images) == 1 and len(channels) <= 1:
-                image_id = "image"
-            images.append(ImageSource(image_id=image_id, modality=found, path=image.path))
-        named.append(replace(case, images=tuple(images)))
-    return named, unpaired
+        name = channels.get(str(int(number)), "") if number.isdecimal() else ""
+        found = modality or _MODALITY_WORDS.get(name.upper())
+        if not found:
+            msg = f"channel {name!r} of dataset.json names no modality; add --modality"
+            raise UsageError(msg)
+        image_id = name or image.id
+        if list(channels.values()).count(name) > 1:  # two of one name stay apart by number
+            image_id = f"{name} {number}"
+        if len(case.images) == 1 and len(channels) <= 1:
+            image_id = "image"
+        images.append(replace(image, id=image_id, modality=found))
+    return tuple(images)

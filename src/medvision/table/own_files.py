@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from medvision.declarations import DeclarationError
+from medvision.table.schema import with_facts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,16 +98,16 @@ def read_rows(
 
 
 def wrong_columns(found: "pa.Schema", expected: "pa.Schema") -> str:
-    """What is wrong with the columns of a file: lacking, added, of another type, moved; or ""."""
+    """What is wrong with the columns of a file: lacking, added, of another type; or ""."""
     problems = [f"column '{name}' is missing" for name in expected.names if name not in found.names]
+    # Any number of columns may say more of subjects.
+    expected = with_facts(expected, set(found.names) - set(expected.names))
     for field in found:
         if field.name not in expected.names:
             problems.append(f"column '{field.name}' is not ours")
         elif field.type != expected.field(field.name).type:
             wanted = expected.field(field.name).type
             problems.append(f"column '{field.name}' is {field.type} instead of {wanted}")
-    if not problems and found.names != expected.names:
-        problems.append(f"columns are in another order: {', '.join(found.names)}")
     return "; ".join(problems)
 
 

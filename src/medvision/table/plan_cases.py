@@ -12,14 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medvision.catalog.dataset import (
-    CASE,
-    Cohort,
-    Dataset,
-    DatasetTask,
-    dataset_names,
-    load_dataset,
-)
+from medvision.catalog.cohort import Cohort
+from medvision.catalog.dataset import Dataset, DatasetTask, dataset_names, load_dataset
 from medvision.errors import UsageError
 from medvision.frames import SLICE_AXIS, VOLUME_PLANES
 from medvision.storage import absolute
@@ -145,7 +139,7 @@ def _record(
     word = str(context.task.fields.get("image_modality", ""))
     mask, file = case.get("mask_file"), PurePosixPath(str(case["image_file"]))
     images = cohort.images if cohort else ()
-    fitting = (i.id for i in images if PurePosixPath(i.files.replace(CASE, case_id)) == file)
+    fitting = (i.id for i in images if PurePosixPath(i.files.replace("{case}", case_id)) == file)
     return {
         "dataset": context.name,
         "cohort": cohort.name if cohort else "",

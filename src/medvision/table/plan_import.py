@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
 from medvision.storage import checked_name, only_process, remove_tree
-from medvision.table.cases import Problem
+from medvision.table.annotate_case import Problem
 from medvision.table.manifest import (
     TABLE_KEYS,
     content_key,

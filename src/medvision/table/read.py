@@ -40,7 +40,7 @@ def tables_manifest(tables: Path) -> dict[str, Any]:
 
 
 def read_cases(tables: Path) -> pa.Table:
-    """One row per case, with columns as in `CASE_SCHEMA`."""
+    """One row per case: columns as in `CASE_SCHEMA`, then what is known of its subject."""
     tables_manifest(tables)
     return read_rows(tables / "cases.parquet", CASE_SCHEMA, BUILD_AGAIN)
 

@@ -1,5 +1,7 @@
 """Columns of the tables: what every reader can rely on."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from medvision.annotate.columns import COMPONENT_COLUMNS, SLICE_COLUMNS
@@ -29,6 +31,30 @@ CASE_SCHEMA = pa.schema(
     ]
 )
 """One row per case. `affine` has 16 values, row by row; a 2D image's axes are x, then y."""
+
+SUBJECT_PREFIX = "subject_"
+"""Of columns that say more of subjects, after those of `CASE_SCHEMA`."""
+
+
+def fact_columns(names: Iterable[str]) -> list[str]:
+    """Columns that say more of subjects, among those of cases, samples or scores.
+
+    Example:
+        >>> fact_columns(["subject_id", "split", "subject_age"])
+        ['subject_age']
+    """
+    return [name for name in names if name.startswith(SUBJECT_PREFIX) and name != "subject_id"]
+
+
+def with_facts(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A schema of cases, samples or scores with the columns that say more of subjects, as text.
+
+    Example:
+        >>> with_facts(CASE_SCHEMA, ["subject_age"]).names[-1]
+        'subject_age'
+    """
+    return pa.schema([*schema, *((name, TEXT) for name in fact_columns(names))])
+
 
 STRUCTURE_SCHEMA = pa.schema(
     [

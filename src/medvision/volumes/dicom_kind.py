@@ -3,15 +3,13 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from medvision.volumes.dicom import has_preamble
+from medvision.volumes.dicom_folder import has_preamble, storage_class
 
 SEGMENTATION = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation Storage, Label Map Segmentation Storage."""
 
 STRUCTURE_SET = ("1.2.840.10008.5.1.4.1.1.481.3",)
 """RT Structure Set Storage."""
-
-_META_BYTES = 1024
 
 
 def object_of_class(path: Path, classes: Collection[str]) -> Path | None:
@@ -27,12 +25,4 @@ def object_of_class(path: Path, classes: Collection[str]) -> Path | None:
         return object_of_class(files[0], classes) if alone else None
     if not path.is_file() or not has_preamble(path):
         return None
-    with path.open("rb") as file:
-        head = file.read(_META_BYTES)
-    return path if any(_stored(uid) in head for uid in classes) else None
-
-
-def _stored(uid: str) -> bytes:
-    """MediaStorageSOPClassUID as a file writes it: tag, type, length, text of even length."""
-    text = uid.encode() + b"\0" * (len(uid) % 2)
-    return b"\x02\x00\x02\x00UI" + len(text).to_bytes(2, "little") + text
+    return path if storage_class(path) in classes else None

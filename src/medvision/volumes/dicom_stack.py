@@ -7,6 +7,7 @@ and the other no reference point.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class SlicePlacement:
         spacing_yx_mm: Distance between rows, between columns.
         size_xy_px: Columns, rows.
         slice_spacing_mm: As stated; used for a single slice only.
+        name: Of its file, for messages.
     """
 
     position_lps: tuple[float, ...]
@@ -45,6 +47,7 @@ class SlicePlacement:
     spacing_yx_mm: tuple[float, float]
     size_xy_px: tuple[int, int]
     slice_spacing_mm: float | None
+    name: str = ""
 
     @property
     def directions_lps(self) -> FloatArray:
@@ -116,8 +119,8 @@ def stack_affine(slices: Sequence[SlicePlacement], *, item: str) -> FloatArray:
             msg = (
                 f"{item}: expected slices of one orientation, size and pixel spacing, found "
                 f"{first.orientation_lps}, {first.size_xy_px}, {first.spacing_yx_mm} and "
-                f"{other.orientation_lps}, {other.size_xy_px}, {other.spacing_yx_mm}; "
-                "take localizers out"
+                f"{other.orientation_lps}, {other.size_xy_px}, {other.spacing_yx_mm} "
+                f"({first.name} and {other.name}); take localizers out"
             )
             raise NonUniformSlicesError(msg)
     if len(slices) > 1:
@@ -140,7 +143,8 @@ def stack_affine(slices: Sequence[SlicePlacement], *, item: str) -> FloatArray:
 def _checked_step(slices: Sequence[SlicePlacement], item: str) -> FloatArray:
     """Displacement from slice to slice in LPS mm, after all gaps were found equal."""
     positions = np.array([s.position_lps for s in slices])
-    _check_gaps(np.diff(positions @ slices[0].normal_lps), item)
+    names = [s.name for s in slices]
+    _check_gaps(np.diff(positions @ slices[0].normal_lps), names, item)
     # Over the whole stack: rounding of the two end positions is shared by all steps.
     step = (positions[-1] - positions[0]) / (len(slices) - 1)
     sine = np.linalg.norm(np.cross(step, slices[0].normal_lps)) / np.linalg.norm(step)
@@ -159,24 +163,38 @@ def _checked_step(slices: Sequence[SlicePlacement], item: str) -> FloatArray:
     return np.asarray(step, dtype=np.float64)
 
 
-def _check_gaps(gaps_mm: FloatArray, item: str) -> None:
+def _check_gaps(gaps_mm: FloatArray, names: Sequence[str], item: str) -> None:
+    """Refuse unequal gaps: (n,) between n + 1 named slices."""
     median_mm = float(np.median(gaps_mm))
     allowed_mm = max(GAP_TOLERANCE_MM, GAP_TOLERANCE_FRAC * median_mm)
+
+    def around(place: Any) -> str:
+        n = int(place)
+        return f"{names[n]} and {names[n + 1]}"
+
     # Positions are stated to a micrometre at best: closer ones are the same place.
     if gaps_mm.min() <= 1e-3:
-        msg = f"{item}: two slices at one place; several phases or repetitions? one folder for each"
+        msg = (
+            f"{item}: two slices at one place ({around(gaps_mm.argmin())}); several phases "
+            "or repetitions? one folder for each"
+        )
         raise NonUniformSlicesError(msg)
-    off = np.abs(gaps_mm - median_mm) > allowed_mm
+    off_mm = np.abs(gaps_mm - median_mm)
+    off = off_mm > allowed_mm
     if not off.any():
         return
     whole = np.rint(gaps_mm[off] / median_mm)
     # Only gaps of whole slice distances are missing files; any other is another series' distance.
     if ((whole >= 2) & (np.abs(gaps_mm[off] - whole * median_mm) <= allowed_mm * whole)).all():
         n_missing = int((whole - 1).sum())
-        msg = f"{item}: {n_missing} slices missing between {gaps_mm.size + 1} found; fetch them"
+        msg = (
+            f"{item}: {n_missing} slices missing between {gaps_mm.size + 1} found, the first "
+            f"between {around(off.argmax())}; fetch them"
+        )
         raise MissingSlicesError(msg)
     msg = (
         f"{item}: expected equal slice distances, found {gaps_mm.min():.4g} to "
-        f"{gaps_mm.max():.4g} mm; resample the series first"
+        f"{gaps_mm.max():.4g} mm, the oddest between {around(off_mm.argmax())}; "
+        "resample the series first"
     )
     raise NonUniformSlicesError(msg)

@@ -6,7 +6,7 @@ import numpy as np
 
 from medvision.frames import FloatArray, ijk_from_ras, ras_from_ijk
 from medvision.volumes.errors import AffineMismatchError, ShapeMismatchError
-from medvision.volumes.volume import ORIENTATION_UNKNOWN, Volume, VolumeGeometry
+from medvision.volumes.volume import EXIF_IGNORED, ORIENTATION_UNKNOWN, Volume, VolumeGeometry
 
 CORNER_TOLERANCE_VOXELS = 0.1
 """Files keep affines as float32 or rounded decimals; a tenth of a voxel moves no voxel's label."""
@@ -20,7 +20,8 @@ def check_same_grid(image: _Placed, mask: _Placed, *, item: str) -> None:
     Every corner voxel's centre must lie within 0.1 voxel of the same place under both affines.
     Where one file does not say which way its axes point, nothing shows that both store them in one
     order, so the pair passes only if reading moved no axis of the other one (it is stored RAS),
-    and then spacing alone is compared. Where neither says, spacing is compared.
+    and then spacing alone is compared. Where neither says, spacing is compared. Of two pictures
+    either both or none ask viewers to turn them: on which pixels else was the mask drawn?
 
     Args:
         image: The image, canonical.
@@ -29,7 +30,8 @@ def check_same_grid(image: _Placed, mask: _Placed, *, item: str) -> None:
 
     Raises:
         ShapeMismatchError: Different numbers of voxels.
-        AffineMismatchError: A corner lies elsewhere, or orientations cannot be compared.
+        AffineMismatchError: A corner lies elsewhere, orientations cannot be compared, or one
+            picture alone has an EXIF orientation.
     """
     if image.shape != mask.shape:
         msg = (
@@ -37,6 +39,14 @@ def check_same_grid(image: _Placed, mask: _Placed, *, item: str) -> None:
             "pair each image with the mask drawn on it"
         )
         raise ShapeMismatchError(msg)
+    turned = [EXIF_IGNORED in placed.flags for placed in (image, mask)]
+    if turned[0] != turned[1]:
+        turns, stays = ("image", "label map") if turned[0] else ("label map", "image")
+        msg = (
+            f"{item}: the {turns} asks viewers to turn it (EXIF orientation) and the {stays} does "
+            f"not, so nothing shows that they are aligned; save the {turns} as it is to be seen"
+        )
+        raise AffineMismatchError(msg)
     unknown = [ORIENTATION_UNKNOWN in placed.flags for placed in (image, mask)]
     if any(unknown):
         known, mute, other = (

@@ -178,11 +178,14 @@ def _pair_paths(path: Path) -> tuple[Path, Path]:
     found: list[Path] = []
     for kind in (".hdr", ".img"):
         halves = [path] if kind in suffix else _other_halves(path, kind)
-        half = next((half for half in halves if half.is_file()), None)
-        if half is None:
+        present = [half for half in halves if half.is_file()]
+        if len({half.suffix == ".gz" for half in present}) > 1:  # which one is of this header?
+            msg = f"{path}: expected one {kind} file beside it, found {present[0].name} and a .gz"
+            raise UnsupportedFormatError(msg)
+        if not present:
             msg = f"{path}: half of a .hdr/.img pair; expected {halves[0].name} beside it"
             raise MissingFileError(msg)
-        found.append(half)
+        found.append(present[0])
     return found[0], found[1]
 
 

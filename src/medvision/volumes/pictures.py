@@ -1,13 +1,20 @@
-"""2D pictures: PNG, JPEG, TIFF and BMP, through Pillow."""
+"""2D pictures: PNG, JPEG, TIFF and BMP, through Pillow.
 
+Pillow decodes for the eye: it stretches grey of 2 and 4 bits to 0 to 255 and inverts some TIFFs
+whose least value is white. An image is read as a viewer shows it, a label map as its file stores
+it.
+"""
+
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from medvision.volumes.colours import grey_labels
 from medvision.volumes.errors import (
@@ -19,17 +26,26 @@ from medvision.volumes.errors import (
     UnsupportedPixelsError,
 )
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
-from medvision.volumes.volume import SpacingSource, VoxelArray
+from medvision.volumes.volume import EXIF_IGNORED, SpacingSource, VoxelArray
 
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
 # What Pillow's decoders raise on damaged files, beside OSError: there is no one class for it.
 _DECODER_ERRORS = (SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 _EXIF_ORIENTATION = 0x0112
-_TIFF_DESCRIPTION = 270
-_TIFF_X_RESOLUTION = 282
-_TIFF_Y_RESOLUTION = 283
-_IMAGEJ_UNIT_MM = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "micron": 1e-3, "\\u00B5m": 1e-3}
+_LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP"})
+
+# Numbers of TIFF tags, and values of two of them.
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_DESCRIPTION = 258, 262, 270
+_TIFF_X_RESOLUTION, _TIFF_Y_RESOLUTION = 282, 283
+_TIFF_SAMPLE_FORMAT, _TIFF_DEPTH = 339, 32997
+_MIN_IS_WHITE, _SIGNED = 0, 2
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_IMAGEJ_UNIT_MM = {
+    **dict.fromkeys(("um", "micron", "microns", "µm", "\\u00B5m"), 1e-3),
+    **{"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4},
+}
 
 
 def open_picture(path: Path, options: ReadOptions) -> StoredImage:
@@ -43,26 +59,20 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
     """
     with _opened(path) as picture:
         width_px, height_px = picture.size
-        n_frames, mode = getattr(picture, "n_frames", 1), picture.mode
-        if n_frames != 1:
-            msg = f"{path}: expected one picture, found {n_frames} frames; split it first"
-            raise DimensionsError(msg)
-        if mode not in _GREY_MODES | _COLOUR_MODES:
-            msg = f"{path}: expected grey or colour pixels, found Pillow mode {mode}"
-            raise UnsupportedPixelsError(msg)
-        spacing = native_spacing(path, options, _imagej_spacing(picture))
-        tags = getattr(picture, "tag_v2", None)
-        # Pillow turns some TIFFs that ask for it as it decodes them, and no JPEG.
-        if tags is not None and tags.get(_EXIF_ORIENTATION, 1) != 1:
-            msg = f"{path}: TIFF with orientation tag {tags[_EXIF_ORIENTATION]}; save it unturned"
+        tags = getattr(picture, "tag_v2", {})
+        _check_form(path, picture, tags, options)
+        spacing = native_spacing(path, options, imagej_spacing(tags))
+        turned = picture.getexif().get(_EXIF_ORIENTATION, 1)
+        # Pillow turns some TIFFs that ask for it as it decodes them, and no other format.
+        if turned != 1 and tags:
+            msg = f"{path}: TIFF with orientation tag {turned}; save it unturned"
             raise UnsupportedFormatError(msg)
-        turned = picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
     return StoredImage(
         path=path,
         shape=(height_px, width_px),
         affine=spacing.affine,
         spacing_source=spacing.source,
-        flags=(*spacing.flags, *(("exif_orientation_ignored",) if turned else ())),
+        flags=(*spacing.flags, *((EXIF_IGNORED,) if turned != 1 else ())),
         load=lambda: _pixels(path, options),
     )
 
@@ -99,6 +109,52 @@ def rgba_pixels(path: Path) -> npt.NDArray[np.uint8]:
         return np.asarray(picture.convert("RGBA"))
 
 
+def label_numbers(pixels: VoxelArray, raw_mode: str) -> VoxelArray:
+    """Numbers as stored, of grey that Pillow has inverted or stretched from 2 or 4 bits.
+
+    Args:
+        pixels: As Pillow decodes them.
+        raw_mode: How Pillow calls what the file stores.
+
+    Example:
+        Of 2 bits, and of 8 whose least value is white:
+
+        >>> label_numbers(np.array([0, 85, 255], dtype=np.uint8), "L;2").tolist()
+        [0, 1, 3]
+        >>> label_numbers(np.array([255, 254], dtype=np.uint8), "L;I").tolist()
+        [0, 1]
+    """
+    changed = re.fullmatch(r"L;(?P<bits>[24])?(?P<inverted>I)?R?", raw_mode)
+    if changed is None:
+        return pixels
+    shown: VoxelArray = 255 - pixels if changed["inverted"] else pixels
+    return np.asarray(shown // (255 // (2 ** int(changed["bits"] or 8) - 1)))
+
+
+def imagej_spacing(tags: Mapping[int, Any]) -> NativeSpacing | None:
+    r"""Pixel size that ImageJ wrote: its description names the unit, the tags pixels per unit.
+
+    Example:
+        >>> tags = {270: "ImageJ=1.53\nunit=cm\n", 282: 20.0, 283: 10.0}
+        >>> found = imagej_spacing(tags)
+        >>> found.spacing_y_mm, found.spacing_x_mm
+        (1.0, 0.5)
+    """
+    entries = _imagej_entries(tags)
+    unit_x = entries.get("unit", "").strip()
+    units_mm = [
+        _IMAGEJ_UNIT_MM.get(unit) for unit in (entries.get("yunit", unit_x).strip(), unit_x)
+    ]
+    per_unit = [float(tags.get(tag, 0)) for tag in (_TIFF_Y_RESOLUTION, _TIFF_X_RESOLUTION)]
+    if units_mm[0] is None or units_mm[1] is None or min(per_unit) <= 0:
+        return None
+    return NativeSpacing(
+        spacing_y_mm=units_mm[0] / per_unit[0],
+        spacing_x_mm=units_mm[1] / per_unit[1],
+        source=SpacingSource.HEADER,
+    )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An open picture; whatever its decoder raises becomes an error that names the file."""
@@ -106,6 +162,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as picture:
             yield picture
     except UnidentifiedImageError as error:
+        if _is_tiff_of_other_pixels(path):
+            msg = (
+                f"{path}: TIFF pixels of a kind Pillow does not read (numbers of 64 bits, half "
+                "floats, complex ones, many channels); save integers of 8 or 16 bits, or 32-bit "
+                "floats"
+            )
+            raise UnsupportedPixelsError(msg) from error
         msg = f"{path}: not a picture Pillow can identify"
         raise NotAnImageError(msg) from error
     except Image.DecompressionBombError as error:
@@ -121,39 +184,86 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise CorruptFileError(msg) from error
 
 
-def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
-    """Pixels [y, x]: grey as stored, colour as luminance.
+def _is_tiff_of_other_pixels(path: Path) -> bool:
+    """Whether Pillow knows the file as TIFF and only its pixels not."""
+    with path.open("rb") as file:
+        if file.read(4) not in _TIFF_MAGIC:
+            return False
+        file.seek(0)
+        try:
+            TiffImagePlugin.TiffImageFile(file)
+        except SyntaxError as error:  # Image.open tells no cause; the plugin itself does
+            return "pixel mode" in str(error)
+        except (OSError, *_DECODER_ERRORS):
+            return False
+    return False
 
-    Of a label map a palette's indices, and of colour that is grey throughout its one channel.
+
+def _check_form(
+    path: Path, picture: Image.Image, tags: Mapping[int, Any], options: ReadOptions
+) -> None:
+    """Refuse several pictures in one, and pixels that are not what they seem."""
+    mode = picture.mode
+    n_frames = max(getattr(picture, "n_frames", 1), int(tags.get(_TIFF_DEPTH, 1)))
+    # ImageJ writes a large stack as one picture with the others behind it.
+    n_frames = max(n_frames, int(_imagej_entries(tags).get("images", "1").strip() or 1))
+    if n_frames != 1:
+        msg = f"{path}: expected one picture, found {n_frames} frames; split it first"
+        raise DimensionsError(msg)
+    if mode not in _GREY_MODES | _COLOUR_MODES:
+        msg = f"{path}: expected grey or colour pixels, found Pillow mode {mode}"
+        raise UnsupportedPixelsError(msg)
+    if options.purpose == "image":
+        if mode in {"I", "F"} and tags.get(_TIFF_PHOTOMETRIC) == _MIN_IS_WHITE:
+            msg = f"{path}: TIFF whose least value is white, of 32 bits; save it as MinIsBlack"
+            raise UnsupportedPixelsError(msg)
+        return
+    if picture.format in _LOSSY_FORMATS or picture.info.get("compression") == "jpeg":
+        msg = (
+            f"{path}: a {picture.format} label map with lossy compression, which makes new numbers "
+            "along edges; save the label map as a single-channel PNG"
+        )
+        raise UnsupportedPixelsError(msg)
+
+
+def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
+    """Pixels [y, x]: grey as a viewer shows it, colour as luminance; label numbers as stored.
+
+    Of a label map a palette's indices, and of colour that is grey throughout its one channel. Of
+    one bit, it too is read as shown: 1 is white, whatever its TIFF says white is.
     """
     with _opened(path) as picture:
+        tags, tiles = getattr(picture, "tag_v2", {}), getattr(picture, "tile", ())
+        # How Pillow calls what the file stores, such as "L;4I": alone, or before other arguments.
+        told = tiles[0][3] if tiles else ""
+        raw_mode = str(told[0]) if isinstance(told, tuple) and told else str(told)
         picture.load()
         if picture.mode == "1":
             return np.asarray(picture).astype(np.uint8)
         if picture.mode == "LA":
             return np.array(picture.getchannel("L"))
-        if picture.mode in _COLOUR_MODES and options.purpose == "image":
+        is_label_map = options.purpose == "label_map"
+        if picture.mode in _COLOUR_MODES and not is_label_map:
             return luminance(np.asarray(picture.convert("RGB")))
         if picture.mode in _COLOUR_MODES - {"P"}:
             return grey_labels(rgba_pixels(path), item=str(path))
         pixels = np.array(picture)
     # "I;16B" comes as big-endian; compiled code takes the machine's order only.
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    # Pillow takes 8 bits for unsigned and 32 for signed.
+    if tags and pixels.dtype in (np.uint8, np.int32):
+        signed = tags.get(_TIFF_SAMPLE_FORMAT, (1,))[0] == _SIGNED
+        if tags.get(_TIFF_BITS, (1,))[0] == 8 * pixels.itemsize:
+            pixels = pixels.view(f"{'i' if signed else 'u'}{pixels.itemsize}")
+    if is_label_map:
+        return label_numbers(pixels, raw_mode)
+    if pixels.dtype == np.uint16 and tags.get(_TIFF_PHOTOMETRIC) == _MIN_IS_WHITE:
+        return np.asarray(2 ** tags[_TIFF_BITS][0] - 1 - pixels, dtype=np.uint16)
+    return pixels
 
 
-def _imagej_spacing(picture: Image.Image) -> NativeSpacing | None:
-    """Pixel size that ImageJ wrote: its description names the unit, the tags pixels per unit."""
-    tags = getattr(picture, "tag_v2", None)
-    if tags is None:
-        return None
-    description = str(tags.get(_TIFF_DESCRIPTION, ""))
-    entries = dict(line.split("=", 1) for line in description.splitlines() if "=" in line)
-    unit_mm = _IMAGEJ_UNIT_MM.get(entries.get("unit", "").strip())
-    per_unit = [float(tags.get(tag, 0)) for tag in (_TIFF_Y_RESOLUTION, _TIFF_X_RESOLUTION)]
-    if "ImageJ" not in entries or unit_mm is None or min(per_unit) <= 0:
-        return None
-    return NativeSpacing(
-        spacing_y_mm=unit_mm / per_unit[0],
-        spacing_x_mm=unit_mm / per_unit[1],
-        source=SpacingSource.HEADER,
-    )
+def _imagej_entries(tags: Mapping[int, Any]) -> dict[str, str]:
+    """Lines `key=value` of a TIFF's description, if ImageJ wrote it."""
+    lines = str(tags.get(_TIFF_DESCRIPTION, "")).splitlines()
+    entries = dict(line.split("=", 1) for line in lines if "=" in line)
+    return entries if "ImageJ" in entries else {}

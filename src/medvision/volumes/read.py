@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medvision.errors import ItemError
-from medvision.volumes import dicom, metaimage, nifti, nrrd_file, pictures, suffixes
+from medvision.volumes import dicom, dicom_folder, metaimage, nifti, nrrd_file, pictures, suffixes
 from medvision.volumes.canonical import canonical_geometry, canonical_volume
 from medvision.volumes.errors import (
     EmptyFileError,
@@ -166,7 +166,7 @@ def _opened(path: Path, options: ReadOptions) -> StoredImage:
         raise EmptyFileError(msg)
     else:
         suffix = _suffix(path)
-        if suffix is None and not dicom.has_preamble(path):
+        if suffix is None and not dicom_folder.has_preamble(path):
             known = ", ".join(OPENERS)
             msg = f"{path}: not a kind of file read here; expected DICOM or one of {known}"
             raise UnsupportedFormatError(msg)

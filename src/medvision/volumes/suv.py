@@ -19,7 +19,8 @@ from typing import Any
 
 from medvision import volumes
 from medvision.errors import ItemError
-from medvision.extras import require
+from medvision.volumes.dicom import header_texts
+from medvision.volumes.dicom_folder import has_preamble, slice_files
 from medvision.volumes.suffixes import DICOM as DICOM_SUFFIXES
 
 SUV_WINDOW = (0.0, 10.0)
@@ -94,10 +95,14 @@ def image_suv_per_unit(image: Path) -> float | None:
         image: Image file, or DICOM folder.
 
     Raises:
-        PetHeaderError: The sidecar file is no JSON object.
+        ItemError: The sidecar file is no JSON object, or the DICOM file cannot be read.
         MissingExtraError: DICOM, and its reader is not installed.
     """
-    is_dicom = image.is_dir() or image.name.lower().endswith(DICOM_SUFFIXES)
+    is_dicom = (
+        image.is_dir()
+        or image.name.lower().endswith(DICOM_SUFFIXES)
+        or (image.is_file() and has_preamble(image))
+    )
     return suv_per_unit(dicom_header(image) if is_dicom else sidecar_header(image))
 
 
@@ -152,20 +157,14 @@ def header_from_fields(fields: Mapping[str, Any]) -> PetHeader:
 
 
 def dicom_header(image: Path) -> PetHeader:
-    """What the plain tags of a DICOM file, or of a folder's first file, say.
+    """What the plain tags of a DICOM file, or of a folder's first slice, say.
 
     Raises:
+        ItemError: It cannot be read.
         MissingExtraError: The DICOM reader is not installed.
     """
-    sitk = require("SimpleITK", "formats", item=str(image))
-    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(image)) if image.is_dir() else ()
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(names[0] if names else str(image))
-    reader.ReadImageInformation()
-    units, suv_type = (
-        reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
-        for tag in (_DICOM_UNITS, _DICOM_SUV_TYPE)
-    )
+    files = slice_files(image) if image.is_dir() else [image]
+    units, suv_type = header_texts((files or [image])[0], _DICOM_UNITS, _DICOM_SUV_TYPE)
     return PetHeader(units=_units(units, suv_type))
 
 
@@ -180,8 +179,8 @@ def _fields(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{path}: expected a JSON object that describes the PET image, found {error}; mend it"
         raise PetHeaderError(msg) from error
     if not isinstance(found, dict):

@@ -38,12 +38,16 @@ class SpacingSource(StrEnum):
     """DICOM radiograph: pixel pitch at the detector, larger than at the patient."""
     ARGUMENT = "argument"
     """A 2D image: the caller."""
+    UNKNOWN = "unknown"
+    """A 2D image whose pixel size nobody knows: nothing in mm is measured on it."""
 
 
 UNFLAGGED_SOURCES = frozenset({SpacingSource.SFORM, SpacingSource.HEADER, SpacingSource.ARGUMENT})
 """Sources that need no attention; every other one also shows in `flags`."""
 
 ORIENTATION_UNKNOWN = "orientation_unknown"
+EXIF_IGNORED = "exif_orientation_ignored"
+"""Flag of a picture that asks viewers to turn it, read as it is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,5 +1,6 @@
 """All that the tables and the mask know of one slice."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class SliceStructure:
     Attributes:
         boxes_px: x0, y0, x1, y1 of each component.
         axes: Of each component whose ellipse could be fitted.
-        area_mm2: Of all components.
+        area_mm2: Of all components; NaN of boxes, and of pixels of unknown size.
         outline_px: Border of the mask; None where the mask could not be read.
     """
 
@@ -98,7 +99,7 @@ def slice_facts(
                 for row in rows
                 if row["ellipse_status"] == "ok"
             ),
-            area_mm2=sum(row["area_mm2"] for row in rows),
+            area_mm2=sum(math.nan if row["area_mm2"] is None else row["area_mm2"] for row in rows),
             outline_px=outlines.of_rows(rows),
         )
         for label_id, rows in sorted(of_label.items())
@@ -158,7 +159,8 @@ def case_slice(
         UsageError: The case has no such plane.
     """
     image = case["images"][0]
-    shape, spacing_mm = tuple(case["shape_ijk"]), tuple(case["spacing_mm"])
+    shape = tuple(case["shape_ijk"])
+    spacing_mm = tuple(math.nan if side is None else side for side in case["spacing_mm"])
     if len(shape) == 2:
         geometry = SliceGeometry(
             height_px=shape[1],

@@ -20,6 +20,7 @@ from medvision.table.read import (
     read_regions,
     tables_manifest,
 )
+from medvision.table.unscaled import NOMINAL_YX_MM
 from medvision.volumes import Volume, read_label_map, read_volume, slice_pixels
 from medvision.volumes.stored import ReadOptions, SpacingFrom
 from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
@@ -102,7 +103,8 @@ class MaskOutlines:
         path = image_path(case["mask_uri"], self._tables, self._root)
         spacing_mm: tuple[float, float] | None = None
         if path.name.lower().endswith(PICTURE_SUFFIXES):
-            spacing_mm = (case["spacing_mm"][1], case["spacing_mm"][0])
+            x_mm, y_mm = case["spacing_mm"]
+            spacing_mm = NOMINAL_YX_MM if x_mm is None else (y_mm, x_mm)
         spacing_from = cast("SpacingFrom | None", self._spacing_from)
         of_case = pc.field("cohort") == case["cohort"]
         of_case &= pc.field("case_id") == case["case_id"]
@@ -119,12 +121,10 @@ class MaskOutlines:
             subject_id=case["subject_id"],
             images=(ImageSource(image_id="", modality=image["modality"], path=image_file),),
             mask=path,
-            landmarks=None,
             structures=tuple(
                 Structure(label_id=label_id, name=name, values=(label_id,))
                 for label_id, name in names.items()
             ),
-            target_labels=(),
         )
         options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
         volume = read_volume(image_file, spacing_mm=spacing_mm, spacing_from=spacing_from)

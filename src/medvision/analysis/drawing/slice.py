@@ -1,5 +1,6 @@
 """Everything known of one slice, drawn over it with a legend."""
 
+import math
 import textwrap
 from collections.abc import Iterator
 from itertools import cycle
@@ -101,7 +102,9 @@ def _structure_shapes(canvas: Canvas, structure: SliceStructure, colour: str) ->
 
 def _structure_words(structure: SliceStructure) -> str:
     """What the legend says of one label."""
-    words = f"{structure.label_id}  {structure.name}, {structure.area_mm2:.1f} mm²"
+    words = f"{structure.label_id}  {structure.name}"
+    if not math.isnan(structure.area_mm2):
+        words += f", {structure.area_mm2:.1f} mm²"
     if len(structure.boxes_px) > 1:
         words += f" in {len(structure.boxes_px)} parts"
     for axes in structure.axes:

@@ -210,7 +210,7 @@ def _case_tables(tables: Path, dropped: dict[str, int]) -> tuple[PlainTable, ...
     repeated = find_overlap([tables]).scans
     named = "; ".join(" = ".join(use.case_id for use in scan.uses) for scan in repeated[:5])
     shapes = np.array([(*row["shape_ijk"], 1)[:3] for row in rows]).reshape(-1, 3)
-    spacings = [tuple(row["spacing_mm"]) for row in rows]
+    spacings = [tuple(row["spacing_mm"]) for row in rows if None not in row["spacing_mm"]]
     off_axes = np.digitize([row["obliquity_deg"] for row in rows], OBLIQUITY_BINS_DEG)
     obliquity = Counter(OBLIQUITY_WORDS[place] for place in sorted(off_axes))
     ranges = [

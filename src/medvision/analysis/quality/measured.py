@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.annotate.ellipse import EllipseStatus
+from medvision.table.unscaled import SPACING_UNKNOWN
 
 SIZE_BINS_PX = (3, 5, 10, 20, 40, 80)
 """Lower edges from the second bin on; of the longer side of the box."""
@@ -85,7 +86,8 @@ class MeasuredCounts:
 
     def add(self, regions: pa.Table, plane: str) -> None:
         """Count the regions of one plane."""
-        targets = regions.filter(pc.not_equal(regions["ellipse_status"], "not_target"))
+        unmeasured = pa.array(["not_target", SPACING_UNKNOWN])
+        targets = regions.filter(pc.invert(pc.is_in(regions["ellipse_status"], unmeasured)))
         if not targets.num_rows:
             return
         alone = _column(targets, "n_components") == 1
@@ -95,9 +97,11 @@ class MeasuredCounts:
         outcomes = np.where((places == 1) & alone, 0, places)
         x0, y0, x1, y1 = (_column(targets, f"{edge}_px") for edge in ("x0", "y0", "x1", "y1"))
         places_px = np.digitize(np.maximum(x1 - x0, y1 - y0), SIZE_BINS_PX)
-        places_mm = np.digitize(_column(targets, "feret_max_mm"), SIZE_BINS_MM)
+        feret_mm = _column(targets, "feret_max_mm")
+        is_sized = np.isfinite(feret_mm)  # not where the size of a pixel is unknown
+        places_mm = np.digitize(feret_mm[is_sized], SIZE_BINS_MM)
         self.by_px.update(zip(places_px.tolist(), outcomes.tolist(), strict=True))
-        self.by_mm.update(zip(places_mm.tolist(), outcomes.tolist(), strict=True))
+        self.by_mm.update(zip(places_mm.tolist(), outcomes[is_sized].tolist(), strict=True))
         self.by_plane.update((plane, outcome) for outcome in outcomes.tolist())
         self.by_label.update(zip(targets["label"].to_pylist(), outcomes.tolist(), strict=True))
         # How well fitted ellipses agree with the pixels.

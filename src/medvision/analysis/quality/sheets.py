@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from medvision.errors import ItemError
 from medvision.frames import SliceGeometry
 from medvision.pictures.render import SlicePictures, window_label
 from medvision.table.read import read_cases, read_regions, read_structures
+from medvision.table.unscaled import NOMINAL_YX_MM
 
 logger = logging.getLogger(__name__)
 
@@ -174,6 +176,8 @@ def _crop(row: Row, geometry: SliceGeometry) -> _Crop:
     """A window around the box, square in mm as far as the slice reaches."""
     x0, y0, x1, y1 = (row[f"{edge}_px"] for edge in ("x0", "y0", "x1", "y1"))
     spacing_x_mm, spacing_y_mm = geometry.spacing_x_mm, geometry.spacing_y_mm
+    if math.isnan(spacing_x_mm):  # of unknown size, and taken for square
+        spacing_y_mm, spacing_x_mm = NOMINAL_YX_MM
     side_mm = CONTEXT * max((x1 - x0) * spacing_x_mm, (y1 - y0) * spacing_y_mm)
     side_mm = max(side_mm, MIN_CROP_PX * min(spacing_x_mm, spacing_y_mm))
     half_x, half_y = side_mm / spacing_x_mm / 2, side_mm / spacing_y_mm / 2
@@ -213,6 +217,8 @@ def _words(row: Row) -> str:
     if row["ellipse_status"] == "ok":
         axes = f"{row['ellipse_major_mm']:.1f} × {row['ellipse_minor_mm']:.1f} mm"
         return f"{size}; {axes}, area ratio {row['ellipse_area_ratio']:.2f}"
+    if row["area_mm2"] is None:  # boxes without a shape, pixels of unknown size
+        return size
     if row["ellipse_status"] == "not_target":
         return f"{size}; {row['area_mm2']:.4g} mm²"
     return f"{size}; {row['ellipse_status']}, Feret {row['feret_max_mm']:.1f} mm"

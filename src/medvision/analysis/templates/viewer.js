@@ -95,7 +95,7 @@
     } else {
       svg.prepend(made("image", { width, height, preserveAspectRatio: "none", href: data.pictures[entry.picture] }));
     }
-    at("case-legend").classList.toggle("truth-only", entry.task !== "detection");
+    at("case-legend").classList.toggle("truth-only", entry.task === "area");
     if (answer) svg.querySelector("g.answer").outerHTML = answer.svg;
   };
 

@@ -152,6 +152,8 @@ def _tail_frac(n_subjects: int) -> float:
 def _p_value(value: float, without_one: FloatArray) -> float:
     """Of 0, by the values without each subject in turn."""
     n_subjects = len(without_one)
+    if not np.all(np.isfinite(without_one)):
+        return math.nan
     spread = without_one - without_one.mean()
     error = math.sqrt((n_subjects - 1) / n_subjects * float(np.sum(spread**2)))
     if not (math.isfinite(value) and math.isfinite(error)):

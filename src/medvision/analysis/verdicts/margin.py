@@ -63,7 +63,9 @@ def opponents(rows: TaskRows, runs: Sequence[RunScores]) -> list[Opponent]:
                     found.append(Opponent(name=name, rows=ours, quality=theirs.quality))
     if not found or found[0].name != TRAINED:
         quality = quality_of_constants(rows)
-        found.insert(0, Opponent(name="best constant of the others", rows=rows, quality=quality))
+        found.insert(
+            0, Opponent(name="the best constant of other subjects", rows=rows, quality=quality)
+        )
     return found
 
 

@@ -34,7 +34,8 @@ def recognise(tree: Tree) -> Found | None:
     for top, found in pairs.items():
         try:
             own, unpaired = find_cases(
-                Folders(**{side: tree.path(folder) for side, folder in found.items()}), modality=""
+                Folders(**{side: tree.path(folder) for side, folder in found.items()}),
+                modality="CT",  # of which nothing is taken over
             )
         except UsageError:  # no file there that is read, or two of one name
             continue
@@ -46,9 +47,9 @@ def recognise(tree: Tree) -> Found | None:
                 FoundCase(
                     case_id=case_id,
                     subject_id=case_id,
-                    images={one.image_id: _relative(tree, one.path) for one in case.images},
+                    images={one.id: _relative(tree, one.files) for one in case.images},
                     mask=_relative(tree, case.mask) if case.mask else "",
-                    landmarks=_relative(tree, case.landmarks) if case.landmarks else "",
+                    landmarks=next((_relative(tree, one) for one in case.landmarks), ""),
                 )
             )
             words[case_id] = side
@@ -73,5 +74,5 @@ def recognise(tree: Tree) -> Found | None:
     )
 
 
-def _relative(tree: Tree, path: Path) -> str:
-    return path.relative_to(tree.root).as_posix()
+def _relative(tree: Tree, path: str) -> str:
+    return Path(path).relative_to(tree.root).as_posix()

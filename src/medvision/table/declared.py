@@ -1,0 +1,326 @@
+"""Declared datasets as build requests: their files found, paired, and named."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medvision.catalog.asked import DESCRIPTIONS, asked_images
+from medvision.catalog.biometrics import read_biometrics_spec
+from medvision.catalog.check import refuse_mistakes
+from medvision.catalog.cohort import CaseFiles, Cohort, Label, MaskFiles
+from medvision.catalog.dataset import Dataset, read_dataset
+from medvision.errors import UsageError
+from medvision.table.annotate_case import AnnotateOptions
+from medvision.table.build import BuildRequest
+from medvision.table.cases import (
+    CaseSource,
+    ImageSource,
+    LandmarkSource,
+    MaskSource,
+    Structure,
+    Unpaired,
+    plain_name,
+)
+from medvision.table.find_files import FoundFile
+from medvision.table.inputs import case_inputs
+from medvision.table.notes import excluded_note, file_notes
+from medvision.table.pairing import PairedCase, paired_cases
+from medvision.table.spacings import OF_EACH, case_spacings
+from medvision.table.subjects import Subjects, read_subjects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCases:
+    """Cases whose files are there, those that lack one, and what the patterns found.
+
+    Attributes:
+        used: Every file and folder that a pattern found or a case names.
+        excluded: Cases left out, each with the reason.
+    """
+
+    cases: list[CaseSource] = field(default_factory=list)
+    unpaired: list[Unpaired] = field(default_factory=list)
+    used: set[Path] = field(default_factory=set)
+    excluded: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def listed(self) -> bool:
+        """Whether any file of any case is there."""
+        return bool(self.cases or self.unpaired)
+
+
+def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
+    """The build request of a declaration of the user's own.
+
+    Args:
+        path: TOML file; the paths in it are seen from its folder.
+        subjects: Table of subjects, instead of the one that it names.
+
+    Raises:
+        DeclarationError: It cannot be read, or contradicts itself.
+        UsageError: Its patterns find no file, or pair none.
+    """
+    dataset = read_dataset(path)
+    refuse_mistakes(dataset, str(path))
+    here = path.parent
+    table = subjects or (here / dataset.subjects if dataset.subjects else None)
+    known = read_subjects(table) if table else Subjects()
+    root = here / dataset.root
+    found = found_cases(dataset, root, known)
+    if dataset.spacing:
+        spacings = case_spacings(dataset.spacing, root, found.cases)
+        found.cases[:] = [
+            replace(case, spacing_yx_mm=spacings.get(case.case_id)) for case in found.cases
+        ]
+    if not found.listed:
+        looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
+        msg = f"{path}: no file below {root} fits {', '.join(looked)}"
+        raise UsageError(msg)
+    own = [path, *(here / name for name in (dataset.biometrics_file,) if name)]
+    own += [table] if table else []
+    if dataset.spacing:
+        own += [root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases]
+    notes = (*excluded_note(found.excluded), *file_notes(root, found.used | {*own}))
+    request = declared_request(dataset, found, here=here, subjects=known)
+    return replace(request, notes=notes)
+
+
+def listed_request(
+    dataset: Dataset,
+    unpaired: Sequence[Unpaired] = (),
+    *,
+    root: Path | None = None,
+    subjects: Subjects | None = None,
+) -> BuildRequest:
+    """The build request of a declaration that lists its cases, paths seen from here.
+
+    Args:
+        dataset: The declaration.
+        unpaired: Cases that it could not list.
+        root: As for `declared_request`.
+        subjects: What is known of them.
+    """
+    found = found_cases(dataset, Path(), subjects)
+    found.unpaired.extend(unpaired)
+    return declared_request(dataset, found, root=root, subjects=subjects)
+
+
+def declared_request(
+    dataset: Dataset,
+    found: FoundCases,
+    *,
+    here: Path = Path(),
+    root: Path | None = None,
+    subjects: Subjects | None = None,
+) -> BuildRequest:
+    """The build request of a declaration's cases.
+
+    Args:
+        dataset: The declaration.
+        found: Its cases.
+        here: Folder that the paths of further files are seen from.
+        root: Data root that tables may be re-based from.
+        subjects: What is known of them.
+    """
+    biometrics = dataset.biometrics
+    if dataset.biometrics_file:
+        biometrics = read_biometrics_spec(here / dataset.biometrics_file)
+    modalities = dataset.modalities
+    alone = DESCRIPTIONS[modalities[0]] if len(modalities) == 1 else "scan"
+    return BuildRequest(
+        cases=found.cases,
+        unpaired=found.unpaired,
+        options=AnnotateOptions(
+            dataset=dataset.name,
+            spacing_yx_mm=dataset.spacing_yx_mm,
+            spacing_from=dataset.spacing_from,
+            spacing_unknown=dataset.spacing_unknown,
+            native_plane=dataset.projection,
+            biometrics=biometrics,
+        ),
+        description=dataset.description or alone,
+        root=root,
+        asked=asked_images(dataset),
+        subjects=subjects or Subjects(),
+    )
+
+
+def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) -> FoundCases:
+    """Cases of a dataset whose files lie below `root`, listed or found by patterns."""
+    known = subjects or Subjects()
+    found = FoundCases()
+    for case in dataset.cases:
+        source = _listed_case(dataset, case, root)
+        subject = known.of_case.get(case.case_id, source.subject_id)
+        found.cases.append(replace(source, subject_id=subject))
+        found.used.update(case_inputs(source))
+    for declared in dataset.cohorts:
+        cohort = dataset.cohort(declared.name)
+        pairing = paired_cases(cohort, root)
+        known_names = {name for one in _structures(cohort.labels) for name in one.names}
+        found.used.update(pairing.used - pairing.structures_beside(known_names))
+        for paired in pairing.cases:
+            _add_case(dataset, cohort, paired, known, found)
+        for case_id, paths in pairing.orphans.items():
+            names = ", ".join(str(path.relative_to(root)) for path in paths[:3])
+            message = f"case {case_id}: no image goes with {names}"
+            # Without an image it may be no case at all, but a file by another name: no subject.
+            found.unpaired.append(Unpaired(case_id=case_id, subject_id="", message=message))
+    return found
+
+
+def _add_case(
+    dataset: Dataset, cohort: Cohort, paired: PairedCase, known: Subjects, found: FoundCases
+) -> None:
+    """Put a paired case where it belongs: complete, unpaired, or left out."""
+    case_id = paired.case_id
+    if case_id in cohort.excluded:
+        found.excluded[case_id] = cohort.excluded[case_id]
+        return
+    try:
+        subject_id = known.of_case.get(case_id) or paired.parts.get("subject")
+        subject_id = subject_id or dataset.subject(case_id)
+    except UsageError as error:
+        unpaired = Unpaired(case_id=case_id, subject_id=case_id, message=str(error))
+        found.unpaired.append(unpaired)
+        return
+    source = _cohort_case(dataset, cohort, paired, subject_id)
+    lacks = list(paired.lacks)
+    if cohort.mask_files and source.mask is None and not source.masks and not lacks:
+        lacks.append("no file of a declared structure")
+    if lacks:
+        found.unpaired.append(
+            Unpaired(
+                case_id=case_id,
+                subject_id=subject_id,
+                message=f"case {case_id}: {'; '.join(lacks)}",
+                reason="ambiguous" if paired.is_twice else "unpaired",
+            )
+        )
+        return
+    found.cases.append(source)
+
+
+def _cohort_case(
+    dataset: Dataset, cohort: Cohort, paired: PairedCase, subject_id: str
+) -> CaseSource:
+    """A complete case."""
+    structures = _structures(cohort.labels)
+    mask, masks = _masks(cohort.mask_files, paired.masks, structures)
+    measured = [t.label for t in dataset.tasks if "tl" in t.asks and t.cohort == cohort.name]
+    targets = {label for label in measured if label is not None}
+    targets |= {int(label_id) for label_id, label in cohort.labels.items() if label.target}
+    return CaseSource(
+        case_id=paired.case_id,
+        cohort=cohort.name,
+        subject_id=subject_id,
+        images=tuple(
+            ImageSource(
+                image_id=image.id,
+                modality=image.modality,
+                path=paired.images[image.id],
+                steps=image.steps,
+            )
+            for image in cohort.images
+            if image.id in paired.images
+        ),
+        mask=mask,
+        masks=masks,
+        landmarks=tuple(
+            LandmarkSource(path=file.path, key=file.parts.get("landmark", ""))
+            for file in paired.landmarks
+        ),
+        landmark_image=cohort.landmark_image,
+        structures=structures,
+        target_labels=tuple(sorted(targets)),
+        ignore=cohort.ignore,
+        colours=_colours(cohort.colours, structures),
+        colour_tolerance=cohort.colour_tolerance,
+        points_at=cohort.points_at,
+        winner=cohort.winner,
+        boxes=paired.boxes,
+        planes=cohort.planes,
+        slices=cohort.slices,
+        placeholder_spacing=paired.case_id in cohort.placeholder_spacing,
+    )
+
+
+def _masks(
+    declared: Sequence[MaskFiles],
+    found: Sequence[Sequence[FoundFile]],
+    structures: Sequence[Structure],
+) -> tuple[Path | None, tuple[MaskSource, ...]]:
+    """The one mask that can be read as it is, or the several that are joined."""
+    if len(declared) == 1 and len(found[0]) == 1:
+        (alone,), (file,) = declared, found[0]
+        if not alone.label and not alone.steps and "structure" not in file.parts:
+            return file.path, ()
+    id_of = {structure.name: structure.label_id for structure in structures}
+    called: dict[str, list[int | None]] = defaultdict(list)
+    for structure in structures:
+        for name in structure.names:
+            called[plain_name(name)].append(structure.label_id)
+    sources: list[MaskSource] = []
+    for mask, files in zip(declared, found, strict=True):
+        for file in files:
+            label_ids = [id_of[mask.label] if mask.label else None]
+            if "structure" in file.parts:  # files of structures that nobody has declared: none
+                label_ids = called[plain_name(file.parts["structure"])]
+            sources += [
+                MaskSource(path=file.path, label_id=label_id, steps=mask.steps)
+                for label_id in label_ids
+            ]
+    return None, tuple(sources)
+
+
+def _listed_case(dataset: Dataset, case: CaseFiles, root: Path) -> CaseSource:
+    """A case whose files are named one by one."""
+    labels = case.labels or dataset.labels
+    targets = {*case.target_labels}
+    targets |= {int(label_id) for label_id, label in labels.items() if label.target}
+    files = (MaskFiles(files=case.mask),) if case.mask else case.masks
+    structures = _structures(labels)
+    found = [(FoundFile(path=root / one.files, parts={}),) for one in files]
+    mask, masks = _masks(files, found, structures)
+    return CaseSource(
+        case_id=case.case_id,
+        cohort=case.cohort,
+        subject_id=case.subject or case.case_id,
+        images=tuple(
+            ImageSource(
+                image_id=image.id,
+                modality=image.modality,
+                path=root / image.files,
+                steps=image.steps,
+            )
+            for image in case.image_files
+        ),
+        mask=mask,
+        masks=masks,
+        landmarks=tuple(LandmarkSource(path=root / path) for path in case.landmarks),
+        structures=structures,
+        target_labels=tuple(sorted(targets)),
+        ignore=dataset.ignore,
+        colours=_colours(dataset.colours, structures),
+        boxes=root / case.boxes if case.boxes else None,
+    )
+
+
+def _colours(colours: Mapping[str, str], structures: Sequence[Structure]) -> dict[str, int]:
+    """Colour to label id."""
+    id_of = {structure.name: structure.label_id for structure in structures}
+    return {colour: id_of[name] for colour, name in colours.items()}
+
+
+def _structures(labels: Mapping[str, Label]) -> tuple[Structure, ...]:
+    return tuple(
+        Structure(
+            label_id=int(label_id),
+            name=label.name,
+            values=label.values or (int(label_id),),
+            asked=label.asked,
+            found_as=label.found_as,
+        )
+        for label_id, label in labels.items()
+    )

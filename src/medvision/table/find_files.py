@@ -1,0 +1,63 @@
+"""Files that fit a pattern, found folder by folder; links are followed by their own names."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+from medvision.catalog.patterns import FOLDERS, FilePattern
+from medvision.table.cases import file_stem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFile:
+    """A file or folder, and what the parts of its pattern stand for."""
+
+    path: Path
+    parts: Mapping[str, str]
+
+
+def found_files(root: Path, pattern: FilePattern, suffixes: tuple[str, ...]) -> list[FoundFile]:
+    """Files and folders below a root that fit a pattern, in the order of their names.
+
+    Args:
+        root: Where the pattern starts.
+        pattern: Its last name, if it ends in no suffix, fits a file with any of the suffixes.
+        suffixes: Those of files that may be meant.
+    """
+    found = {file.path: file for file in _found(root, pattern, suffixes, 0, {}, (root.resolve(),))}
+    return [found[path] for path in sorted(found)]
+
+
+def _found(
+    folder: Path,
+    pattern: FilePattern,
+    suffixes: tuple[str, ...],
+    place: int,
+    known: Mapping[str, str],
+    above: Sequence[Path],
+) -> Iterator[FoundFile]:
+    if not folder.is_dir():
+        return
+    is_last = place == len(pattern.names) - 1
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    if pattern.names[place] == FOLDERS:
+        yield from _found(folder, pattern, suffixes, place + 1, known, above)
+        for entry in entries:
+            # A link to a folder that it lies in would be followed for ever.
+            if entry.is_dir() and (real := entry.resolve()) not in above:
+                yield from _found(entry, pattern, suffixes, place, known, (*above, real))
+        return
+    expression = pattern.expression(place, known)
+    for entry in entries:
+        name: str | None = entry.name
+        if is_last and not pattern.is_whole and not entry.is_dir():
+            name = file_stem(entry, suffixes)
+        match = expression.fullmatch(normalize("NFC", name)) if name else None
+        if match is None:
+            continue
+        parts = {**known, **match.groupdict()}
+        if is_last:
+            yield FoundFile(path=entry, parts=parts)
+        elif entry.is_dir():
+            yield from _found(entry, pattern, suffixes, place + 1, parts, (*above, entry.resolve()))
