@@ -6,6 +6,7 @@ from typing import Annotated
 
 from medvision.catalog.dataset import load_dataset
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.cli.root import Root, data_root
 from medvision.fetch import FetchError, fetch
 
@@ -27,5 +28,5 @@ def run(options: FetchOptions) -> int:
     except FetchError as error:
         print(f"{options.name}: {error.reason}: {error}", file=sys.stderr)
         return 1
-    print(folder)
+    print(printable(str(folder)))
     return 0

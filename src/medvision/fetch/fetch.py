@@ -13,7 +13,7 @@ from pathlib import Path
 from medvision.catalog.cohort import CaseFiles
 from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import Source
-from medvision.declarations import decoded, read_json
+from medvision.declarations import DeclarationError, decoded, read_json
 from medvision.fetch.registry import (
     CLIENTS,
     FetchError,
@@ -21,7 +21,7 @@ from medvision.fetch.registry import (
     download,
     run_client,
 )
-from medvision.storage import sha256_file
+from medvision.storage import only_process, sha256_file, sync, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +54,33 @@ def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
     folder = raw_folder(root, dataset.name)
     if not dataset.sources or any(source.kind not in CLIENTS for source in dataset.sources):
         raise NotFetchableError(_how_to_get(dataset, folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    digests: dict[str, str] = {}
-    if (manifest := folder / MANIFEST).exists():
+    with only_process(folder, "fetching"):
+        for left in folder.glob(".*"):  # of a process that was killed
+            if left.name.startswith((".fetch-", ".unpack-", ".draft-")):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        _fetch_missing(dataset, folder, _present(folder, verify=verify))
+    return folder
+
+
+def _present(folder: Path, *, verify: bool) -> dict[str, str]:
+    """Digests of the files that earlier runs have fetched and that are still there."""
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        return {}
+    try:
         listed = decoded(dict[str, dict[str, str]], read_json(manifest), str(manifest))
-        for name, digest in listed.get("sha256", {}).items():
-            path = folder / name
-            if path.exists() and (not verify or sha256_file(path) == digest):
-                digests[name] = digest
+    except DeclarationError as error:
+        logger.warning("%s; fetching anew", error)
+        return {}
+    return {
+        name: digest
+        for name, digest in listed.get("sha256", {}).items()
+        if (folder / name).is_file() and (not verify or sha256_file(folder / name) == digest)
+    }
+
+
+def _fetch_missing(dataset: Dataset, folder: Path, digests: dict[str, str]) -> None:
+    """Fetch the sources of which a file is missing; the manifest grows with each."""
     for source in dataset.sources:
         if all(Path(member).name in digests for member in source.files):
             continue
@@ -76,7 +95,6 @@ def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
             _write_mask_from_probabilities(case, folder)
             digests[case.mask] = sha256_file(folder / case.mask)
             _write_manifest(folder, digests)
-    return folder
 
 
 def _how_to_get(dataset: Dataset, folder: Path) -> str:
@@ -92,9 +110,7 @@ def _how_to_get(dataset: Dataset, folder: Path) -> str:
 
 
 def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
-    draft = folder / f".{MANIFEST}"
-    draft.write_text(json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1), "utf-8")
-    draft.replace(folder / MANIFEST)
+    write_text(folder / MANIFEST, json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1))
 
 
 def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
@@ -113,6 +129,7 @@ def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
             raise FetchError(msg)
         for member, path in found.items():
             target = folder / Path(member).name
+            sync(path)
             path.replace(target)
             digests[target.name] = sha256_file(target)
     return digests
@@ -169,4 +186,5 @@ def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
     draft = folder / f".draft-{case.mask}"
     mask = nib.Nifti1Image(labels.astype(np.uint8), images[0].affine)  # type: ignore[no-untyped-call]
     nib.save(mask, draft)
+    sync(draft)
     draft.replace(folder / case.mask)
