@@ -5,16 +5,27 @@ if any canvas or content differs from what a processor produced.
 """
 
 import argparse
+import json
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.hf_processors import PEERS, Peer, edge_accuracy_px, log_uniform_sizes, seen_extent
+from benchmarks.hf_processors import (
+    PEERS,
+    Peer,
+    asked_hw,
+    edge_accuracy_px,
+    log_uniform_sizes,
+    perceived_by_rule,
+    seen_extent,
+)
 from medvision.pictures.perceived import FAMILIES, perceived_size, picture_to_send
 
 LIMITS = {
@@ -28,8 +39,8 @@ def compare(name: str, peer: Peer, count: int) -> int:
     processor, differing, worst_px = peer.build(), 0, 0.0
     start_s = time.perf_counter()
     for size_hw in log_uniform_sizes(count, seed=f"bench {name}"):
-        perceived = perceived_size(peer.family, *size_hw)
-        seen = seen_extent(peer, processor, *size_hw)
+        perceived = perceived_by_rule(peer, *size_hw)
+        seen = seen_extent(peer, processor, *asked_hw(peer, *size_hw))
         pairs = zip(seen.box_px, perceived.content_box_px, strict=True)
         off_px = max(abs(found - stated) for found, stated in pairs)
         worst_px = max(worst_px, off_px)
@@ -39,6 +50,21 @@ def compare(name: str, peer: Peer, count: int) -> int:
     seconds = time.perf_counter() - start_s
     print(f"{name:16} {count:6} {differing:10} {worst_px:14.4f} {seconds:6.1f}")
     return differing
+
+
+def record(path: Path, count: int) -> None:
+    """Write what the processors that need torchvision make, for tests where there is none."""
+    sizes = {
+        name: {
+            "{}x{}".format(*size_hw): [seen.canvas_hw, [round(edge, 2) for edge in seen.box_px]]
+            for size_hw in log_uniform_sizes(count, seed=f"record {name}")
+            if (seen := seen_extent(peer, processor, *asked_hw(peer, *size_hw)))
+        }
+        for name, peer in PEERS.items()
+        if peer.needs_torch and (processor := peer.build())
+    }
+    found = {"versions": {key: version(key) for key in ("transformers", "torchvision")}}
+    path.write_text(json.dumps({**found, "seen": sizes}, separators=(",", ":")) + "\n", "utf-8")
 
 
 def mean_us(call: Callable[[], object], repeats: int) -> float:
@@ -64,10 +90,23 @@ def main() -> int:
     """Compare every peer, then print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, default=300, help="random sizes per processor")
-    count = parser.parse_args().sizes
+    parser.add_argument("--only", nargs="*", default=list(PEERS), help="names of processors")
+    parser.add_argument("--record", type=Path, help="write what is seen to this file instead")
+    options = parser.parse_args()
+    count = options.sizes
+    if options.record:
+        record(options.record, count)
+        return 0
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 16-4000 px")
     print(f"{'processor':16} {'sizes':>6} {'differing':>10} {'worst edge px':>14} {'s':>6}")
-    differing = sum(compare(name, peer, count) for name, peer in PEERS.items())
+    differing, absent = 0, []
+    for name in options.only:
+        try:
+            differing += compare(name, PEERS[name], count)
+        except ImportError:
+            absent.append(name)
+    if absent:
+        print(f"not compared, as they need torch and torchvision: {', '.join(absent)}")
     cost()
     return 1 if differing else 0
 

@@ -8,6 +8,7 @@ import platform
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -29,6 +30,66 @@ FORMS: dict[str, tuple[Style, str]] = {
     "no answer, 1 kB": (Style.DIRECT, REASONING * 5),
     "refusal": (Style.DIRECT, "I'm sorry, but I can't measure structures in medical images."),
 }
+LONG = 1_000_000
+"""Characters of the long replies: no server is let to send more."""
+PIECES = (
+    *(
+        "1",
+        "1 ",
+        "1,",
+        "1e9",
+        "a-1",
+        "a",
+        " ",
+        "\n",
+        "45 ",
+        "<a>",
+        "<x0>",
+        "</answer>",
+        "<answer>1",
+        "< answer",
+    ),
+    *(
+        "<think>",
+        "</think>",
+        "{",
+        "[",
+        "((",
+        '"',
+        '1"',
+        "\\",
+        "\\a",
+        "\\SI{1}{",
+        '<a unit="cm">',
+        "&#1;",
+    ),
+    *(
+        "°",
+        "²",
+        "\u0301",
+        "不",
+        "٣",
+        "mm ",
+        "unit: cm ",
+        "(cm) ",
+        "x0 ",
+        "0.1 to ",
+        "0.1-",
+        "top left ",
+    ),
+    *(
+        "major ",
+        "origin ",
+        "between ",
+        "ich kann ",
+        "I cannot ",
+        "Answer: ",
+        "\\boxed{",
+        "1. ",
+        "**",
+    ),
+)
+"""What hostile replies repeat."""
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 
 
@@ -59,8 +120,26 @@ def mean_us(call: Callable[[Task, str], object], texts: list[tuple[Task, str]]) 
     return min(rounds_s) / len(texts) * 1e6
 
 
+def slowest_long_ms() -> tuple[float, str]:
+    """The slowest strict and recovered reading of long hostile replies, and what it repeats."""
+    slowest = (0.0, "")
+    for piece in PIECES:
+        for head in ("", "31.2, 18.0 "):
+            text = (head + piece * LONG)[:LONG]
+            for task in (Task.DETECTION, Task.TUMOR_LESION):
+                for call in (
+                    *(partial(read_answer, style=style) for style in Style),
+                    read_recovered,
+                ):
+                    start_s = time.process_time()
+                    call(task, text)
+                    took_ms = (time.process_time() - start_s) * 1e3
+                    slowest = max(slowest, (took_ms, f"{head}{piece}"))
+    return slowest
+
+
 def main() -> None:
-    """Print microseconds a reply: bare findall, strict, recovered."""
+    """Print microseconds a reply: bare findall, strict, recovered; and the slowest long reply."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replies", type=int, default=20_000)
     count = parser.parse_args().replies
@@ -72,6 +151,10 @@ def main() -> None:
         strict_us = mean_us(lambda task, text, s=style: read_answer(task, text, s), texts)
         recovered_us = mean_us(read_recovered, texts)
         print(f"{name:26} {bare_us:10.1f} {strict_us:10.1f} {recovered_us:13.1f}")
+    slowest_ms, repeated = slowest_long_ms()
+    print(
+        f"slowest of {2 * len(PIECES)} hostile replies of 1 MB: {slowest_ms:.0f} ms, {repeated!r}"
+    )
 
 
 if __name__ == "__main__":

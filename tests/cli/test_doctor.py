@@ -34,6 +34,27 @@ def test_known_model_needs_no_family(shown):
     assert rows["stated pixel"] == "0.979592 mm wide, 0.952381 mm high"
 
 
+@pytest.mark.parametrize(
+    ("family", "checked"),
+    [
+        ("pixtral", "against transformers: PixtralImageProcessor"),
+        ("deepseek_vl2", "not verified: the authors' processing_deepseek_vl_v2"),
+        ("openai_tile", "not verified: OpenAI's documentation, Images and vision"),
+        ("448x448", "not verified: the user, who declares it"),
+    ],
+)
+def test_a_rule_says_what_it_was_checked_against(shown, family, checked):
+    rows = shown("--family", family)
+    assert rows["checked"] == checked
+    assert rows["rule"]
+
+
+def test_an_unknown_model_says_which_it_is_near(capsys):
+    assert main(["doctor", "--model", "unsloth/Qwen2.5-VL-7B-Instruct-GGUF"]) == 2
+    near = "it is near Qwen2.5-VL-* (family qwen2_5_vl), if it resizes pictures as that does"
+    assert near in capsys.readouterr().err
+
+
 def test_api_model_is_sent_what_it_sees(shown):
     rows = shown("--model", "claude-sonnet-4-5", "--size", "3000x2000")
     assert rows["limits"] == "long_edge_px 1568, max_tokens 1600"

@@ -12,9 +12,9 @@ from medvision.scoring.judge import judge_prompt
 from medvision.scoring.judged_scores import JUDGED_SCHEMA
 from medvision.tasks import Task
 from tests import builders
-from tests.model_server import Respond, say
+from tests.model_server import Respond, completion, say
 
-SPOKEN = "It starts at a tenth and a fifth and ends at six and seven tenths (SPOKEN)."
+SPOKEN = "It starts, I think, 0.1 across and 0.2 up and stops 0.6 across, 0.7 up (SPOKEN)."
 BOX = (0.1, 0.2, 0.6, 0.7)
 TEXTS = ["0.1000, 0.1000, 0.6000, 0.7000", SPOKEN, "I see nothing there.", ""]
 
@@ -74,6 +74,50 @@ def test_judge_reads_what_was_not_read_in_columns_of_its_own(run, judge, capsys)
     out = capsys.readouterr().out
     assert "n 12, n_parsed 3," in out
     assert "judge read 3 of 6 unread replies, 0 errors, iou_mean_judged" in out
+
+
+def test_answers_that_do_not_stand_in_the_reply_are_not_counted_and_told(run, serve, capsys):
+    invents = serve(lambda *_: say("0.1500, 0.2500, 0.6000, 0.7000"))
+    before = scores_of(run)
+    assert score(run, "--judge", "openai/j", "--base-url", invents.base_url) == 0
+    after = scores_of(run)
+    assert [word for word in after["judged_status"].to_pylist() if word] == ["made_up"] * 6
+    assert set(after["iou_judged"].to_pylist()) == {None}
+    assert not any(after["judged_values"].to_pylist())
+    assert after.drop_columns(JUDGED_SCHEMA.names).equals(before)
+    out = capsys.readouterr().out
+    assert "judge read 0 of 6 unread replies, 0 errors, 6 answers not counted: made up" in out
+
+
+NO_ANSWERS = [
+    ("I'm sorry, I can't measure 0.1, 0.2, 0.6 or 0.7.", "stop"),
+    ("", "stop"),
+    ("0.1, 0.2, 0.6", "length"),
+    ("<think>0.1 0.2", "stop"),
+]
+
+
+def test_refused_cut_and_empty_replies_are_not_judged(study_tables, serve, tmp_path):
+    def behave(_request, index):
+        text, reason = NO_ANSWERS[index % len(NO_ANSWERS)]
+        return Respond(body=completion(text, finish_reason=reason))
+
+    words = ["eval", "--tables", study_tables, "--task", "detection", "--limit", "8"]
+    words += [
+        "--model",
+        "openai/m",
+        "--base-url",
+        serve(behave).base_url,
+        "--run",
+        tmp_path / "run",
+    ]
+    assert main([str(word) for word in [*words, "--concurrency", "1"]]) == 0
+    copies = serve(lambda *_: say("0.1000, 0.2000, 0.6000, 0.7000"))
+    assert score(tmp_path / "run", "--judge", "openai/j", "--base-url", copies.base_url) == 0
+    assert not copies.requests
+    assert set(scores_of(tmp_path / "run")["status"].to_pylist()) == {
+        *("refused", "empty", "truncated")
+    }
 
 
 def test_judge_sees_the_reply_and_neither_picture_nor_truth(run, judge):

@@ -123,3 +123,64 @@ def test_reasoning_without_text_is_not_read_and_a_hint_says_why(asked, tmp_path,
     assert "12 replies hold reasoning and no text" in told
     assert "reasoning parser" in told
     assert parsed(tmp_path / "run", capsys)["n_parsed"] == 0
+
+
+def named(model):
+    return Respond(body={**completion(), "model": model})
+
+
+def facts(run):
+    return json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+
+
+def test_the_model_that_responses_name_is_recorded(asked, tmp_path):
+    status, err, _ = asked(lambda _, __: named("m-2025-04-14"))
+
+    assert status == 0
+    assert "responses name" not in err
+    assert facts(tmp_path / "run")["served_models"] == ["m-2025-04-14"]
+
+
+def test_another_model_in_responses_is_told_once_and_reported(asked, tmp_path, capsys):
+    _, err, _ = asked(lambda _, __: named("somebody/else-7b"))
+
+    assert err.count("openai/m: responses name another model: 'somebody/else-7b'\n") == 1
+    assert main(["report", str(tmp_path / "run")]) == 0
+    page = (tmp_path / "run" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "responses name somebody/else-7b" in page
+
+
+def test_a_change_of_model_on_the_way_is_told_once_over_both_runs(asked, tmp_path):
+    def behave(_request, index):
+        if index in {2, 5}:
+            return Respond(code=400, body={"error": {"message": "not now"}})
+        return named("m" if index < 6 else "m-9b")
+
+    _, err, _ = asked(behave, "--concurrency", "1")
+    assert err.count("openai/m: responses name 'm-9b' now, not 'm'") == 1
+    status, err, _ = asked(lambda _, __: named("m-9b"), "--concurrency", "1")
+
+    assert status == 0
+    assert "responses name" not in err
+    assert facts(tmp_path / "run")["served_models"] == ["m", "m-9b"]
+
+
+@pytest.mark.parametrize("model", [None, 7, "", {}])
+def test_a_response_that_names_no_model_is_an_answer(asked, tmp_path, model):
+    status, err, _ = asked(lambda _, __: named(model))
+
+    assert status == 0
+    assert "responses name" not in err
+    assert "served_models" not in facts(tmp_path / "run")
+
+
+def test_what_the_server_said_stands_on_the_case_in_the_report(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-12345")
+    refusal = {"error": {"message": "no room for sk-secret-12345 at the table"}}
+    asked(lambda _, index: Respond(code=400, body=refusal) if index % 3 == 0 else Respond())
+
+    assert main(["report", str(tmp_path / "run")]) == 0
+
+    page = (tmp_path / "run" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "no room for *** at the table" in page
+    assert "sk-secret-12345" not in page

@@ -12,6 +12,7 @@ from medvision.models.in_process.generate import LoadedModel
 from medvision.models.in_process.weights import ModelFolderError, WeightSettings
 from medvision.models.run_folder import store_path
 from medvision.models.store import ResponseStore
+from tests.peers.conftest import FAMILY
 
 pytestmark = pytest.mark.peers
 
@@ -292,12 +293,21 @@ def test_folder_without_a_model_is_refused(tmp_path):
         hf_model(tmp_path)
 
 
-def test_a_family_whose_video_part_needs_more_answers_about_pictures(ask, tmp_path):
+def test_a_family_whose_video_part_needs_more_answers_about_pictures(ask, tmp_path, capsys):
     """Qwen2.5-VL's own processor needs torchvision, which no extra of ours brings."""
     from examples.from_scratch.tiny_models import qwen
 
     folder = qwen(["Measure the box, 0.1234 mm."], tmp_path / "qwen")
-    assert ask(tmp_path / "run", "tl", f"hf/{folder}", "--max-tokens", "8") == 0
+    words = ["--max-tokens", "8"]
+    assert ask(tmp_path / "other", "tl", f"hf/{folder}", *words) == 2
+    said = capsys.readouterr().err
+    assert f"family '{FAMILY}' says that the model sees {FAMILY.replace('x', '×')} px" in said
+    pixels = "limits = { min_pixels = 3136, max_pixels = 3136 }"
+    (tmp_path / "own.toml").write_text(
+        f'[[model]]\nids = ["qwen"]\nfamily = "qwen2_5_vl"\n{pixels}'
+    )
+    words += ["--profiles", tmp_path / "own.toml", "--family", "qwen2_5_vl"]
+    assert ask(tmp_path / "run", "tl", f"hf/{folder}", *words) == 0
     replies = list(stored(tmp_path / "run").values())
     assert len(replies) == 10
     assert all(one.reply.is_answer for one in replies)

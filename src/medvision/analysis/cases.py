@@ -145,6 +145,7 @@ def _answer(sample: Sample, row: Row, reply: Row | None, prompts: dict[str, int]
         "scores": {name: row[name] for name in SCORED if row[name] is not None},
         "prompt": None if prompt is None else prompts.setdefault(_cut(prompt), len(prompts)),
         "text": None if text is None else _cut(text),
+        "message": (reply.get("message") if reply else None) or "",
         "svg": answer_svg(sample, values, recovered_values=recovered),
     }
 

@@ -21,6 +21,7 @@ from medvision.analysis.outcomes import OUTCOME_MEANING
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
 from medvision.analysis.verdicts.section import AnalysisSection
+from medvision.models.spelling import is_same_model
 from medvision.tasks import TASKS, Task
 
 SCRIPTS = ("page.js", "tables.js", "plots.js", "viewer.js")
@@ -40,6 +41,7 @@ class RunHead:
     protocol: str
     n: int
     date: str
+    served_as: str
     manifest: str
 
     @classmethod
@@ -53,8 +55,17 @@ class RunHead:
             protocol=run.protocol,
             n=run.scores.num_rows,
             date=next(dates, "")[:16].replace("T", " "),
+            served_as=_other_names(run),
             manifest=json.dumps(run.manifest, indent=2, ensure_ascii=False, default=str),
         )
+
+
+def _other_names(run: RunScores) -> str:
+    """Names by which the server called the model, where they are not all the one asked for."""
+    names, asked = run.manifest.get("served_models") or [], run.model.removeprefix("openai/")
+    if all(is_same_model(asked, name) for name in names):
+        return ""
+    return f"responses name {', then '.join(names)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

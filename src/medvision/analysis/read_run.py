@@ -23,6 +23,7 @@ _REPLY_SCHEMA = pa.schema(
         ("repeat", pa.int32()),
         ("prompt", pa.string()),
         ("text", pa.string()),
+        ("message", pa.string()),
     ]
 )
 
@@ -45,6 +46,7 @@ def read_run(run: Path, name: str = "", reading: Reading | None = None) -> RunSc
     is_strict = reading_of(run, scores) is MEDVISION.reading
     model = manifest["model"]
     with ResponseStore(store_path(run), must_exist=True) as store:
+        messages = store.notes.messages()
         replies = [
             {
                 "sample_id": stored.sample_id,
@@ -52,6 +54,7 @@ def read_run(run: Path, name: str = "", reading: Reading | None = None) -> RunSc
                 "prompt": stored.prompt,
                 # What came with an error is no reply.
                 "text": stored.reply.text if stored.reply.is_answer else None,
+                "message": None if stored.reply.is_answer else messages.get(stored.key),
             }
             for stored in store.current_replies()
         ]

@@ -60,7 +60,8 @@ class RunScores:
         is_baseline: Whether the model is a baseline, shown apart from the models.
         scores: One row per sample and repeat, columns of the scoring stage.
         samples: The run's frozen samples, `medvision.samples.SAMPLE_SCHEMA`.
-        replies: sample_id, repeat, prompt (text as asked), text (raw reply, null for an error).
+        replies: sample_id, repeat, prompt (text as asked), text (raw reply, null for an error);
+            where it is known, message (what the server said instead, null for a reply).
         manifest: The run's manifest, JSON types only.
         strict_scores: The same replies under this project's reading, where `scores` are under
             another one.

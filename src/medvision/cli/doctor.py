@@ -1,21 +1,32 @@
 """What is installed, what is missing and what that would enable; what a model will see."""
 
+import asyncio
 import importlib.util
 import platform
 import shutil
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 from medvision import __version__
 from medvision.cli.lines import print_rows
+from medvision.cli.model import ServerOptions
 from medvision.cli.options import Option
 from medvision.cli.pixel_grid import GridOptions, size_hw
 from medvision.cli.profiles import PROFILES_VARIABLE, Profiles, model_profile, own_profiles
 from medvision.cli.spacing import spacing_yx_mm
 from medvision.errors import UsageError
 from medvision.frames import SliceGeometry
-from medvision.models.profiles import ModelProfile, built_in_profiles, declared_family
-from medvision.pictures.perceived import resolved_limits
+from medvision.models.generation import Generation
+from medvision.models.openai_server import OpenAIServer, ServerSettings
+from medvision.models.probe import Verdict, overall, probed
+from medvision.models.profiles import (
+    ModelProfile,
+    built_in_profiles,
+    declared_family,
+    unknown_words,
+)
+from medvision.pictures.perceived import family_named, resolved_limits
 from medvision.pictures.view import PictureFamily
 from medvision.table.manifest import package_versions
 
@@ -46,6 +57,10 @@ class DoctorOptions:
     size: Annotated[str, Option("HxW", help="size of the slice, px")] = "512x512"
     spacing_mm: Annotated[str, Option("Y,X", help="its pixel spacing")] = "1,1"
     grid: GridOptions
+    probe: Annotated[
+        bool, Option(help="ask the served --model where known dots are, and count its tokens")
+    ] = False
+    server: ServerOptions
 
 
 def run(options: DoctorOptions) -> int:
@@ -63,12 +78,19 @@ def run(options: DoctorOptions) -> int:
         elif not options.family:
             msg = (
                 f"--model: no profile knows {options.model!r}, and how it resizes pictures is not "
-                "guessed at. `medvision doctor --list-models` prints those known; for another, "
-                "declare --family NAME or --family HxW, or write a profile of your own: "
+                f"guessed at{unknown_words(options.model)}. `medvision doctor --list-models` "
+                "prints those known; for another, declare --family NAME or --family HxW, or "
+                "write a profile of your own: "
                 f"--profiles FILE or ${PROFILES_VARIABLE}"
             )
             raise UsageError(msg)
-        _print_view(options, declared_family(options.family, known))
+        family = declared_family(options.family, known)
+        _print_view(options, family)
+        if options.probe:
+            return _probe(options, family, known)
+    elif options.probe:
+        msg = "--probe asks a model: name it with --model, and its server with --base-url"
+        raise UsageError(msg)
     else:
         ours = {"medvision": __version__, "python": platform.python_version()}
         print_rows(ours | package_versions())
@@ -78,6 +100,36 @@ def run(options: DoctorOptions) -> int:
         for name, enables in (OPTIONAL_MODULES | PROGRAMS).items():
             print_rows({name: f"{'yes' if here[name] else 'missing':<9}{enables}"})
     return 0
+
+
+def _probe(options: DoctorOptions, family: PictureFamily, known: ModelProfile | None) -> int:
+    """Ask the served model, and print what its answers say of the rule; 1 where they differ."""
+    name = options.model.removeprefix("openai/")
+    if not name or options.model.startswith(("hf/", "baseline/")):
+        msg = (
+            "--probe: expected --model NAME of a served model, found "
+            f"{options.model or 'none'}; an hf/ model is compared when it is evaluated"
+        )
+        raise UsageError(msg)
+    usual = known or Generation()
+    settings = ServerSettings(
+        name=name,
+        base_url=options.server.base_url,
+        api_key_env=options.server.api_key_env,
+        generation=Generation(temperature=usual.temperature, max_tokens=usual.max_tokens),
+    )
+    findings = asyncio.run(probed(OpenAIServer(settings), family))
+    verdict = overall(findings)
+    print()
+    print_rows({one.what: f"{one.verdict}: {one.words}" for one in findings})
+    print_rows({"the rule": f"{verdict}"})
+    if verdict is Verdict.DIFFERS:
+        print(
+            "The model sees otherwise than prompts would state: declare how with --family NAME or "
+            "--family HxW, or set its limits in a profile of your own",
+            file=sys.stderr,
+        )
+    return 1 if verdict is Verdict.DIFFERS else 0
 
 
 def _print_profile(model: str, profile: ModelProfile) -> None:
@@ -109,10 +161,12 @@ def _print_view(options: DoctorOptions, family: PictureFamily) -> None:
     )
     view = family.shown_on(options.grid.pixel_grid()).view(stored)
     shown, seen, frame = view.shown, view.perceived, view.stated
-    limits = resolved_limits(family.name, family.limits)
+    limits, rule = resolved_limits(family.name, family.limits), family_named(family.name)
     y0, x0 = seen.content_origin_yx
     rows = {
         "family": family.name,
+        "rule": rule.about,
+        "checked": f"against {rule.source}" if rule.verified else f"not verified: {rule.source}",
         "limits": ", ".join(f"{key} {value}" for key, value in limits.items()) or "none",
         "slice": f"{height_px}x{width_px} px (height x width) of "
         f"{spacing_y_mm:g}x{spacing_x_mm:g} mm",

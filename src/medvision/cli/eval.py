@@ -23,7 +23,7 @@ from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
-from medvision.models.profiles import ModelProfile, declared_family
+from medvision.models.profiles import ModelProfile, declared_family, unknown_words
 from medvision.models.run_words import StopReason
 from medvision.pictures.view import PictureFamily
 from medvision.protocols import Protocol
@@ -237,7 +237,8 @@ def picture_family(
     if measured and not asked.model.startswith("baseline/"):
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "
-            f"on how it resizes pictures, and no profile knows {asked.model!r}; declare it with "
+            f"on how it resizes pictures, and no profile knows {asked.model!r}"
+            f"{unknown_words(asked.model)}; declare it with "
             "--family NAME, --family HxW, or a profile of your own in --profiles FILE"
         )
         raise UsageError(msg)

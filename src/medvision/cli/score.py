@@ -68,6 +68,11 @@ def run(options: ScoreOptions) -> int:
                 f"{summary.task}: judge read {summary.n_read} of {summary.n} unread replies, "
                 f"{summary.n_error} errors"
             )
+            if summary.n_made_up:
+                counts += (
+                    f", {summary.n_made_up} answers not counted: made up, their numbers do not "
+                    "stand in the replies"
+                )
             known = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
             print(", ".join([counts, *known]))
         missing = n_missing(scores)

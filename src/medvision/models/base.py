@@ -1,11 +1,12 @@
 """Words of this stage: a question put to a model, its reply, and what a model is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from medvision.errors import MedVisionError, UsageError
+from medvision.pictures.view import PictureFamily, SliceView
 from medvision.replies import Style
 from medvision.samples import Sample
 from medvision.tasks import Task
@@ -124,6 +125,7 @@ class Reply:
         attempts: Requests sent; 0 when none was.
         latency_s: Of the last attempt.
         message: Of an error: what the server said, without secrets.
+        served_model: By which name the server's response calls the model, "" where it does not.
     """
 
     status: ResponseStatus
@@ -137,6 +139,7 @@ class Reply:
     completion_tokens: int | None = None
     latency_s: float = 0.0
     message: str = ""
+    served_model: str = ""
 
     def __post_init__(self) -> None:
         if (self.status is ResponseStatus.ERROR) != (self.error_kind is not None):
@@ -235,6 +238,18 @@ class ServedModel(Model, Protocol):
 
     async def aclose(self) -> None:
         """Give connections back; a later `reply` opens new ones."""
+
+
+@runtime_checkable
+class ChecksPictures(Protocol):
+    """A model that can tell what it really sees before it is asked."""
+
+    def check_pictures(self, views: Iterable[SliceView], family: PictureFamily) -> None:
+        """Compare what it makes of pictures with what prompts are to state of them.
+
+        Raises:
+            UsageError: It sees another canvas.
+        """
 
 
 @runtime_checkable

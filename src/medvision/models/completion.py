@@ -14,6 +14,9 @@ MAX_REPLY_BYTES = 1_000_000
 MAX_BODY_BYTES = 4 * MAX_REPLY_BYTES
 """No more of a response is read than this."""
 
+MAX_NAME_CHARACTERS = 200
+"""Of what a response calls the model."""
+
 RETRIED_CODES = frozenset({408, 409, 429})
 """HTTP codes of failures that may pass, besides 5xx."""
 
@@ -85,7 +88,7 @@ def reply_from_body(body: bytes, content_type: str) -> Reply | Failure:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict) or not isinstance(message.get("content"), str | list | None):
         return error_reply(ErrorKind.MALFORMED_REPLY)
-    return _reply(choice, document.get("usage"))
+    return _reply(choice, document)
 
 
 def is_content_filter(error: Any) -> bool:
@@ -140,7 +143,7 @@ def outcome_of_error(error: Any) -> Reply | Failure:
     )
 
 
-def _reply(choice: Json, usage: Any) -> Reply | Failure:
+def _reply(choice: Json, document: Json) -> Reply | Failure:
     message: Json = choice["message"]
     stated = choice.get("finish_reason")
     stated = stated if isinstance(stated, str) else ""
@@ -169,6 +172,7 @@ def _reply(choice: Json, usage: Any) -> Reply | Failure:
         return Failure(
             kind=ErrorKind.UNKNOWN_STOP, http_code=200, is_retried=False, server_text=words
         )
+    usage, named = document.get("usage"), document.get("model")
     counts = usage if isinstance(usage, dict) else {}
     return Reply(
         status=status,
@@ -177,6 +181,7 @@ def _reply(choice: Json, usage: Any) -> Reply | Failure:
         finish_reason=stated,
         prompt_tokens=_count(counts.get("prompt_tokens")),
         completion_tokens=_count(counts.get("completion_tokens")),
+        served_model=named.strip()[:MAX_NAME_CHARACTERS] if isinstance(named, str) else "",
     )
 
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.errors import ItemError, UsageError
-from medvision.models.base import Drawn, LocalModel, Question, ServedModel
+from medvision.frames import SliceGeometry
+from medvision.models.base import ChecksPictures, Drawn, LocalModel, Question, ServedModel
 from medvision.models.baselines import Baseline
 from medvision.models.profiles import ModelProfile
 from medvision.models.run_folder import freeze_samples, store_path, write_samples
@@ -21,13 +22,14 @@ from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_que
 from medvision.models.store import ResponseStore
 from medvision.pictures.drawn import DrawnPicture, DrawnPictures
 from medvision.pictures.render import RENDERER, slice_identity
-from medvision.pictures.view import SENDER, PictureFamily
+from medvision.pictures.view import SENDER, PictureFamily, SliceView
 from medvision.prompts.messages import PROMPT_VERSION, prompt_text
 from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
 from medvision.samples import Sample, each_sample
 from medvision.storage import only_process
 from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
+from medvision.tasks import Task
 
 ENGINE_PACKAGES = (
     "accelerate",
@@ -40,6 +42,9 @@ ENGINE_PACKAGES = (
     "transformers",
 )
 """What replies may depend on, beside the packages every manifest names."""
+
+UNDECLARED = "as_sent"
+"""Family of a model of which nobody has said how it resizes pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,8 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
                 f"{request.model.model_id} in another --run folder"
             )
             raise UsageError(msg)
+    if isinstance(request.model, ChecksPictures) and _states_sizes(request):
+        request.model.check_pictures(_each_view(request), request.family)
     digests = freeze_samples(run, request.samples)
     (run / MANIFEST).unlink(missing_ok=True)
     tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
@@ -139,9 +146,25 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
         if not is_blind:
             write_samples(run, request.samples, digests)
             store.forget_drawn()
+        served_models = store.notes.served()
     times = {"started_at": started_at, "finished_at": _now()}
-    write_manifest(run, {**_manifest(request, summary, questions.unreadable), **times})
+    told = {"served_models": served_models} if served_models else {}
+    write_manifest(run, {**_manifest(request, summary, questions.unreadable), **told, **times})
     return summary
+
+
+def _states_sizes(request: EvalRequest) -> bool:
+    """Whether a rule is declared: questions of boxes alone may be asked of a model without one."""
+    tasks = set(request.samples["task"].unique().to_pylist())
+    return request.family.name != UNDECLARED or tasks != {str(Task.DETECTION)}
+
+
+def _each_view(request: EvalRequest) -> Iterator[SliceView]:
+    """What the model is said to see of slices of each size; of those that can be shown."""
+    names = ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
+    for row in request.samples.group_by(names).aggregate([]).to_pylist():
+        with suppress(ItemError):
+            yield request.family.view(SliceGeometry(**row))
 
 
 def _now() -> str:

@@ -6,7 +6,7 @@ before the first question has to be asked.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from medvision.models.generation import Generation
 from medvision.models.in_process.chat import Chat, chat_of
 from medvision.models.in_process.generate import LoadedModel, picture_of
 from medvision.models.in_process.processor import load_processor
+from medvision.models.in_process.seen import check_pictures
 from medvision.models.in_process.weights import (
     EXTRA,
     Precision,
@@ -29,6 +30,7 @@ from medvision.models.in_process.weights import (
     resolved_precision,
     with_adapter,
 )
+from medvision.pictures.view import PictureFamily, SliceView
 from medvision.tasks import Task
 
 logger = logging.getLogger(__name__)
@@ -126,6 +128,20 @@ class HfModel:
             self._located, trust_remote_code=self._settings.weights.trust_remote_code
         )
         return chat_of(processor, self.model_id)
+
+    def check_pictures(self, views: Iterable[SliceView], family: PictureFamily) -> None:
+        """Refuse to ask where the processor makes another picture than prompts would state.
+
+        Raises:
+            SeenOtherwiseError: It does; the message shows both.
+        """
+        if not check_pictures(self._chat, views, family, self.model_id):
+            logger.warning(
+                "%s: its processor's output is of a form not known here, so family %r could not "
+                "be compared with it",
+                self.model_id,
+                family.name,
+            )
 
     @cached_property
     def _loaded(self) -> LoadedModel:

@@ -5,11 +5,13 @@ pixel size it sees, and how it is best asked. A model without one is not guessed
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -48,7 +50,8 @@ class ModelProfile:
     """One row.
 
     Attributes:
-        ids: Patterns of ids, `*` for any text; case does not matter. A pattern without a slash is
+        ids: Patterns of ids, `*` for any text; neither case nor what stands between letters and
+            numbers matters ("qwen2.5vl:7b" is "Qwen2.5-VL-7B"). A pattern without a slash is
             compared with what follows the id's last slash, else with the whole id.
         family: How pictures are resized: a family of `medvision.pictures.perceived`, or "HxW".
         limits: Caps of these models; the family's published ones where none is given.
@@ -94,11 +97,37 @@ class ModelProfile:
     def matches(self, name: str) -> bool:
         """Whether a model id is one of these."""
         whole = name.casefold()
-        last = whole.rpartition("/")[2]
-        return any(
-            fnmatchcase(whole if "/" in pattern else last, pattern.casefold())
-            for pattern in self.ids
-        )
+        spelled = _spelled(_ROUTED.sub("", whole))
+        for pattern in self.ids:
+            is_whole = "/" in pattern
+            if fnmatchcase(whole if is_whole else whole.rpartition("/")[2], pattern.casefold()):
+                return True
+            if _spelled_as(pattern).fullmatch(spelled if is_whole else spelled.rpartition("/")[2]):
+                return True
+        return False
+
+
+_ROUTED = re.compile(
+    r":(free|nitro|floor|online|extended|exacto|beta|thinking|latest)$|@[a-z0-9_-]+$"
+    r"|^((us|eu|apac|global|au|jp)\.)?(anthropic|amazon|mistral|meta|google)\.(?=[a-z])"
+)
+"""What routers, clouds and local servers add to a name: "…:free", "us.anthropic.…", "…@q4_k_m"."""
+
+_PARTS = re.compile(r"\*|/|[a-z]+|\d+")
+
+
+def _spelled(name: str) -> str:
+    """Words of letters and words of digits, a space after each, whatever stands between them."""
+    return "".join(f"{part} " for part in _PARTS.findall(name.casefold())).replace("/ ", "/")
+
+
+@cache
+def _spelled_as(pattern: str) -> re.Pattern[str]:
+    """A pattern for `_spelled`, in which a star is any number of whole words.
+
+    So "Qwen2.5-VL-*" is "qwen2.5vl:7b" and "qwen2.5vl" too, and "gpt-4.1*" is not "gpt-4.10".
+    """
+    return re.compile(re.escape(_spelled(pattern)).replace(r"\*\ ", "(?:[a-z0-9]+ )*"))
 
 
 @cache
@@ -155,6 +184,49 @@ def profile_for(name: str, own: Sequence[ModelProfile] = ()) -> ModelProfile | N
     if _OTHER_PREPROCESSING in name.casefold():
         return None
     return next((profile for profile in built_in_profiles() if profile.matches(name)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearProfile:
+    """A built-in row that a model without one might belong to."""
+
+    pattern: str
+    profile: ModelProfile
+
+    def __str__(self) -> str:
+        limits = "".join(f" {key}={value}" for key, value in self.profile.limits.items())
+        return f"{self.pattern} (family {self.profile.family}{limits})"
+
+
+def near_profile(name: str) -> NearProfile | None:
+    """The built-in row whose pattern is most like a name, for a message; never used unasked.
+
+    Example:
+        >>> str(near_profile("my/Qwen2.5-VL-7B-Instruct-GGUF"))
+        'Qwen2.5-VL-* (family qwen2_5_vl)'
+    """
+    asked = _spelled(_ROUTED.sub("", name.casefold()).rpartition("/")[2])
+    asked = asked.replace(f"{_OTHER_PREPROCESSING} ", "")
+    best, best_likeness = None, LEAST_LIKENESS
+    for profile in built_in_profiles():
+        for pattern in profile.ids:
+            words = _spelled(pattern).replace("* ", "").split()
+            pairs = zip(words, asked.split(), strict=False)
+            n_shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            # Of equally like ones the longer, which says more.
+            if (likeness := (n_shared / len(words), n_shared)) > best_likeness:
+                best, best_likeness = NearProfile(pattern=pattern, profile=profile), likeness
+    return best
+
+
+LEAST_LIKENESS = (0.49, 0)
+"""Share of a pattern's words that a name must begin with to be called near it, and their number."""
+
+
+def unknown_words(name: str) -> str:
+    """What to say of a model that no row knows: which one is near, if one is."""
+    near = near_profile(name)
+    return f"; it is near {near}, if it resizes pictures as that does" if near else ""
 
 
 def profile_text(profile: ModelProfile) -> str:

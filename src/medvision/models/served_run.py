@@ -21,6 +21,7 @@ from medvision.models.base import (
 )
 from medvision.models.run_plan import Asked, Plan, Tally, over_budget, picture_error
 from medvision.models.run_words import RunSettings, StopReason
+from medvision.models.spelling import is_same_model
 from medvision.models.store import ResponseStore
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class ServedRun:
         self._fatal: AccessRefusedError | None = None
         self._dead: ServerDeadError | None = None
         self._failed: set[str] = set()
+        self._served = store.notes.served()
         self._n_signals = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_interrupted_early = False
@@ -123,7 +125,20 @@ class ServedRun:
         self._store.put(asked.key, reply, model=self._model.model_id)
         if not reply.is_answer:
             self._failed.add(asked.key)
+        elif reply.served_model and reply.served_model not in self._served:
+            self._note_served(reply.served_model)
         self._tally.add(asked.question, reply)
+
+    def _note_served(self, name: str) -> None:
+        """Keep a name that no response had before; say it once where it is of another model."""
+        asked = self._model.model_id.removeprefix("openai/")
+        if self._served and not is_same_model(self._served[0], name):
+            former = self._served[0]
+            logger.warning("%s: responses name %r now, not %r", self._model.model_id, name, former)
+        elif not self._served and not is_same_model(asked, name):
+            logger.warning("%s: responses name another model: %r", self._model.model_id, name)
+        self._served.append(name)
+        self._store.notes.note_served(name)
 
     async def _until_done_or_stopped(self) -> None:
         stopping: asyncio.Future[Any] = asyncio.create_task(self._stop.wait())

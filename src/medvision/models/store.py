@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 from medvision.errors import UsageError
 from medvision.models.base import ErrorKind, Reply, ResponseStatus
 from medvision.models.store_file import opened, unreadable
+from medvision.models.store_notes import MESSAGES, StoreNotes
 
 _CHUNK_ROWS = 500
 
@@ -60,12 +61,6 @@ CREATE TABLE IF NOT EXISTS drawn(
 """
 """Digests of slices drawn by an evaluation that has not ended; at its end they go into the sample
 list. Made when it is needed, so that a store of the version before is taken as it is."""
-
-_MESSAGES = """
-CREATE TABLE IF NOT EXISTS messages(key TEXT PRIMARY KEY, message TEXT NOT NULL)
-"""
-"""What the server said where a request failed; apart, so that a store of the version before is
-taken as it is."""
 
 _FAILURES = """
 SELECT responses.error_kind, count(*), max(responses.http_code), min(messages.message)
@@ -221,7 +216,7 @@ class ResponseStore:
             DuplicateRequestError: Two rows share sample and repeat.
         """
         self._db.execute(_DRAWN)
-        self._db.execute(_MESSAGES)
+        self._db.execute(MESSAGES)
         self._db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS kept"
             "(sample_id, repeat, PRIMARY KEY(sample_id, repeat)) WITHOUT ROWID"
@@ -281,7 +276,7 @@ class ResponseStore:
 
     def failures(self) -> list[FailureCount]:
         """Current requests without an answer, by kind, the most frequent first."""
-        self._db.execute(_MESSAGES)
+        self._db.execute(MESSAGES)
         return [
             FailureCount(kind=ErrorKind(kind), n=n, http_code=code, message=message or "")
             for kind, n, code, message in self._db.execute(_FAILURES)
@@ -326,6 +321,11 @@ class ResponseStore:
             )
             for status, kind, n in self._db.execute(_COUNTS)
         ]
+
+    @property
+    def notes(self) -> StoreNotes:
+        """What else is kept: words of the server, names of the model."""
+        return StoreNotes(self._db)
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._db)

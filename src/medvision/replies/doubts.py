@@ -1,102 +1,181 @@
 """Words beside the numbers that make them something else than the asked answer.
 
-Two numbers are axes and four are a box only if nothing in the text says otherwise: another layout,
-a range, a tolerance, an alternative, a bound, a count of things, the number of a slice, a unit that
-is not known. What is found here leaves a reply unread; nothing is converted on a guess.
-
-Patterns are looked for in the text as it was written, before markup is taken off, and each is
-linear: a number of bounded length, a few signs, a word.
+Two numbers are axes and four are a box only if nothing in the text says otherwise: a range, a
+tolerance, an alternative, a bound, a count of things, the number of a slice, a unit that is not
+known. Each number is judged by the words that touch it, in a closed world (`words`); what is found
+here leaves a reply unread, and nothing is converted on a guess.
 """
 
 import re
+from collections.abc import Sequence
 
-from medvision.tasks import TASKS, Task
-
-_NUMBER = r"(?<![0-9.,])[0-9][0-9.,]{0,15}"
-_UNIT = r"\s?(?:[a-zа-яµ°²]{1,12}\s)?"
-
-_LAYOUTS = (
-    r"\b(?:xywh|cxcywh|cxywh|yxyx|yxhw|xyhw|ltwh|tlwh|ltrb_top|xxyy)\b",
-    r"\bx\s?,\s?y\s?,\s?(?:w|width)\b",
-    r"\b(?:y0\s?,\s?x0|y1\s?,\s?x1\s?,\s?y2|ymin\s?,\s?xmin|y_min\s?,\s?x_min)\b",
-    r"\bcent(?:er|re|roid)\s{0,2}[:(=\[]?\s{0,2}[0-9.(\[]",
-    r"\b(?:size|extent|dimensions?)\s{0,2}[:(=\[]",
-    r"\borigin\b[^.\n]{0,40}\b(?:top|upper)\b",
-    r"\b(?:top|upper)[- ]left\b[^.\n]{0,20}\borigin\b",
-    r"<\s?(?:ymin|y_min|y0|y1|top)\s?>[^<]{1,40}</[^>]{1,12}>\s{0,4}<\s?(?:xmin|x_min|x0|x1|left)\b",
+from medvision.replies.axes import both_are_named
+from medvision.replies.plain_text import fold
+from medvision.replies.quantities import Quantity
+from medvision.replies.words import (
+    ABOUT,
+    WORD,
+    WORDS,
+    introduces,
+    is_joint,
+    is_known_after,
+    is_known_aside,
+    labels,
 )
-"""Of a box: another order, another meaning of the four, another origin."""
+from medvision.tasks import Task
 
-_RANGE_START = "от|from|between|von|zwischen|de|entre|da|tra|desde"
-_RANGE_END = "до|to|and|bis|und|à|et|a|y|e|hasta"
-_ABOUT = r"(?:(?:about|around|approximately|roughly|etwa|ca\.?|environ|около|circa)\s)?"
-_NOT_ONE_VALUE = (
-    rf"\b(?:{_RANGE_START})\s{_ABOUT}{_NUMBER}{_UNIT}\s?(?:{_RANGE_END})\s{_ABOUT}[0-9]",
-    rf"{_NUMBER}{_UNIT}\s?(?:{_RANGE_END})\s(?:about|around|approximately|roughly|etwa|environ)\s[0-9]",
-    r"\b(?:plus|más|più|плюс)[ -]?(?:or|and|ou|oder|o|/)?[ -]?"
-    r"(?:minus|moins|menos|meno|минус)\b",
-    r"\b(?:possibly|perhaps|maybe|alternatively|vielleicht|möglicherweise|peut-être|quizás|talvez"
-    r"|forse|возможно)\b",
-    r"可能|或许|かもしれ|아마",
-    r"\b(?:slice|frame|step|figure|fig\.?|table|coupe|schicht|schnitt|corte|срез)\s?"
-    r"(?:no\.?|nr\.?|number|#)?\s?[0-9]",
-    r"(?<![\w.,-])[0-9]{1,3}\s(?:tumou?rs?|lesions?|mass(?:es)?|nodules?|cysts?|structures?|findings?|regions?"
-    r"|tumore?n?|läsionen|tumeurs?|lésions?|tumores|lesiones|опухол\w{0,4})\b",
-    r"\b(?:under|below|over|above|beyond|unter|über|unterhalb|sous|menos de|más de|moins de|plus de"
-    r"|sotto|oltre|меньше|больше|менее|более|свыше|at least|at most|minimum of|maximum of"
-    r"|mindestens|höchstens|au moins|au plus|al menos)\s(?:than\s)?[0-9]",
-    r"(?:小于|大于|超过|不到|至少|至多)\s?[0-9]",
-    r"[0-9]\s?\+(?!\s?[0-9/-])",
-    r"\bper\s(?:pixel|px|voxel)\b",
-    r"\\(?:d|t)?frac\b",
+_NEAR = 48
+"""Characters before a number, and after it, in which words are looked for."""
+
+_NOISE = " \t\u2009*_`$~([{\"'<>}])-+"
+_CLAUSE = re.compile(r"[^,;:.!?\n|]*\Z")
+_WORD_AFTER = re.compile(rf"[^\S\n]{{0,8}}[*_`$\"')\]}}{{]{{0,4}}[^\S\n]{{0,8}}-?({WORD}{{1,40}})")
+_ASIDE = re.compile(rf"[^\S\n]{{0,4}}[\[(][^\S\n]{{0,4}}({WORD}{{1,40}})\.?[^\S\n]{{0,4}}[\])]")
+_BOUND_SIGNS = tuple("#§<>≤≥")
+
+
+_UNSPACED_BOUND = re.compile(
+    fold(
+        r"(?:最大(?![长長径徑直])|最小(?![长長径徑直])|最多|最少|最高|最低|不是|不为|未満|不足|至少|至多"
+        r"|少なくとも|최대(?!\s?(?:직경|길이|장경))|최소)[^\d]{0,4}\Z"
+    )
 )
-"""Of any other task: several values for one, or numbers that count or name something else."""
-
-_UNKNOWN_UNITS = (
-    r"\\(?:SI|qty|SIrange|num)\b",
-    r"[0-9]\s?[\"″“”]",
-    r"[0-9]\s?(?:sq\.?\s?in\b|дюйм|сантиметр|футов)",
-    r"[0-9]\s?(?:इंच|सेंटीमीटर|सेमी|بوصة|سم|インチ|센티미터|인치|英寸)",
-    r"\bunit\s?=\s?[\"'](?!mm[\"'²2^]|deg|°|relative)",
-    r"<\s?[a-z]{1,12}_(?:cm|m|in|inch|inches|px|pixels?)\s?>",
-    r"<\s?minor\b[^>]{0,20}>[^<]{1,40}</[^>]{1,12}>\s{0,4}<\s?major\b",
+_UNSPACED_OTHER = re.compile(
+    fold(
+        r"(?:切片|层|層|步骤|步驟|步|图|圖|図|表|第|置信度|层厚|層厚|切片厚度|分辨率|像素|スライス"
+        r"|ステップ|信頼度|スライス厚さ?"
+        r"|解像度|ピクセル|画素|あたり|每|毎|슬라이스|단계|그림|신뢰도|해상도|픽셀|당)"
+        r"[^\d]{0,2}\Z"
+    )
 )
-"""Units, and names in markup, that are not read as what they say."""
+_OR_MORE = (
+    r"(?:or|oder|ou|или|o|(?:and|und|et|y|e|и)\s(?:above|below|up|over|more|less|mehr|darüber|plus"
+    r"|más|mais|più|более|больше|выше|ниже)|at (?:the )?(?:most|least)|max(?:imum|imal)?"
+    r"|min(?:imum|imal)?|tops|upwards?|höchstens|mindestens|plus|minus|máximo|mínimo|massimo|minimo"
+    r"|minimal|максимум|минимум|au (?:plus|moins|maximum|minimum)|(?:como|no) (?:máximo|mínimo)"
+    r"|al (?:massimo|minimo))(?![^\W\d_])"
+)
+_RATE = (
+    r"(?:per|pro|par|por|each|every|на|в|/)\s?(?:each )?(?:(?:pixel|px|voxel|slice|mm|cm|s|bild"
+    r"|schicht|coupe|corte|píxel|image|side|row|column)(?![^\W\d_])|пиксел|воксел)"
+)
+_OF_SOMETHING = (  # "5 mm slices", "0.5 mm accuracy"
+    r"[-\s](?:slices?|sections?|thick(?:ness)?|spacing|resolution|error|margin|tolerance"
+    r"|uncertainty|scale|bar|ruler|grid|pixels?|voxels?|accuracy|precision|intervals?)(?![^\W\d_])"
+)
+_SIGN = r"\+(?!\s?[\d/-])|[<>≤≥±^%‰]|'(?!\w)"
+_POSTPOSED = (
+    r"से|तक|या|प्रति|أو|على|كحد|لكل|فأكثر|فأقل|以上|以下|以内|未満|不到|多|余|이상|이하|이내|미만"
+    r"|초과|または|或|か|또는"
+)
+_AFTER_VALUE = re.compile(
+    fold(
+        rf"[\s*_`$)\]}}\"]{{0,6}}(?:[,(]\s?)?"
+        rf"(?:{_OR_MORE}|{_RATE}|{_OF_SOMETHING}|{_SIGN}|{_POSTPOSED})"
+    ),
+    re.IGNORECASE,
+)
+"""What makes a bound, an alternative or a rate of the value before it."""
+
+_OTHER_AXES = re.compile(
+    r"(?i)\b(?:w|width|h|height|ap|tr|cc|depth|d)\s?[x×]\s?[a-z]{1,6}\b|\([xyz]\)"
+)
+"""Axes of the picture or the body before two lengths: "W x L", "(x)"."""
+_TIMES = re.compile(fold(r"(?i:[x×*]|\b(?:by|mal|sur|por|per|на)\b|乘|かける|곱하기|गुणा)"))
+_FROM = re.compile(r"\s(?:from|away|deep|above|below|behind|off)\b")
+_OPEN, _CLOSE = "[(", "])"
+_JOINT_SIGNS = re.compile(r"[\s,;.x×*_`$|&()\[\]{}\"'~≈\u2009-]*\Z")
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
-
-
-_DOUBTS = {
-    task: _any(*_LAYOUTS)
-    if record.n_values == 4
-    else _any(*_UNKNOWN_UNITS)
-    if record.is_whole
-    else _any(*_NOT_ONE_VALUE, *_UNKNOWN_UNITS)
-    for task, record in TASKS.items()
-}
-
-_GROUPED_LIKE = re.compile(r"(?<![0-9.])([1-9][0-9]{1,4}),(?=[0-9])")
-
-
-def says_otherwise(task: Task, text: str) -> bool:
+def says_otherwise(task: Task, plain: str, found: Sequence[Quantity]) -> bool:
     """Whether a text says of its numbers that they are not the asked answer.
 
-    Example:
-        >>> says_otherwise(Task.TUMOR_LESION, "I see 1 tumor of about 31.2 mm")
-        True
-        >>> says_otherwise(Task.TUMOR_LESION, "31.2 mm by 18.0 mm")
-        False
+    Args:
+        task: What was asked.
+        plain: Plain text.
+        found: Its numbers, as many as the task asks for.
     """
-    return _DOUBTS[task].search(text) is not None
+    if task is Task.DETECTION or any(one.digits == "nan" for one in found):
+        return False  # `boxes` reads the words of a box; what is no number has a status of its own
+    if "√" in plain or "π" in plain:
+        return True  # a fraction or a root, never evaluated
+    if task is Task.COUNT:
+        return any(_is_bounded(plain, one) for one in found)
+    is_axis = task is Task.TUMOR_LESION
+    joined = is_axis and _are_joined(plain, found)
+    spans = [(one.start, one.end) for one in found]
+    if is_axis and not joined and not both_are_named(plain, spans):
+        return True
+    if is_axis and _OTHER_AXES.search(plain):
+        return True
+    # In "3.1 x 1.8 cm" the unit is that of both.
+    has_unit = any(one.unit is not None for one in found)
+    # What joins two numbers has been looked at: the words before both, and after both, are left.
+    introduced, ending = (found[:1], found[-1:]) if joined else (found, found)
+    return (
+        any(_is_bounded(plain, one) for one in found)
+        or not all(
+            _is_introduced(plain, one, has_unit=has_unit, is_axis=is_axis) for one in introduced
+        )
+        or not all(_ends(plain, one) for one in ending)
+    )
 
 
-def without_groups(text: str) -> str:
-    """A box's text with its commas between numbers: no coordinate has thousands.
+def _are_joined(plain: str, found: Sequence[Quantity]) -> bool:
+    """Whether nothing but signs and words of joining stands between two numbers."""
+    first, second = found
+    gap = plain[first.end : second.start]
+    words = [word.lower() for word in WORDS.findall(gap)]
+    if not all(map(is_joint, words)) or not _JOINT_SIGNS.match(WORDS.sub("", gap)):
+        return False
+    if not _TIMES.search(gap):
+        # A comma or "and" also goes on to another thing: another unit, another estimate, a place.
+        is_restated = "," in gap and not ABOUT.isdisjoint(words) and not _is_about(plain, first)
+        is_counted = bool(words) and first.unit is not None and second.unit is None
+        if is_restated or is_counted or _FROM.match(plain, second.end):
+            return False
+    alone = [
+        plain[one.start - 1 : one.start] in {*_OPEN} and plain[one.end : one.end + 1] in {*_CLOSE}
+        for one in found
+    ]
+    return alone[0] == alone[1]  # "[1] 31.2 mm" cites, "31.2 (18.0)" restates
 
-    Example:
-        >>> without_groups("(588,499),(725,789)")
-        '(588, 499),(725, 789)'
-    """
-    return _GROUPED_LIKE.sub(r"\1, ", text)
+
+def _is_about(plain: str, one: Quantity) -> bool:
+    words = WORDS.findall(plain[max(0, one.start - _NEAR) : one.start].lower())
+    return bool(words) and words[-1] in ABOUT
+
+
+def _is_bounded(plain: str, one: Quantity) -> bool:
+    """Whether signs or words beside a number make a bound of it, or the number of something."""
+    before = plain[max(0, one.start - _NEAR) : one.start]
+    return (
+        before.rstrip(" $").endswith(_BOUND_SIGNS)
+        or (not before.isascii() and _UNSPACED_BOUND.search(before) is not None)
+        or (not before.isascii() and _UNSPACED_OTHER.search(before) is not None)
+        or _AFTER_VALUE.match(plain, one.end) is not None
+    )
+
+
+def _is_introduced(plain: str, one: Quantity, *, has_unit: bool, is_axis: bool) -> bool:
+    """Whether the words right before a number, if any, leave it an answer."""
+    before = plain[max(0, one.start - _NEAR) : one.start].rstrip(_NOISE)
+    is_label = before[-1:] in {":", "=", "≈", "."}
+    if is_label:
+        before = before[:-1].rstrip(_NOISE)
+    clause = _CLAUSE.search(before.lower())
+    words = WORDS.findall(clause.group()) if clause else []
+    if not words or not before.lower().endswith(words[-1]):
+        return True
+    if is_label:
+        return labels(words, is_axis=is_axis)
+    return introduces(words, has_unit=has_unit, is_axis=is_axis)
+
+
+def _ends(plain: str, one: Quantity) -> bool:
+    """Whether the word right after a number and its unit leaves it an answer."""
+    aside = _ASIDE.match(plain, one.end)
+    if aside is not None and not is_known_aside(aside[1]):
+        return False
+    word = _WORD_AFTER.match(plain, one.end)
+    return word is None or is_known_after(word[1], has_unit=one.unit is not None)

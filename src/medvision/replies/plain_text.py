@@ -7,6 +7,8 @@ import html
 import re
 import unicodedata
 
+from medvision.replies.markup import named_tags, with_inch_signs, with_siunitx
+
 LETTERS = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0370-\u03ff\u0400-\u04ff"
 """Letters that make a name of the digits beside them, as a regex class body. Scripts written
 without spaces (Chinese, Japanese, Thai, …) are not among them: there a number may touch words."""
@@ -25,7 +27,7 @@ _SIGNS = (
     | dict.fromkeys("\u22c5\u2219", "·")
     | dict.fromkeys("\u301c\uff5e\u223c", "~")
     | dict.fromkeys("\u2243\u2245\u2248", "≈")
-    | {"\u2236": ":", "\u066b": ".", "\u066c": ","}
+    | {"\u2236": ":", "\u066b": ".", "\u066c": ",", "\u060c": ",", "\u3001": ",", "\u066a": "%"}
 )
 _ENUMERATORS = (
     (0x2460, 0x249B),
@@ -88,8 +90,6 @@ def fold(text: str) -> str:
 
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_TAG = re.compile(r"<(/?)([A-Za-z|!][^<>]{0,80})>")
-_TAG_SIGNS = {"sup": ("^", ""), "sub": ("_", ""), "br": ("\n", "\n"), "br/": ("\n", "\n")}
 _LATEX = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([A-Za-z]+)|(.))", re.DOTALL)
 _LATEX_SIGNS = (
     dict.fromkeys(("times", "ast"), "×")
@@ -99,7 +99,16 @@ _LATEX_SIGNS = (
     | dict.fromkeys(("approx", "sim", "simeq"), "≈")
     | dict.fromkeys(("lt", "le", "leq", "gt", "ge", "geq"), "≤")
     | dict.fromkeys((",", ";", ":", "!", " "), THIN_SPACE)
-    | {"to": "→", "rightarrow": "→", "div": "/", "cdot": "·", "mu": "μ", "min": "min", "max": "max"}
+    | {
+        "to": "→",
+        "rightarrow": "→",
+        "div": "/",
+        "cdot": "·",
+        "mu": "μ",
+        "pi": "π",
+        "min": "min",
+        "max": "max",
+    }
     | {"%": "%"}
 )
 _DEGREE_POWER = re.compile(rf"\^[ ]?\{{?[ ]?(?:°|o(?![{LETTERS}0-9_]))[ ]?\}}?")
@@ -107,11 +116,6 @@ _SUBSCRIPT_BRACES = re.compile(r"_\{(\w{1,12})\}")
 _LIST_MARKER = re.compile(
     r"^([ \t>*#-]{0,8})(?<![+-])\(?([0-9]{1,2})[.)、](?=\**[ \t]+[^\s])", re.MULTILINE
 )
-
-
-def _tag_sign(tag: re.Match[str]) -> str:
-    opening, closing = _TAG_SIGNS.get(tag[2].strip().lower(), (" ", " "))
-    return closing if tag[1] else opening
 
 
 def _latex_sign(command: re.Match[str]) -> str:
@@ -145,9 +149,11 @@ def plain_text(text: str) -> str:
         text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
     text = fold(text)
     if "<" in text:
-        text = _TAG.sub(_tag_sign, text)
+        text = named_tags(text)
+    if '"' in text:
+        text = with_inch_signs(text)
     if "\\" in text:
-        text = _LATEX.sub(_latex_sign, text)
+        text = _LATEX.sub(_latex_sign, with_siunitx(text))
     if "{" in text:
         text = _SUBSCRIPT_BRACES.sub(r"_\1", text.replace("{,}", ","))
     if "^" in text:

@@ -27,13 +27,15 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _BEFORE_UNIT = re.compile(
-    r"[^\S\n\r]{0,8}[*`$\\{}~_)\]]{0,4}[^\S\n\r]{0,4}[\[({]{0,2}[^\S\n\r]{0,2}"
+    r"[^\S\n\r]{0,8}[*`$\\{}~_)\]]{0,4}[^\S\n\r]{0,4}[\[({]{0,2}[^\S\n\r]{0,2}(?:-(?=[^\W\d_]))?"
 )
 _POWER_OF_TEN = re.compile(r"\s{0,3}[xX×*·]\s{0,3}10\s?(?:\^|\*\*)\s?\{?\s?([+-]?[0-9]+)\s?\}?")
 _POWER = re.compile(r"(?:[)\]}]{0,2}\s?\^\s?\{?|\*\*)([+-]?[0-9]+)\}?")
 _BY = re.compile(
     rf"[xX](?=\.?[0-9])|[xX](?![{_NAME}0-9])|[^\S\n]{{1,4}}[xX](?=[0-9]{{1,6}}\.[0-9])"
 )
+_TIMES_A_DECIMAL = re.compile(r"[^\S\n]{0,3}[xX×][^\S\n]{0,3}[0-9]{1,4},[0-9]{1,2}(?![0-9,.])")
+"""What follows the 31,2 of "31,2 x 18,0 mm"."""
 _REST_OF_NAME = re.compile(rf"[{_NAME}][{_NAME}0-9]*(?:\.[0-9][{_NAME}0-9]*)*")
 _LETTER = re.compile(f"[{LETTERS}]")
 
@@ -148,6 +150,7 @@ class _Search:
         if by is None and unit is None and _LETTER.match(text, end):
             return self._skip_name(end)
         marked = unit is not None or text[end : end + 4].lstrip().startswith(";")
+        marked = marked or ("," in run and _TIMES_A_DECIMAL.match(text, end) is not None)
         self._add_run(run, exponent, unit, (token.start(), end), marked=marked)
         self._by = by is not None
         return by.end() if by else end

@@ -1,7 +1,8 @@
 """The strict reading of a reply: exactly the asked values, or a status that says why not.
 
 The rules are written out in `read_values` (what a stretch of text states) and `read_reply` (which
-stretch of a reply is read). Nothing is guessed, sorted, evaluated or taken from the end of a list.
+stretch of a reply is read). Nothing is guessed, evaluated or taken from the end of a list; values
+are put in the order asked for only where each has a name.
 """
 
 import math
@@ -10,8 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medvision.errors import UsageError
-from medvision.replies.doubts import says_otherwise, without_groups
-from medvision.replies.naming import states_asked_order
+from medvision.replies.axes import axes_order
+from medvision.replies.boxes import (
+    ASKED,
+    box_of_roles,
+    box_roles,
+    with_ranges_listed,
+    without_groups,
+)
+from medvision.replies.doubts import says_otherwise
 from medvision.replies.plain_text import plain_text
 from medvision.replies.quantities import Quantity, find_quantities
 from medvision.replies.refusals import refuses
@@ -33,7 +41,8 @@ class AnswerStatus(StrEnum):
     """No number where the answer was asked for."""
     WRONG_COUNT = "wrong_count"
     """Not one plain number for each asked value, in the order asked for: too many or too few,
-    a range, fraction, bound or tolerance, units that leave a value open, names in another order."""
+    a range, fraction, bound or tolerance, words that make it something else, units, names or a
+    layout that leave a value open."""
     OUT_OF_RANGE = "out_of_range"
     """Negative, not finite, a relative coordinate above 1, or in a unit of another kind."""
     PIXEL_COORDINATES = "pixel_coordinates"
@@ -91,6 +100,13 @@ _DIMENSIONS: dict[Task, frozenset[Dimension]] = {
 _UNIT_FORMS = {"mm": " ?mm", "deg": " ?°| degrees", "mm2": r" ?mm²| ?mm\^?2"}
 
 
+_LONGEST = 50_000
+"""No answer takes so many characters; what runs on to its limit is not read number by number."""
+_DIGIT = re.compile(r"\d")
+_LOOKED_AT = 5_000
+"""Characters before the first number and after the last in which words are looked for."""
+
+
 def _ordinary_form(record: TaskRecord) -> re.Pattern[str]:
     """As many numbers as the task asks for, each with its unit or bare, perhaps in brackets."""
     number = "([0-9]{1,9})" if record.is_whole else r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
@@ -125,7 +141,10 @@ def read_answer(
         UsageError: No such task or style.
 
     Example:
-        read_answer("tl", "3.12 cm x 18 mm") is Answer(AnswerStatus.OK, (31.2, 18.0)).
+        >>> read_answer("tl", "3.12 cm x 18 mm").values
+        (31.2, 18.0)
+        >>> str(read_answer("tl", "28 to 30 mm").status)
+        'wrong_count'
     """
     return read_reply(known_task(task), text, known_style(style), frame_hw)
 
@@ -217,36 +236,66 @@ def read_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answe
 
 def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
     """`read_values` by the full analysis, whatever form the text has."""
-    plain = plain_text(without_groups(text) if task is Task.DETECTION else text)
-    found = find_quantities(plain, TASKS[task].n_values)
+    if len(text) > _LONGEST:
+        text = text.strip()
+    if len(text) > _LONGEST:
+        is_counted = _DIGIT.search(text) is not None
+        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT if is_counted else AnswerStatus.NO_NUMBER]
+    plain, found = _numbers(task, text)
     if not found and found is not None:
         status = AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY
         return _WITHOUT_VALUES[status]
-    if found is None or len(found) != TASKS[task].n_values:
-        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
-    # Last of all looked for: most texts without an answer have the wrong number of numbers.
-    if says_otherwise(task, text):
-        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
-    if not states_asked_order(task, plain, [(one.start, one.end) for one in found]):
+    if found is None or len(found) != TASKS[task].n_values or says_otherwise(task, plain, found):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     # Prose may speak of pixels beside relative coordinates, so only larger ones heed a label.
     relative = task is Task.DETECTION and not any(_value(one, None) > 1 for one in found)
     units = units_in_force("" if relative else plain, found)
     if units is None:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
-    return _converted(task, found, units, frame_hw)
-
-
-def _converted(
-    task: Task, found: list[Quantity], units: list[Unit | None], frame_hw: FrameHw | None
-) -> Answer:
     dimensions = {unit.dimension for unit in units if unit}
     if Dimension.PIXEL in dimensions:
         return _WITHOUT_VALUES[AnswerStatus.PIXEL_COORDINATES]
     if dimensions - _DIMENSIONS[task]:
         return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
     values = tuple(_value(one, unit) for one, unit in zip(found, units, strict=True))
-    return _judged(task, values, frame_hw)
+    ordered = _in_asked_order(task, plain, found, values)
+    if ordered is None:
+        return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
+    return _judged(task, ordered, frame_hw)
+
+
+def _numbers(task: Task, text: str) -> tuple[str, list[Quantity] | None]:
+    """The plain text and its numbers; None for these where they are too many or no plain values."""
+    n_values = TASKS[task].n_values
+    plain = plain_text(without_groups(text) if task is Task.DETECTION else text)
+    found = find_quantities(plain, n_values)
+    if found is None and task is Task.DETECTION:
+        plain = with_ranges_listed(plain)
+        found = find_quantities(plain, n_values)
+    if found and len(found) == n_values and len(plain) > 2 * _LOOKED_AT:
+        # Words far from the numbers say nothing of them, and hostile ones cost time.
+        start = max(0, found[0].start - _LOOKED_AT)
+        plain = plain[start : found[-1].end + _LOOKED_AT][: 4 * _LOOKED_AT]
+        found = find_quantities(plain, n_values)
+    return plain, found
+
+
+def _in_asked_order(task: Task, plain: str, found: list[Quantity], values: Values) -> Values | None:
+    """The values as they were asked for; None where their names leave that open."""
+    spans = [(one.start, one.end) for one in found]
+    if task is Task.DETECTION:
+        roles = box_roles(plain, spans)
+        if roles is None or roles == ASKED:
+            return values if roles else None
+        return box_of_roles(roles, values) if max(values) <= 1 else values
+    if task is not Task.TUMOR_LESION:
+        return values
+    order = axes_order(plain, spans)
+    if order is None:
+        return None
+    major, minor = values[order[0]], values[order[1]]
+    # Names that turn the values around must not make the longer axis the minor one.
+    return (major, minor) if order == (0, 1) or major >= minor else None
 
 
 def _value(quantity: Quantity, unit: Unit | None) -> float:

@@ -15,6 +15,9 @@ from medvision.tasks import Task, known_task
 _LONGEST_STATEMENT = 2000
 """Characters of one place that are looked at: a statement of an answer is short."""
 
+_LOOKED_AT = 100_000
+"""Characters at the end of a reply in which places are looked for."""
+
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _MARKER_WORDS = (
     *("answer", "result", "conclusion", "respuesta", "resultado", "réponse", "résultat"),
@@ -51,7 +54,8 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
         UsageError: No such task.
 
     Example:
-        read_recovered("ad", "The line has 2 ends. Final answer: 45°").values is (45.0,).
+        >>> read_recovered("ad", "The line has 2 ends. Final answer: 45°").values
+        (45.0,)
     """
     task = known_task(task)
     tagged = read_reply(task, text, Style.COT, frame_hw) if "<" in text else None
@@ -63,7 +67,7 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
     shown = visible(text)
     if not shown.thinking_closed:
         return whole
-    rest = text[shown.start :]
+    rest = text[shown.start :][-_LOOKED_AT:]
     for place in PLACES:
         stated = place(rest)
         if stated is not None:

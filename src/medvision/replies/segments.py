@@ -27,7 +27,9 @@ _MARKS: tuple[tuple[str, str], ...] = (
 """Opening and closing marks of thinking that open models write, as patterns."""
 
 _OPENING = re.compile(
-    r"\s*(?:" + "|".join(f"({opening})" for opening, _ in _MARKS) + ")", re.IGNORECASE
+    # Possessive: spaces without end are not tried again and again.
+    r"\s*+(?:" + "|".join(f"({opening})" for opening, _ in _MARKS) + ")",
+    re.IGNORECASE,
 )
 _EITHER = tuple(
     re.compile(f"({opening})|({closing})", re.IGNORECASE) for opening, closing in _MARKS

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from medvision.replies.plain_text import LETTERS
 from medvision.replies.quantities import Quantity
-from medvision.replies.units import UNIT_SIGNS, UNIT_WORDS, Dimension, Unit, unit_at
+from medvision.replies.units import INCH, UNIT_SIGNS, UNIT_WORDS, Dimension, Unit, unit_at
 
 _WORD = re.compile(rf"(?:[Ss]quare\s|[Ss]q\.?\s|平方)?(?P<name>[{LETTERS}]+|{UNIT_SIGNS})")
 _NAME = re.compile(rf"[{LETTERS}]+|{UNIT_SIGNS}")
@@ -13,6 +13,10 @@ _BEFORE_LABEL = re.compile(
     rf"(?i:[(\[]\s{{0,3}}(?:in\s{{1,3}})?|_|(?<![{LETTERS}0-9_])in\s{{1,3}}"
     rf"|(?<![{LETTERS}0-9_])units?[\"'\s:=]{{1,6}}(?:(?:is|are)\s)?[\"']?)\Z"
 )
+_UNIT_KEY = re.compile(
+    rf"(?i:(?<![{LETTERS}0-9])units?[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)(?=[^\W\d_])"
+)
+_INCH_LABEL = re.compile(r"[(_\[](?:sq\.?\s)?in[)\]\"':=\s]")
 _AFTER_LABEL = re.compile(r"[\"'*]{0,3}\s{0,2}[:=]")
 _PREFIX_LENGTH = 24
 
@@ -36,17 +40,22 @@ def units_in_force(plain: str, found: list[Quantity]) -> list[Unit | None] | Non
     """The unit of each value: its own, else one stated for it; None inside when it has none.
 
     A value without a unit takes the last unit labelled before it ("(cm)", "in cm", `major_cm`),
-    else that of the next value that has one ("3.1 x 1.8 cm"), else one labelled after it.
+    else that of the next value that has one ("3.1 x 1.8 cm"), else one labelled after it. Labels of
+    different units belong to their values only where each value has one, all before or all after.
 
     Returns:
-        None when the unit of a value is open: an earlier value's may go on ("3.1 cm x 1.8"), or
-        one that converts is named somewhere else ("3.1, 1.8 (both cm)").
+        None when the unit of a value is open: an earlier value's may go on ("3.1 cm x 1.8"), one
+        that converts is named somewhere else ("3.1, 1.8 (both cm)"), or one stated is not known.
     """
     own = [one.unit for one in found]
     if None not in own:
         return own
+    if any(unit_at(plain, key.end()) is None for key in _UNIT_KEY.finditer(plain)):
+        return None
     mentions = _mentions(plain, found)
     labels = [mention for mention in mentions if mention.labels]
+    if len({label.unit for label in labels}) > 1:
+        return _one_each(labels, found) if own == [None] * len(own) else None
     units = list(own)
     for index in reversed(range(len(found))):
         if units[index] is None:
@@ -57,6 +66,15 @@ def units_in_force(plain: str, found: list[Quantity]) -> list[Unit | None] | Non
     if None in units and any(_may_convert(mention.unit) for mention in mentions):
         return None
     return units
+
+
+def _one_each(labels: list[_Mention], found: list[Quantity]) -> list[Unit | None] | None:
+    """The units of labels of which each value has exactly one before it, or one after it."""
+    places = [sum(one.start < label.start for one in found) for label in labels]
+    before = list(range(len(found)))
+    if places in (before, [place + 1 for place in before]):
+        return [label.unit for label in labels]
+    return None
 
 
 def _labelled(labels: list[_Mention], found: list[Quantity], index: int) -> Unit | None:
@@ -75,19 +93,25 @@ def _may_convert(unit: Unit) -> bool:
 
 
 def _mentions(plain: str, found: list[Quantity]) -> list[_Mention]:
-    if UNIT_WORDS.isdisjoint(_NAME.findall(plain.lower())):
+    if UNIT_WORDS.isdisjoint(_NAME.findall(plain.lower())) and not _INCH_LABEL.search(plain):
         return []
     mentions: list[_Mention] = []
     for word in _WORD.finditer(plain):
-        if word["name"] != "m" and word["name"].lower() not in UNIT_WORDS:
+        name = word["name"]
+        if name != "in" and name.lower() not in UNIT_WORDS:
             continue
-        unit = unit_at(plain, word.start())
+        if name == "in" and not _INCH_LABEL.match(plain, max(0, word.start() - 1)):
+            continue
+        unit = unit_at(plain, word.start()) or ((INCH, word.end()) if name == "in" else None)
         inside = any(one.start <= word.start() < one.end for one in found)
-        if unit is None or unit[0].dimension is Dimension.OTHER or inside:
+        if unit is None or inside:
             continue
         before = plain[max(0, word.start() - _PREFIX_LENGTH) : word.start()]
         labels = _BEFORE_LABEL.search(before) is not None
-        if word["name"] != "m":
+        if unit[0].dimension is Dimension.OTHER:
+            if not labels:
+                continue
+        elif name not in {"m", "м", "in"}:
             labels = labels or _AFTER_LABEL.match(plain, unit[1]) is not None
         elif not labels:
             continue  # a lone m may be any letter

@@ -44,11 +44,12 @@ JUDGED_SCHEMA = pa.schema(
 )
 """Further columns of `scores.parquet`; null in every row that no judge was asked about.
 
-`judged_status` is what reading the judge's reply gave: ok, or why it holds no answer.
+`judged_status` is what reading the judge's reply gave: ok, or why it holds no answer; MADE_UP where
+its answer has a number that does not stand in the reply it was shown.
 """
 
-NOT_JUDGED = frozenset({"ok", "error", "empty"})
-"""Statuses of score rows that a judge is not asked about: read already, or nothing to read."""
+NOT_JUDGED = frozenset({"ok", "error", "empty", "refused", "truncated"})
+"""Statuses of score rows that a judge is not asked about: read already, or no answer to read."""
 
 
 def judge_store_path(run: Path) -> Path:

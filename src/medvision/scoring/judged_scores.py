@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     read_samples,
     run_family,
@@ -18,7 +19,8 @@ from medvision.models.run_folder import (
     write_parquet,
 )
 from medvision.models.store import ResponseStore
-from medvision.replies import Style
+from medvision.replies import Answer, AnswerStatus, Style, read_answer
+from medvision.replies.stated import are_stated
 from medvision.samples import samples_from_table
 from medvision.scoring.judge import (
     JUDGED_SCHEMA,
@@ -32,6 +34,8 @@ from medvision.storage import only_process
 from medvision.table.own_files import DamagedFileError
 
 logger = logging.getLogger(__name__)
+
+MADE_UP = "made_up"
 
 _SOURCES = ("status", "values", "iou", "absolute_error", "relative_error")
 """Columns of scores of the judge's replies, in the order of `JUDGED_SCHEMA`."""
@@ -50,6 +54,7 @@ class JudgedSummary:
         task: The task.
         n: Replies put to the judge.
         n_read: Of these, read.
+        n_made_up: Of these, answered by the judge with a number that the reply does not hold.
         n_error: Of these, without the judge's answer.
         iou_mean_judged: Over those read; None where the task has none.
         relative_error_mean_judged: The same.
@@ -58,6 +63,7 @@ class JudgedSummary:
     task: str
     n: int
     n_read: int
+    n_made_up: int
     n_error: int
     iou_mean_judged: float | None
     relative_error_mean_judged: float | None
@@ -156,6 +162,7 @@ def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:
                 task=task,
                 n=len(statuses),
                 n_read=statuses.count("ok"),
+                n_made_up=statuses.count(MADE_UP),
                 n_error=statuses.count("error"),
                 iou_mean_judged=pc.mean(rows["iou_judged"]).as_py(),
                 relative_error_mean_judged=pc.mean(rows["relative_error_judged"]).as_py(),
@@ -176,11 +183,19 @@ def _judged_rows(run: Path, scores: pa.Table) -> Mapping[RowKey, dict[str, objec
     samples = read_samples(run)
     reader = ReplyReader(style=Style.DIRECT, family=run_family(run))
     by_id = {one.sample_id: one for one in samples_from_table(samples)}
-    answers = []
-    for stored in replies.values():
+    with ResponseStore(store_path(run), must_exist=True) as store:
+        shown = {(one.sample_id, one.repeat): one.reply.text for one in store.current_replies()}
+    answers, made_up = [], set()
+    for key, stored in replies.items():
         sample = by_id[stored.sample_id]
         seen = reader.family.view(sample.geometry).perceived
-        answer, _ = reader.readings(sample.task, stored.reply.text, seen)
+        is_cut = stored.reply.status is ResponseStatus.TRUNCATED
+        answer, _ = reader.readings(sample.task, stored.reply.text, seen, is_cut=is_cut)
+        # As the judge wrote them: a box is not yet mapped to the slice.
+        copied = read_answer(sample.task, stored.reply.text).values
+        if answer.values and not are_stated(sample.task, copied, shown[key]):
+            answer = Answer(AnswerStatus.NO_NUMBER)
+            made_up.add(key)
         reading = [str(answer.status), list(answer.values)]
         row = [stored.sample_id, stored.repeat, str(stored.reply.status), *reading, *reading]
         answers.append(dict(zip(ANSWER_SCHEMA.names, row, strict=True)))
@@ -189,4 +204,6 @@ def _judged_rows(run: Path, scores: pa.Table) -> Mapping[RowKey, dict[str, objec
     scored = score_table(samples.filter(asked), table)
     columns = scored.select(["sample_id", "repeat", *_SOURCES]).to_pylist()
     rows = {(row["sample_id"], row["repeat"]): row for row in columns}
+    for key in made_up:
+        rows[key]["status"] = MADE_UP
     return {key: row for key, row in rows.items() if key in replies}

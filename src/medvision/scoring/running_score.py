@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medvision.models.base import Question, Reply
+from medvision.models.base import Question, Reply, ResponseStatus
 from medvision.replies import AnswerStatus
 from medvision.samples import Sample
 from medvision.scoring.metrics import measures
@@ -28,12 +28,12 @@ class RunningScore:
     n_parsed: int = 0
     _sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SHOWN, 0.0))
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOWN, 0))
-    _waiting: list[tuple[Sample, str]] = field(default_factory=list)
+    _waiting: list[tuple[Sample, Reply]] = field(default_factory=list)
 
     def add(self, question: Question, reply: Reply) -> None:
         """Take in one reply; an error is none."""
         if reply.is_answer:
-            self._waiting.append((question.sample, reply.text))
+            self._waiting.append((question.sample, reply))
 
     def words(self) -> str:
         """The means in words, "" before the first parsed reply."""
@@ -41,9 +41,10 @@ class RunningScore:
         # second, needs no more, and a baseline answers thousands in between.
         truths: dict[Task, list[tuple[float, ...]]] = {}
         answers: dict[Task, list[tuple[float, ...]]] = {}
-        for sample, text in self._waiting:
+        for sample, reply in self._waiting:
             seen = self.reader.family.view(sample.geometry).perceived
-            answer, _ = self.reader.readings(sample.task, text, seen)
+            is_cut = reply.status is ResponseStatus.TRUNCATED
+            answer, _ = self.reader.readings(sample.task, reply.text, seen, is_cut=is_cut)
             if answer.status is AnswerStatus.OK:
                 self.n_parsed += 1
                 truths.setdefault(sample.task, []).append(sample.truth)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from medvision.declarations import decoded
 from medvision.frames import SliceGeometry
+from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     STATED_NMAE,
     read_samples,
@@ -32,6 +33,7 @@ from medvision.pictures.view import PictureFamily
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.protocols import MEDVISION, Reading, protocol_from
 from medvision.replies import Answer, AnswerStatus, Style
+from medvision.replies.cut import ended_before_cut
 from medvision.replies.first_block import read_first_block
 from medvision.replies.recovered import read_recovered
 from medvision.samples import GEOMETRY_COLUMNS
@@ -42,7 +44,7 @@ from medvision.table.manifest import content_key
 from medvision.table.own_files import DamagedFileError
 from medvision.tasks import Task
 
-SCORER = "1"
+SCORER = "2"
 """Version of reading and scoring: scores of another one are made again. Change it with numbers."""
 
 SCORES_KEY = b"medvision_scores_key"
@@ -156,15 +158,30 @@ class ReplyReader:
     family: PictureFamily
     reading: Reading = MEDVISION.reading
 
-    def readings(self, task: Task, text: str, seen: PerceivedSize) -> tuple[Answer, Answer]:
-        """The answer that is scored, and the lenient reading that is reported beside it."""
+    def readings(
+        self, task: Task, text: str, seen: PerceivedSize, *, is_cut: bool = False
+    ) -> tuple[Answer, Answer]:
+        """The answer that is scored, and the lenient reading that is reported beside it.
+
+        Args:
+            task: What was asked.
+            text: The reply.
+            seen: What the model saw of the picture.
+            is_cut: Whether the server stopped the reply at a limit: it then states an answer only
+                where it provably did before the cut. The original's reading knows no such rule.
+        """
+        # A closed tag is proof; anywhere else the last number may have been cut in two.
+        is_whole = not is_cut or ended_before_cut(text)
         if self.reading is Reading.FIRST_BLOCK:
-            strict = read_first_block(task, text, self.style)
+            strict, counts = read_first_block(task, text, self.style), True
         else:
             strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw)
-        if strict.status is AnswerStatus.OK:
+            counts = is_whole or self.style is Style.COT
+        if strict.status is AnswerStatus.OK and counts:
             strict = _on_slice(strict, task, seen)
             return strict, strict
+        if not is_whole:
+            return Answer(AnswerStatus.TRUNCATED), Answer(AnswerStatus.TRUNCATED)
         recovered = read_recovered(task, text, frame_hw=seen.canvas_hw)
         return strict, _on_slice(recovered, task, seen)
 
@@ -249,8 +266,10 @@ def _batches(
 
 def _read_batch(reader: ReplyReader, batch: _Batch) -> pa.Table:
     pairs = [
-        reader.readings(task, text, seen)
-        for (task, seen), text in zip(batch.questions, batch.texts, strict=True)
+        reader.readings(task, text, seen, is_cut=status == ResponseStatus.TRUNCATED)
+        for (task, seen), text, status in zip(
+            batch.questions, batch.texts, batch.statuses, strict=True
+        )
     ]
     columns = [pa.array(batch.ids, pa.string()), pa.array(batch.repeats, pa.int32())]
     columns += [pa.array(batch.statuses, pa.string())]

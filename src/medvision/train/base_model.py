@@ -3,13 +3,12 @@
 import logging
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
 from medvision.models.in_process import weights
 from medvision.models.in_process.chat import Chat, chat_of
 from medvision.models.in_process.processor import load_processor
+from medvision.models.in_process.seen import probe_picture, seen_in
 from medvision.pictures.perceived import Preparation, family_named, perceived_size
 from medvision.pictures.view import PictureFamily
 from medvision.train.config import ModelConfig, Precision, Tuning
@@ -18,7 +17,7 @@ from medvision.train.errors import BaseModelError
 logger = logging.getLogger(__name__)
 
 PROBE_HW = (160, 224)
-"""Size of the blank picture that shows how a processor resizes."""
+"""Size of the picture that shows how a processor resizes."""
 
 PRECISIONS = {
     Precision.AUTO: weights.Precision.AUTO,
@@ -94,29 +93,13 @@ def check_stated_size(processor: Any, family: PictureFamily, base: str) -> None:
     canvas_hw = perceived_size(family.name, *PROBE_HW, family.limits).canvas_hw
     is_sent_whole = family_named(family.name).preparation is Preparation.NONE
     probe_hw = PROBE_HW if is_sent_whole else canvas_hw
-    picture = Image.fromarray(np.zeros((*probe_hw, 3), np.uint8))
+    picture = probe_picture(*probe_hw)
     output = processor.image_processor(images=[picture], return_tensors="np")
-    made = _made_of_picture(output, processor.image_processor, canvas_hw)
-    if made != f"{canvas_hw[0]}×{canvas_hw[1]}":
+    made = seen_in(output, processor.image_processor, *probe_hw)
+    if made is not None and not made.agrees_with(canvas_hw):
         msg = (
             f"{base}: prompts of family {family.name!r} would state {canvas_hw[0]}×{canvas_hw[1]} "
             f"px for a slice of {PROBE_HW[0]}×{PROBE_HW[1]}, but the model's processor makes "
             f"{made}; correct model.family or model.limits"
         )
         raise BaseModelError(msg)
-
-
-def _made_of_picture(output: Any, image_processor: Any, canvas_hw: tuple[int, int]) -> str:
-    """The size of what a processor made, in words; the canvas's where it is unknown."""
-    shape, made_hw = np.shape(output["pixel_values"]), canvas_hw
-    if "image_grid_thw" in output:  # Qwen: rows of patches, one after another
-        _, rows, columns = (int(n) for n in output["image_grid_thw"][0])
-        made_hw = (rows * image_processor.patch_size, columns * image_processor.patch_size)
-    elif "num_patches" in output:  # InternVL: tiles, and of several, the last is a thumbnail
-        n_tiles = max(len(output["pixel_values"]) - 1, 1)
-        # their number says the area, not which sides: 2×1 tiles pass for 1×2
-        if n_tiles * shape[-2] * shape[-1] != canvas_hw[0] * canvas_hw[1]:
-            return f"{n_tiles} tiles of {shape[-2]}×{shape[-1]}"
-    elif len(shape) == 4 and shape[0] == 1:
-        made_hw = (shape[2], shape[3])
-    return f"{made_hw[0]}×{made_hw[1]}"

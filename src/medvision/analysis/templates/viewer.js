@@ -113,6 +113,7 @@
     const failed = answer.outcome !== "ok";
     const found = [
       ["outcome", answer.outcome + (answer.response !== "ok" && answer.response !== answer.outcome ? ` (${answer.response})` : ""), failed ? "failed" : "fine"],
+      ...(answer.message ? [["server said", answer.message]] : []),
       ["truth", numbers(entry.truth, entry)],
       ["read", numbers(answer.values, entry)],
     ];

@@ -2,16 +2,13 @@
 
 from medvision.pictures.perceived.families import (
     FAMILIES,
-    Family,
-    Limits,
     LimitsError,
-    LimitsLike,
-    Preparation,
     UnknownFamilyError,
     family_named,
     perceived_size,
     resolved_limits,
 )
+from medvision.pictures.perceived.family import Family, Limits, LimitsLike, Preparation
 from medvision.pictures.perceived.sending import (
     PictureFormatError,
     SentPicture,

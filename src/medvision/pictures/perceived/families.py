@@ -1,14 +1,14 @@
 """The model families whose preprocessing is known, in plain sight, and `perceived_size`."""
 
+import math
 import operator
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from enum import StrEnum
+from dataclasses import fields
 from functools import partial
 
 from medvision.errors import UsageError
-from medvision.pictures.perceived import rules
+from medvision.pictures.perceived import rules, tiles
+from medvision.pictures.perceived.family import Family, Limits, LimitsLike, Preparation
 from medvision.pictures.perceived.sizes import EmptyPictureError, PerceivedSize
 
 
@@ -20,111 +20,232 @@ class LimitsError(UsageError):
     """A family's limits are missing, misnamed or impossible."""
 
 
-class Preparation(StrEnum):
-    """What the client does to a picture before it sends it."""
-
-    NONE = "none"
-    """Sent as it is: the model's own resize fills the canvas, relative positions survive."""
-    RESIZE = "resize"
-    """Resized to the canvas, which the server then leaves unchanged."""
-    RESIZE_THEN_PAD = "resize_then_pad"
-    """Resized to the content, padded to exactly the canvas, which the processor leaves as is."""
-    PAD_THEN_RESIZE = "pad_then_resize"
-    """Padded to a square, resized to the canvas, which the processor leaves as is."""
+_TRANSFORMERS = "transformers"
+"""Source of what is published as an image processor of that library."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Caps that differ between models of one family; a model's profile sets what it needs.
-
-    Attributes:
-        min_pixels: Least area (`qwen2_5_vl`, `qwen3_vl`, `glm4v`).
-        max_pixels: Greatest area (`qwen2_5_vl`, `qwen3_vl`, `glm4v`).
-        max_soft_tokens: Budget in pooled patches of 48 px (`gemma4`).
-        max_tiles: Most tiles on a canvas (`internvl3`, `mllama`).
-        tile_px: Side of a tile (`internvl3`, `mllama`).
-        long_edge_px: Longest side (`claude`, `openai_patch`).
-        max_tokens: Budget at 750 px of area a token (`claude`).
-        patch_budget: Most patches of 32 px (`openai_patch`).
-    """
-
-    min_pixels: int | None = None
-    max_pixels: int | None = None
-    max_soft_tokens: int | None = None
-    max_tiles: int | None = None
-    tile_px: int | None = None
-    long_edge_px: int | None = None
-    max_tokens: int | None = None
-    patch_budget: int | None = None
+def _per_cell(perceived: PerceivedSize, *, cell_px: int) -> int:
+    return math.prod(side // cell_px for side in perceived.canvas_hw)
 
 
-LimitsLike = Limits | Mapping[str, int]
+def _per_cell_and_row(perceived: PerceivedSize, *, cell_px: int) -> int:
+    rows, columns = (side // cell_px for side in perceived.canvas_hw)
+    return rows * (columns + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """One model family's preprocessing.
-
-    Attributes:
-        perceive: (height, width, **limits) to `PerceivedSize`.
-        limits: The limits it takes, with their published value; None: the profile must say.
-        preparation: What is done to a picture before it is sent.
-        smooth: Bicubic resampling in `preparation`, else bilinear, as the family's own.
-        pad_rgb: Colour of the padding in `preparation`, as the family's own.
-    """
-
-    perceive: Callable[..., PerceivedSize]
-    limits: Mapping[str, int | None] = field(default_factory=dict)
-    preparation: Preparation = Preparation.NONE
-    smooth: bool = True
-    pad_rgb: tuple[int, int, int] = (0, 0, 0)
+def _with_overview(perceived: PerceivedSize, *, tile_px: int, of_tile: int) -> int:
+    n_tiles = _per_cell(perceived, cell_px=tile_px)
+    return of_tile * (n_tiles + (n_tiles > 1))
 
 
-_MERGE_2_PATCH_14_PX, _MERGE_2_PATCH_16_PX = 28, 32
+def _always_alike(_perceived: PerceivedSize) -> int:
+    return 0
+
 
 FAMILIES: dict[str, Family] = {
     "qwen2_5_vl": Family(
-        perceive=partial(rules.smart_resized, factor=_MERGE_2_PATCH_14_PX),
+        about="each side to a multiple of 28 px, the area within limits",
+        source=f"{_TRANSFORMERS}: Qwen2VLImageProcessor",
+        perceive=partial(rules.smart_resized, factor=28),
         limits={"min_pixels": 56**2, "max_pixels": 28**2 * 16384},
+        tokens=partial(_per_cell, cell_px=28),
     ),
     "qwen3_vl": Family(
-        perceive=partial(rules.smart_resized, factor=_MERGE_2_PATCH_16_PX),
+        about="each side to a multiple of 32 px, the area within limits",
+        source=f"{_TRANSFORMERS}: Qwen2VLImageProcessor with patches of 16 px",
+        perceive=partial(rules.smart_resized, factor=32),
         limits={"min_pixels": 256**2, "max_pixels": 4096**2},
+        tokens=partial(_per_cell, cell_px=32),
     ),
-    "gemma3": Family(perceive=partial(rules.stretched, to_hw=(896, 896))),
-    "gemma4": Family(perceive=rules.gemma4_resized, limits={"max_soft_tokens": 280}),
-    "internvl3": Family(perceive=rules.tiled, limits={"max_tiles": 12, "tile_px": 448}),
+    "gemma3": Family(
+        about="stretched to 896×896 px",
+        source=f"{_TRANSFORMERS}: Gemma3ImageProcessor, pan-and-scan off",
+        perceive=partial(rules.stretched, to_hw=(896, 896)),
+        tokens=_always_alike,
+    ),
+    "gemma4": Family(
+        about="scaled, up or down, to a budget of cells of 48 px",
+        source=f"{_TRANSFORMERS}: Gemma4ImageProcessor",
+        perceive=rules.gemma4_resized,
+        limits={"max_soft_tokens": 280},
+        tokens=partial(_per_cell, cell_px=48),
+    ),
+    "glm4v": Family(
+        about="each side to a multiple of 28 px, the area of two frames within limits",
+        source=f"{_TRANSFORMERS}: Glm4vImageProcessor, Glm46VImageProcessor",
+        perceive=rules.glm_resized,
+        limits={"min_pixels": 112**2, "max_pixels": 28**2 * 12288},
+        tokens=partial(_per_cell, cell_px=28),
+    ),
+    "pixtral": Family(
+        about="shrunk to a long edge, then each side enlarged to whole patches",
+        source=f"{_TRANSFORMERS}: PixtralImageProcessor",
+        perceive=rules.patch_ceiled,
+        limits={"long_edge_px": 1024, "patch_px": 16},
+    ),
+    "kimi": Family(
+        about="sent on a grid of 28 px within a budget of patches, which is then left as it is",
+        source=f"{_TRANSFORMERS}: Kimi_K25ImageProcessor",
+        perceive=rules.kimi_resized,
+        limits={"max_patches": 16384, "max_side_patches": 512},
+        preparation=Preparation.RESIZE,
+        tokens=partial(_per_cell, cell_px=28),
+    ),
+    "ovis2_5": Family(
+        about="each side to a multiple of 32 px, the area within limits; slender ones enlarged",
+        source="the authors' model code, smart_resize",
+        verified=False,
+        perceive=rules.lifted_resized,
+        limits={"min_pixels": 448**2, "max_pixels": 1792**2},
+        tokens=partial(_per_cell, cell_px=32),
+    ),
+    "internvl3": Family(
+        about="stretched to the grid of tiles nearest in aspect ratio",
+        source=f"{_TRANSFORMERS}: GotOcr2ImageProcessor",
+        perceive=tiles.tiled,
+        limits={"max_tiles": 12, "tile_px": 448},
+        tokens=partial(_with_overview, tile_px=448, of_tile=256),
+    ),
+    "cohere2_vision": Family(
+        about="stretched to the grid of tiles that enlarges least",
+        source=f"{_TRANSFORMERS}: Cohere2VisionImageProcessor",
+        perceive=tiles.least_scaled,
+        limits={"max_tiles": 12, "tile_px": 512},
+    ),
+    "molmo2": Family(
+        about="stretched to overlapping crops of 378 px, the canvas that enlarges least",
+        source=f"{_TRANSFORMERS}: Molmo2ImageProcessor",
+        perceive=tiles.molmo2_tiled,
+        limits={"max_tiles": 8},
+    ),
+    "idefics3": Family(
+        about="scaled, up or down, to a long edge, then stretched to whole tiles",
+        source=f"{_TRANSFORMERS}: Idefics3ImageProcessor, SmolVLMImageProcessor",
+        perceive=tiles.idefics_tiled,
+        limits={"long_edge_px": 1456, "tile_px": 364},
+    ),
+    "lfm2_vl": Family(
+        about="to multiples of 32 px within an area; a picture twice as large is cut into tiles",
+        source=f"{_TRANSFORMERS}: Lfm2VlImageProcessor",
+        perceive=tiles.lfm2_tiled,
+        limits={"min_pixels": 256**2, "max_pixels": 512**2, "max_tiles": 10, "tile_px": 512},
+    ),
+    "minicpm_v": Family(
+        about="stretched to a grid of slices, each about 448×448 px in area",
+        source=f"{_TRANSFORMERS}: MiniCPMV4_6ImageProcessor",
+        perceive=tiles.minicpm_sliced,
+        limits={"max_tiles": 9, "tile_px": 448, "patch_px": 56},
+    ),
     "llava_onevision": Family(
-        perceive=rules.onevision_padded, preparation=Preparation.RESIZE_THEN_PAD
+        about="aspect kept, padded all around to the best of 36 grids of 384 px",
+        source=f"{_TRANSFORMERS}: LlavaOnevisionImageProcessor",
+        perceive=partial(tiles.grid_padded, grids=tiles.ONEVISION_GRIDS, tile_px=384),
+        preparation=Preparation.RESIZE_THEN_PAD,
+    ),
+    "llava_next": Family(
+        about="aspect kept, padded all around to the best of 5 grids of 336 px",
+        source=f"{_TRANSFORMERS}: LlavaNextImageProcessor",
+        perceive=partial(tiles.grid_padded, grids=tiles.NEXT_GRIDS, tile_px=336),
+        preparation=Preparation.RESIZE_THEN_PAD,
+    ),
+    "granite_vision": Family(
+        about="aspect kept, padded all around to the best of 26 grids of 384 px",
+        source=f"{_TRANSFORMERS}: LlavaNextImageProcessor with the published grids",
+        perceive=partial(tiles.grid_padded, grids=tiles.GRANITE_GRIDS, tile_px=384),
+        preparation=Preparation.RESIZE_THEN_PAD,
+    ),
+    "deepseek_vl2": Family(
+        about="aspect kept, padded all around to the best grid of up to 9 tiles",
+        source="the authors' processing_deepseek_vl_v2",
+        verified=False,
+        perceive=tiles.deepseek_padded,
+        limits={"tile_px": 384},
+        preparation=Preparation.RESIZE_THEN_PAD,
+        pad_rgb=(127, 127, 127),
     ),
     "mllama": Family(
-        perceive=rules.mllama_padded,
+        about="aspect kept, padded right and below to a grid of tiles",
+        source=f"{_TRANSFORMERS}: MllamaImageProcessor",
+        perceive=tiles.mllama_padded,
         limits={"max_tiles": 4, "tile_px": 560},
         preparation=Preparation.RESIZE_THEN_PAD,
-        smooth=False,  # mllama is the one family here whose processor is bilinear
+        smooth=False,
+    ),
+    "llama4": Family(
+        about="aspect kept, padded right and below to a grid of tiles",
+        source=f"{_TRANSFORMERS}: Llama4ImageProcessor",
+        perceive=tiles.mllama_padded,
+        limits={"max_tiles": 16, "tile_px": 336},
+        preparation=Preparation.RESIZE_THEN_PAD,
+        smooth=False,
+    ),
+    "phi4_multimodal": Family(
+        about="aspect kept, padded right and below to the tiles it reaches into",
+        source=f"{_TRANSFORMERS}: Phi4MultimodalImageProcessor",
+        perceive=tiles.phi4_padded,
+        limits={"max_tiles": 36, "tile_px": 448},
+        preparation=Preparation.RESIZE_THEN_PAD,
+        smooth=False,
+        pad_rgb=(255, 255, 255),
     ),
     "clip336_pad": Family(
+        about="padded to a square, then resized to 336×336 px",
+        source=f"{_TRANSFORMERS}: LlavaImageProcessor, as LLaVA's expand2square pads",
         perceive=rules.square_padded,
         preparation=Preparation.PAD_THEN_RESIZE,
         pad_rgb=(122, 116, 104),  # 255 times the mean of CLIP, floored, as LLaVA pads
+        tokens=_always_alike,
     ),
-    "stretch448": Family(perceive=partial(rules.stretched, to_hw=(448, 448))),
-    "glm4v": Family(
-        perceive=rules.glm_resized, limits={"min_pixels": 112**2, "max_pixels": 28**2 * 12288}
+    "stretch448": Family(
+        about="stretched to 448×448 px",
+        source=f"{_TRANSFORMERS}: CLIPImageProcessor without a crop",
+        perceive=partial(rules.stretched, to_hw=(448, 448)),
+        tokens=_always_alike,
+    ),
+    "hulu_med": Family(
+        about="sent stretched to 448×448 px, which every version of it leaves as it is",
+        source="the authors' image processor",
+        verified=False,
+        perceive=partial(rules.stretched, to_hw=(448, 448)),
+        preparation=Preparation.RESIZE,
+        tokens=_always_alike,
     ),
     "claude": Family(
+        about="sent on a grid of 28 px within a long edge and a budget of tokens",
+        source="Anthropic's documentation, Vision",
+        verified=False,
         perceive=rules.claude_resized,
         limits={"long_edge_px": None, "max_tokens": None},
         preparation=Preparation.RESIZE,
     ),
     "openai_patch": Family(
+        about="sent on a grid of 32 px within a long edge and a budget of patches",
+        source="OpenAI's documentation, Images and vision",
+        verified=False,
         perceive=rules.openai_patch_resized,
         limits={"long_edge_px": None, "patch_budget": None},
         preparation=Preparation.RESIZE,
     ),
-    "openai_tile": Family(perceive=rules.openai_tile_resized, preparation=Preparation.RESIZE),
-    "gemini": Family(perceive=rules.gemini_resized, preparation=Preparation.RESIZE),
-    "as_sent": Family(perceive=rules.as_sent),
+    "openai_tile": Family(
+        about="sent within a long edge of 2048 and a short edge of 768 px",
+        source="OpenAI's documentation, Images and vision",
+        verified=False,
+        perceive=rules.openai_tile_resized,
+        preparation=Preparation.RESIZE,
+    ),
+    "gemini": Family(
+        about="sent within a long edge of 3072 px",
+        source="Google's documentation, Image understanding",
+        verified=False,
+        perceive=rules.gemini_resized,
+        preparation=Preparation.RESIZE,
+    ),
+    "as_sent": Family(
+        about="as it is",
+        source="the user, who declares it",
+        verified=False,
+        perceive=rules.as_sent,
+    ),
 }
 
 _DECLARED_CANVAS = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
@@ -143,7 +264,13 @@ def family_named(name: str) -> Family:
     if name in FAMILIES:
         return FAMILIES[name]
     if canvas := _DECLARED_CANVAS.fullmatch(name):
-        return Family(perceive=partial(rules.stretched, to_hw=(int(canvas[1]), int(canvas[2]))))
+        return Family(
+            about=f"stretched to {canvas[1]}×{canvas[2]} px",
+            source="the user, who declares it",
+            verified=False,
+            perceive=partial(rules.stretched, to_hw=(int(canvas[1]), int(canvas[2]))),
+            tokens=_always_alike,
+        )
     msg = (
         f"no model family {name!r} is known: how it resizes pictures must be declared before "
         f"sizes can be asked for in mm. Give --family NAME with one of {', '.join(FAMILIES)}, "

@@ -1,4 +1,4 @@
-"""How each model family resizes and pads: pure functions of height and width.
+"""How families without tiles resize and pad: pure functions of height and width.
 
 The rules are those of the published image processors, their rounding included: where a processor
 computes in floating point, the order of operations here is the same, so that no size on the
@@ -23,9 +23,8 @@ OPENAI_PATCH_PX = 32
 OPENAI_TILE_LONG_EDGE_PX = 2048
 OPENAI_TILE_SHORT_EDGE_PX = 768
 GEMINI_LONG_EDGE_PX = 3072
-ONEVISION_TILE_PX = 384
-ONEVISION_TILES_PER_SIDE = 6
 CLIP_SIDE_PX = 336
+KIMI_PATCH_PX = 14
 GEMMA4_PATCH_PX = 16
 GEMMA4_POOL = 3
 
@@ -54,8 +53,33 @@ def smart_resized(
             f"{aspect:.1f} (picture of {height_px}×{width_px} px): leave the slice out or pad it"
         )
         raise AspectRatioError(msg)
-    sides = height_px, width_px
-    height, width = (round(side / factor) * factor for side in sides)
+    return within_area(
+        height_px,
+        width_px,
+        rounded_hw=(round(height_px / factor) * factor, round(width_px / factor) * factor),
+        factor=factor,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+    )
+
+
+def within_area(
+    height_px: int,
+    width_px: int,
+    *,
+    rounded_hw: tuple[int, int],
+    factor: int,
+    min_pixels: float,
+    max_pixels: float,
+) -> PerceivedSize:
+    """The rounded size, or the picture scaled to multiples of `factor` within the limits of area.
+
+    Example:
+        >>> limits = {"factor": 28, "min_pixels": 56**2, "max_pixels": 28**2 * 4}
+        >>> within_area(100, 70, rounded_hw=(112, 84), **limits).canvas_hw
+        (56, 28)
+    """
+    sides, (height, width) = (height_px, width_px), rounded_hw
     if height * width > max_pixels:
         shrink = math.sqrt((height_px * width_px) / max_pixels)
         height, width = (max(factor, math.floor(side / shrink / factor) * factor) for side in sides)
@@ -85,6 +109,54 @@ def glm_resized(
     return smart_resized(
         height_px, width_px, factor=factor, min_pixels=min_pixels / 2, max_pixels=max_pixels / 2
     )
+
+
+def lifted_resized(
+    height_px: int, width_px: int, *, min_pixels: int, max_pixels: int
+) -> PerceivedSize:
+    """Smart resize to multiples of 32 that enlarges slender pictures first (Ovis 2.5).
+
+    Example:
+        A side under 32 px is enlarged to it, the other with it.
+
+        >>> lifted_resized(20, 600, min_pixels=448**2, max_pixels=1792**2).canvas_hw
+        (96, 2464)
+    """
+    # Ovis 2.5, `smart_resize` in the authors' model code: aspects over 200 are cut to it.
+    factor = 32
+    if min(height_px, width_px) < factor:
+        shorter = height_px if height_px < width_px else width_px
+        height_px, width_px = (
+            factor if side == shorter else round(factor / shorter * side)
+            for side in (height_px, width_px)
+        )
+    most = MAX_SMART_RESIZE_ASPECT
+    return smart_resized(
+        min(height_px, most * width_px),
+        min(width_px, most * height_px),
+        factor=factor,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+    )
+
+
+def patch_ceiled(
+    height_px: int, width_px: int, *, long_edge_px: int, patch_px: int
+) -> PerceivedSize:
+    """Shrunk to a long edge, each side then enlarged to whole patches (Pixtral, Mistral 3).
+
+    Example:
+        >>> patch_ceiled(300, 500, long_edge_px=1024, patch_px=16).canvas_hw
+        (304, 512)
+    """
+    # transformers: pixtral `get_resize_output_image_size`. `PixtralProcessor` makes the patch as
+    # large as the patches that are merged into one token.
+    ratio = max(height_px, width_px) / long_edge_px
+    if ratio > 1:
+        height_px, width_px = math.floor(height_px / ratio), math.floor(width_px / ratio)
+    # A side that vanishes is one patch in Python's floor division: (0 - 1) // n + 1 == 0.
+    rows, columns = ((side - 1) // patch_px + 1 for side in (height_px, width_px))
+    return unpadded(rows * patch_px, columns * patch_px)
 
 
 def stretched(_height_px: int, _width_px: int, *, to_hw: tuple[int, int]) -> PerceivedSize:
@@ -129,96 +201,6 @@ def gemma4_resized(height_px: int, width_px: int, *, max_soft_tokens: int) -> Pe
     elif columns == 0:
         rows, columns = max_soft_tokens, 1
     return unpadded(rows * cell_px, columns * cell_px)
-
-
-def tiled(height_px: int, width_px: int, *, max_tiles: int, tile_px: int) -> PerceivedSize:
-    """Stretched to the grid of tiles that is nearest in aspect ratio (InternVL).
-
-    Among grids equally near, a larger one is taken while the picture has more than half as many
-    pixels as it.
-
-    Example:
-        Of the square grids, 1, 4 or 9 tiles, the one that 768² pixels still fill by half:
-
-        >>> tiled(768, 768, max_tiles=12, tile_px=448).canvas_hw
-        (896, 896)
-    """
-    # transformers: got_ocr2 `get_optimal_tiled_canvas`. Grids are visited by area and, for one
-    # area, in the order of the processor: with equal differences the order decides.
-    grids = [
-        (rows, columns)
-        for columns in range(1, max_tiles + 1)
-        for rows in range(1, max_tiles // columns + 1)
-    ]
-    aspect, area_px = width_px / height_px, width_px * height_px
-    best, best_difference = (1, 1), math.inf
-    for rows, columns in sorted(grids, key=math.prod):
-        difference = abs(aspect - columns / rows)
-        fills = area_px > 0.5 * tile_px * tile_px * rows * columns
-        if difference < best_difference or (difference == best_difference and fills):
-            best, best_difference = (rows, columns), difference
-    return unpadded(best[0] * tile_px, best[1] * tile_px)
-
-
-def onevision_padded(height_px: int, width_px: int) -> PerceivedSize:
-    """Aspect kept, then padded all around to the best grid of 384 px tiles (LLaVA-OneVision).
-
-    Best: keeps most pixels of the slice, then wastes fewest of the canvas.
-
-    Example:
-        >>> size = onevision_padded(160, 384)
-        >>> size.canvas_hw, size.content_hw, size.content_origin_yx
-        ((384, 384), (160, 384), (112, 0))
-    """
-    # transformers: `select_best_resolution`; the first of equals wins in both.
-    steps = [ONEVISION_TILE_PX * n for n in range(1, ONEVISION_TILES_PER_SIDE + 1)]
-
-    def fitness(canvas_hw: tuple[int, int]) -> tuple[int, int]:
-        scale = min(canvas_hw[1] / width_px, canvas_hw[0] / height_px)
-        kept = min(int(width_px * scale) * int(height_px * scale), width_px * height_px)
-        return kept, kept - canvas_hw[0] * canvas_hw[1]
-
-    canvas_height, canvas_width = max(((h, w) for h in steps for w in steps), key=fitness)
-    scale_x, scale_y = canvas_width / width_px, canvas_height / height_px
-    if scale_x < scale_y:
-        height, width = min(math.ceil(height_px * scale_x), canvas_height), canvas_width
-    else:
-        height, width = canvas_height, min(math.ceil(width_px * scale_y), canvas_width)
-    origin_yx = ((canvas_height - height) // 2, (canvas_width - width) // 2)
-    return PerceivedSize((canvas_height, canvas_width), (height, width), origin_yx)
-
-
-def mllama_padded(height_px: int, width_px: int, *, max_tiles: int, tile_px: int) -> PerceivedSize:
-    """Aspect kept, then padded right and below to a grid of tiles (Llama 3.2 Vision).
-
-    The canvas enlarges least, else shrinks least, then has fewest tiles. The slice itself is
-    enlarged only until its longer side fills a tile.
-
-    Example:
-        560 / 384 = 1.46 times as large: 160 rows become 233.
-
-        >>> size = mllama_padded(160, 384, max_tiles=4, tile_px=560)
-        >>> size.canvas_hw, size.content_hw, size.content_origin_yx
-        ((560, 560), (233, 560), (0, 0))
-    """
-    # transformers: mllama `get_optimal_tiled_canvas`, then `get_image_size_fit_to_canvas`.
-    canvases = [
-        (rows * tile_px, columns * tile_px)
-        for rows in range(1, max_tiles + 1)
-        for columns in range(1, max_tiles // rows + 1)
-    ]
-    scales = [min(h / height_px, w / width_px) for h, w in canvases]
-    scale = min((s for s in scales if s >= 1), default=max(scales))
-    fitting = [canvas for canvas, s in zip(canvases, scales, strict=True) if s == scale]
-    canvas_height, canvas_width = min(fitting, key=math.prod)
-    height = min(max(height_px, tile_px), canvas_height)
-    width = min(max(width_px, tile_px), canvas_width)
-    scale_y, scale_x = height / height_px, width / width_px
-    if scale_x < scale_y:
-        height = min(math.floor(height_px * scale_x) or 1, height)
-    else:
-        width = min(math.floor(width_px * scale_y) or 1, width)
-    return PerceivedSize((canvas_height, canvas_width), (height, width), (0, 0))
 
 
 def square_padded(height_px: int, width_px: int) -> PerceivedSize:
@@ -275,6 +257,28 @@ def _grid_floored(
     cells = max_area_px // (cell_px * cell_px)
     rows, columns = min(rows, cells // columns), min(columns, cells // rows)
     return unpadded(rows * cell_px, columns * cell_px)
+
+
+def kimi_resized(
+    height_px: int, width_px: int, *, max_patches: int, max_side_patches: int
+) -> PerceivedSize:
+    """The largest picture on the 28 px grid that Kimi's processor neither shrinks nor pads.
+
+    It would pad any other picture right and below to that grid, and shrink a large one to a budget
+    that the padding then exceeds, so that a padded picture would come out yet another way.
+
+    Example:
+        >>> kimi_resized(300, 500, max_patches=16384, max_side_patches=512).canvas_hw
+        (280, 476)
+    """
+    # transformers: kimi_k25 `navit_resize`; for Kimi-VL the authors' image processor.
+    return _grid_floored(
+        height_px,
+        width_px,
+        cell_px=2 * KIMI_PATCH_PX,
+        long_edge_px=max_side_patches * KIMI_PATCH_PX,
+        max_area_px=max_patches * KIMI_PATCH_PX**2,
+    )
 
 
 def claude_resized(

@@ -13,13 +13,8 @@ from PIL import Image
 
 from medvision.errors import ItemError
 from medvision.frames import FloatArray, relative_from_box_px
-from medvision.pictures.perceived.families import (
-    Family,
-    LimitsLike,
-    Preparation,
-    family_named,
-    perceived_size,
-)
+from medvision.pictures.perceived.families import family_named, perceived_size
+from medvision.pictures.perceived.family import Family, LimitsLike, Preparation
 from medvision.pictures.perceived.sizes import PerceivedSize
 
 Pixels = npt.NDArray[np.uint8]
