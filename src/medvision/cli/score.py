@@ -70,8 +70,8 @@ def run(options: ScoreOptions) -> int:
             )
             if summary.n_made_up:
                 counts += (
-                    f", {summary.n_made_up} answers not counted: made up, their numbers stand "
-                    "in no reply"
+                    f", {summary.n_made_up} answers not counted: made up, their numbers do not "
+                    "stand in the replies"
                 )
             known = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
             print(", ".join([counts, *known]))

@@ -48,8 +48,6 @@ JUDGED_SCHEMA = pa.schema(
 its answer has a number that does not stand in the reply it was shown.
 """
 
-MADE_UP = "made_up"
-
 NOT_JUDGED = frozenset({"ok", "error", "empty", "refused", "truncated"})
 """Statuses of score rows that a judge is not asked about: read already, or no answer to read."""
 

@@ -24,7 +24,6 @@ from medvision.replies.stated import are_stated
 from medvision.samples import samples_from_table
 from medvision.scoring.judge import (
     JUDGED_SCHEMA,
-    MADE_UP,
     judge_questions,
     judge_store_path,
     read_scores,
@@ -35,6 +34,8 @@ from medvision.storage import only_process
 from medvision.table.own_files import DamagedFileError
 
 logger = logging.getLogger(__name__)
+
+MADE_UP = "made_up"
 
 _SOURCES = ("status", "values", "iou", "absolute_error", "relative_error")
 """Columns of scores of the judge's replies, in the order of `JUDGED_SCHEMA`."""

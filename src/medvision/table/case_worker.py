@@ -11,6 +11,7 @@ import copyreg
 import ctypes
 import logging
 import multiprocessing
+import os
 import pickle
 import resource
 import signal
@@ -86,7 +87,7 @@ def annotate_case(
     """
     with _LOCK:
         worker = warm_worker()
-        own = {path: digests[path] for path in case_inputs(case)}
+        own = {path: digests[path] for path in case_inputs(case) if path in digests}
         try:
             return worker.annotated(case, options, own)
         except BaseException as error:
@@ -155,7 +156,9 @@ class _Worker:
         limit_s = CASE_S + CASE_S_PER_MB * n_bytes / 1e6
         memory_bytes = MEMORY_BYTES + MEMORY_PER_FILE_BYTE * n_bytes
         level = logging.getLogger("medvision").getEffectiveLevel()
-        task = (case, options, dict(digests), memory_bytes, level)
+        # It was started some time ago, perhaps from elsewhere.
+        place = (str(Path.cwd()), dict(os.environ))
+        task = (case, options, dict(digests), memory_bytes, level, place)
         try:
             self._line.send(task)
             if self._is_new and self._line.poll(START_S):
@@ -218,7 +221,10 @@ def serve(handle: int) -> None:
         line = Connection(handle)
         line.send("ready")
         while True:
-            case, options, digests, memory_bytes, level = line.recv()
+            case, options, digests, memory_bytes, level, (folder, environment) = line.recv()
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(environment)
             limit = base_bytes + memory_bytes
             with contextlib.suppress(OSError, ValueError):  # a system without such limits
                 limit = limit if most == resource.RLIM_INFINITY else min(limit, most)

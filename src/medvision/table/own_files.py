@@ -85,6 +85,7 @@ def read_rows(
     _require_file(path, again)
     try:
         rows = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+        rows.validate(full=True)  # a changed page without a checksum: text that is no UTF-8
     except (pa.ArrowException, OSError) as error:
         # Arrow tells damage as OSError too; what the system cannot do has a number.
         if isinstance(error, OSError) and error.errno:
