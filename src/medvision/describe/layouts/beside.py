@@ -101,11 +101,7 @@ def _told_apart(cases: list[FoundCase]) -> list[FoundCase]:
 
 def _said_of(image: str, cases: list[FoundCase]) -> str:
     """What names an image: its id, or the name that the only image of each case has."""
-    stems = {
-        file_stem(PurePosixPath(c.images[image]), IMAGE_SUFFIXES)
-        for c in cases
-        if image in c.images
-    }
+    stems = {file_stem(Path(c.images[image]), IMAGE_SUFFIXES) for c in cases if image in c.images}
     return (stems.pop() or image) if image == "image" and len(stems) == 1 else image
 
 
