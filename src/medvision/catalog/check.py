@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
-from medvision.catalog.cohort import Cohort
+from medvision.catalog.cohort import Cohort, Image, MaskFiles
 from medvision.catalog.dataset import Dataset, DatasetTask
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.declarations import DeclarationError, meant
@@ -40,6 +40,7 @@ class Mistake(StrEnum):
     STATED_TWICE = "stated_twice"
     NO_CASES = "no_cases"
     SUBJECT_RULE = "subject_rule"
+    NO_EFFECT = "no_effect"
     TASK_REPEATED = "task_repeated"
     UNKNOWN_COHORT = "unknown_cohort"
     UNKNOWN_IMAGE = "unknown_image"
@@ -199,6 +200,36 @@ def _pattern_mistakes(cohort: Cohort) -> Found:
             yield Mistake.PATTERN_WITHOUT_CASE, f"{_named(cohort)}: {text!r} needs {parts}"
 
 
+def effect_mistakes(dataset: Dataset) -> Found:
+    """Keys that would change nothing where they stand."""
+    files: list[tuple[str, Image | MaskFiles, bool]] = []
+    for case in dataset.cases:
+        where, coloured = f"case {case.case_id!r}", bool(dataset.colours)
+        files += [(where, image, coloured) for image in case.image_files]
+        files += [(where, mask, coloured) for mask in case.masks]
+    for declared in dataset.cohorts:
+        cohort, where = dataset.cohort(declared.name), _named(declared)
+        coloured = bool(cohort.colours)
+        files += [(where, image, coloured) for image in cohort.images]
+        files += [(where, mask, coloured) for mask in cohort.masks]
+        if cohort.frames and (cohort.boxes or cohort.landmarks):
+            yield Mistake.NO_EFFECT, f"{where}: frames: boxes and landmark files are of whole files"
+        if cohort.colour_tolerance and not coloured:
+            yield Mistake.NO_EFFECT, f"{where}: colour_tolerance goes with colours"
+        if cohort.winner and not cohort.mask_files:
+            yield Mistake.NO_EFFECT, f"{where}: winner goes with masks"
+        if cohort.landmark_image and not cohort.has_landmarks:
+            yield Mistake.NO_EFFECT, f"{where}: landmark_image goes with landmarks"
+    for where, file, coloured in files:
+        where = f"{where}: steps of {file.files!r}"
+        if any(step.channel is not None for step in file.steps[1:]):
+            yield Mistake.NO_EFFECT, f"{where}: channel comes first, and once"
+        if isinstance(file, Image) and any(step.geometry for step in file.steps):
+            yield Mistake.NO_EFFECT, f"{where}: geometry is for masks, found on an image"
+        if isinstance(file, MaskFiles) and file.steps and coloured:
+            yield Mistake.NO_EFFECT, f"{where}: none are known for colour masks"
+
+
 def reference_mistakes(dataset: Dataset) -> Found:
     """Names of labels and images that nothing declares, wherever a declaration uses one."""
     image_ids: set[str] = set()
@@ -324,6 +355,7 @@ def _task(task: DatasetTask, cohort: Cohort, dataset: Dataset) -> Found:
 OWN_CHECKS = (
     label_mistakes,
     cohort_mistakes,
+    effect_mistakes,
     reference_mistakes,
     case_mistakes,
     subject_mistakes,

@@ -139,7 +139,9 @@ def annotate_case(
 def _record(
     case: CaseSource, options: AnnotateOptions, volume: Volume, digests: Mapping[Path, str]
 ) -> dict[str, Any]:
-    flags = list(volume.flags)
+    # A file that we converted holds less than its source said.
+    said = case.images[0].source or volume
+    flags = list(said.flags)
     if case.placeholder_spacing or spacing_suspect(volume, case.images[0].modality):
         flags.append("spacing_suspect")
     shape, spacing = volume.array.shape, volume.spacing_mm
@@ -165,9 +167,9 @@ def _record(
         "shape_ijk": [int(side) for side in shape],
         "spacing_mm": [float(side) if is_known else None for side in spacing],
         "affine": [float(value) if is_known else None for value in volume.affine.ravel()],
-        "orientation_as_stored": volume.orientation_as_stored,
-        "obliquity_deg": float(volume.obliquity_deg),
-        "spacing_source": str(volume.spacing_source),
+        "orientation_as_stored": said.orientation_as_stored,
+        "obliquity_deg": float(said.obliquity_deg),
+        "spacing_source": str(said.spacing_source),
         "flags": flags,
         "volume_fingerprint": volume_fingerprint(volume.array),
     }

@@ -8,6 +8,7 @@ from typing import Literal
 from medvision.catalog.cohort import LandmarkTable, SliceRange, Step
 from medvision.frames import Plane
 from medvision.volumes.suffixes import LISTED_SUFFIXES
+from medvision.volumes.volume import VolumeGeometry
 
 IMAGE_SUFFIXES = LISTED_SUFFIXES
 """Of the files in a folder, those that may be a case's image or mask."""
@@ -20,6 +21,7 @@ class ImageSource:
     Attributes:
         steps: Conversions, in order.
         frame: Of a 4D file, the one that is meant; None where there is only one.
+        source: Of a converted file, what its source says of where voxels lie.
     """
 
     image_id: str
@@ -27,6 +29,12 @@ class ImageSource:
     path: Path
     steps: tuple[Step, ...] = ()
     frame: int | None = None
+    source: VolumeGeometry | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file is read as it is."""
+        return not self.steps and self.frame is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.catalog.check import refuse_mistakes
 from medvision.catalog.cohort import CaseFiles, Cohort, Label, MaskFiles
 from medvision.catalog.dataset import Dataset, read_dataset
-from medvision.errors import UsageError
+from medvision.errors import ItemError, UsageError
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest
 from medvision.table.cases import (
@@ -23,6 +23,7 @@ from medvision.table.cases import (
     plain_name,
 )
 from medvision.table.find_files import FoundFile
+from medvision.table.frame_cases import frame_cases
 from medvision.table.inputs import case_inputs
 from medvision.table.notes import excluded_note, file_notes
 from medvision.table.pairing import PairedCase, paired_cases
@@ -199,7 +200,19 @@ def _add_case(
             )
         )
         return
-    found.cases.append(source)
+    try:
+        cases = frame_cases(source) if cohort.frames else [source]
+    except ItemError as error:
+        message, reason = f"case {case_id}: {error}", error.reason
+        found.unpaired.append(
+            Unpaired(case_id=case_id, subject_id=subject_id, message=message, reason=reason)
+        )
+        return
+    for case in cases:
+        if case.case_id in cohort.excluded:
+            found.excluded[case.case_id] = cohort.excluded[case.case_id]
+        else:
+            found.cases.append(case)
 
 
 def _cohort_case(
