@@ -143,6 +143,13 @@ class LandmarkTable:
         if (self.form == "wide") != bool(self.columns):
             msg = "columns: expected in a wide table, {landmark: [its columns]}, and only there"
             raise UsageError(msg)
+        named = (self.landmark, self.x, self.y, self.z)
+        if self.form == "wide" and named != ("landmark", "x", "y", "z"):
+            msg = "landmark, x, y, z: expected in a long table only; a wide one has columns"
+            raise UsageError(msg)
+        if not {len(names) for names in self.columns.values()} <= {2, 3}:
+            msg = "columns: expected two or three for each landmark: x, y and perhaps z"
+            raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

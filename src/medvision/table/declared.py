@@ -1,14 +1,14 @@
 """Declared datasets as build requests: their files found, paired, and named."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medvision.catalog.asked import DESCRIPTIONS, asked_images
 from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.catalog.check import refuse_mistakes
-from medvision.catalog.cohort import CaseFiles, Cohort, Label, MaskFiles
+from medvision.catalog.cohort import CaseFiles, Cohort, Label, LandmarkTable, MaskFiles
 from medvision.catalog.dataset import Dataset, read_dataset
 from medvision.errors import ItemError, UsageError
 from medvision.table.annotate_case import AnnotateOptions
@@ -20,12 +20,14 @@ from medvision.table.cases import (
     MaskSource,
     Structure,
     Unpaired,
+    case_names,
     plain_name,
 )
 from medvision.table.find_files import FoundFile
 from medvision.table.frame_cases import frame_cases
 from medvision.table.inputs import case_inputs
-from medvision.table.notes import excluded_note, file_notes
+from medvision.table.landmark_tables import table_points
+from medvision.table.notes import excluded_note, file_notes, row_notes
 from medvision.table.pairing import PairedCase, paired_cases
 from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
@@ -38,12 +40,14 @@ class FoundCases:
     Attributes:
         used: Every file and folder that a pattern found or a case names.
         excluded: Cases left out, each with the reason.
+        rows_left: Names in tables of landmarks that no case has.
     """
 
     cases: list[CaseSource] = field(default_factory=list)
     unpaired: list[Unpaired] = field(default_factory=list)
     used: set[Path] = field(default_factory=set)
     excluded: dict[str, str] = field(default_factory=dict)
+    rows_left: list[str] = field(default_factory=list)
 
     @property
     def listed(self) -> bool:
@@ -82,7 +86,11 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
     own += [table] if table else []
     if dataset.spacing:
         own += [root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases]
-    notes = (*excluded_note(found.excluded), *file_notes(root, found.used | {*own}))
+    notes = (
+        *excluded_note(found.excluded),
+        *row_notes(found.rows_left),
+        *file_notes(root, found.used | {*own}),
+    )
     request = declared_request(dataset, found, here=here, subjects=known)
     return replace(request, notes=notes)
 
@@ -157,7 +165,7 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
         found.cases.append(replace(source, subject_id=subject))
         found.used.update(case_inputs(source))
     for declared in dataset.cohorts:
-        cohort = dataset.cohort(declared.name)
+        cohort, n_before = dataset.cohort(declared.name), len(found.cases)
         pairing = paired_cases(cohort, root)
         known_names = {name for one in _structures(cohort.labels) for name in one.names}
         found.used.update(pairing.used - pairing.structures_beside(known_names))
@@ -168,7 +176,37 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
             message = f"case {case_id}: no image goes with {names}"
             # Without an image it may be no case at all, but a file by another name: no subject.
             found.unpaired.append(Unpaired(case_id=case_id, subject_id="", message=message))
+        if cohort.landmark_table:
+            ours, found.cases[n_before:] = found.cases[n_before:], []
+            _add_table_landmarks(cohort.landmark_table, root, ours, found)
     return found
+
+
+def _add_table_landmarks(
+    table: LandmarkTable, root: Path, cases: Iterable[CaseSource], found: FoundCases
+) -> None:
+    """Give cases the landmarks that a table has of them; those that it lacks are unpaired."""
+    path = root / table.file
+    points = table_points(path, table)
+    found.used.add(path)
+    left = dict.fromkeys(points)
+    for case in cases:
+        name = next((name for name in case_names(case) if name in points), None)
+        if name is not None and name in left:
+            del left[name]
+            source = LandmarkSource(path=path, stated=points[name], space=table.space)
+            found.cases.append(replace(case, landmarks=(source,)))
+            continue
+        what = "no row" if name is None else f"the row {name!r}, which is another case's too,"
+        found.unpaired.append(
+            Unpaired(
+                case_id=case.case_id,
+                subject_id=case.subject_id,
+                message=f"case {case.case_id}: {what} in {table.file}",
+                reason="unpaired" if name is None else "ambiguous",
+            )
+        )
+    found.rows_left.extend(left)
 
 
 def _add_case(

@@ -32,6 +32,8 @@ class NoteKind(StrEnum):
     """Labels that are in fewer than half of the cases."""
     FILE_UNMATCHED = "file_unmatched"
     """Files that no pattern and no structure is for."""
+    ROW_UNMATCHED = "row_unmatched"
+    """Rows of a table of landmarks that no case has."""
     CASE_EXCLUDED = "case_excluded"
     """Cases that the declaration leaves out."""
 
@@ -137,6 +139,12 @@ def file_notes(root: Path, used: AbstractSet[Path]) -> Iterator[Note]:
         ]
     if left:
         yield note(NoteKind.FILE_UNMATCHED, f"files below {root} that nothing is for", left)
+
+
+def row_notes(names: Sequence[str]) -> Iterator[Note]:
+    """Rows of tables that name no case."""
+    if names:
+        yield note(NoteKind.ROW_UNMATCHED, "rows of landmark tables that no case has", names)
 
 
 def excluded_note(excluded: Mapping[str, str]) -> Iterator[Note]:
