@@ -127,6 +127,13 @@ def annotate_case(
         check_same_grid(reference, volume, item=f"{case.case_id}: image {image.path.name}")
     structures, regions = _mask_rows(case, options, reference)
     biometrics, problems = _biometric_rows(case, options, reference)
+    biometrics = on_measured_slices(biometrics, case, regions)
+    regions = on_measured_slices(regions, case, regions)
+    unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
+    structures, regions = (
+        rows.filter(pc.invert(pc.is_in(rows["label_id"], unasked)))
+        for rows in (structures, regions)
+    )
     return AnnotatedCase(
         record=_record(case, options, reference, digests),
         structures=structures,
@@ -179,7 +186,7 @@ def _record(
 def _mask_rows(
     case: CaseSource, options: AnnotateOptions, image: Volume
 ) -> tuple[pa.Table, pa.Table]:
-    """Rows of `structures` and of `regions`."""
+    """Rows of `structures` and of `regions`, of all planes, slices and labels."""
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     with names_file(case.boxes or case.images[0].path):
         boxes = case_boxes(case, image)
@@ -189,9 +196,7 @@ def _mask_rows(
         drawn = box_region_table(boxes, (height_px, width_px), yx_mm, options.native_plane)
         of_id = {one.label_id: one for one in case.structures}
         named = [of_id[label_id].name for label_id in drawn["label_id"].to_pylist()]
-        unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
         drawn = drawn.append_column("label", pa.array(named, TEXT))
-        drawn = drawn.filter(pc.invert(pc.is_in(drawn["label_id"], unasked)))
         regions.append(_with_case(drawn, case, options, REGION_SCHEMA))
     for layer in mask_layers(case, image, options.reading(case)):
         labels = layer.labels
@@ -202,7 +207,6 @@ def _mask_rows(
             )
         else:
             measured = region_table(labels.array, labels.spacing_mm, case.target_labels)
-        measured = _on_measured_slices(measured, case)
         if is_unscaled(image):
             measured = without_mm(measured)
         name_of = {structure.label_id: structure.name for structure in layer.structures}
@@ -214,18 +218,20 @@ def _mask_rows(
             shape_ijk=(*labels.shape[::-1], 1) if labels.is_native else labels.shape,
             voxel_mm3=None if labels.is_native else voxel_volume_mm3(image.affine),
         )
-        unasked = pa.array([one.label_id for one in layer.structures if not one.asked], INT)
-        for rows, found, schema in (
-            (structures, whole, STRUCTURE_SCHEMA),
-            (regions, measured.append_column("label", pa.array(names, TEXT)), REGION_SCHEMA),
-        ):
-            asked = found.filter(pc.invert(pc.is_in(found["label_id"], unasked)))
-            rows.append(_with_case(asked, case, options, schema))
+        structures.append(_with_case(whole, case, options, STRUCTURE_SCHEMA))
+        measured = measured.append_column("label", pa.array(names, TEXT))
+        regions.append(_with_case(measured, case, options, REGION_SCHEMA))
     return pa.concat_tables(structures), pa.concat_tables(regions)
 
 
-def _on_measured_slices(rows: pa.Table, case: CaseSource) -> pa.Table:
-    """Rows of the planes and slices that the declaration leaves."""
+def on_measured_slices(rows: pa.Table, case: CaseSource, regions: pa.Table) -> pa.Table:
+    """Rows of the planes and slices that the declaration leaves.
+
+    Args:
+        rows: With `plane` and `slice_index`.
+        case: Says which.
+        regions: Those of all labels: they tell on which slices a label is.
+    """
     if case.planes:
         rows = rows.filter(pc.is_in(rows["plane"], pa.array([str(plane) for plane in case.planes])))
     kept = pa.repeat(pa.scalar(value=True), rows.num_rows)
@@ -237,6 +243,10 @@ def _on_measured_slices(rows: pa.Table, case: CaseSource) -> pa.Table:
         inside = pc.and_(pc.greater_equal(offset, 0), pc.equal(whole, offset))
         if wanted.last is not None:
             inside = pc.and_(inside, pc.less_equal(index, wanted.last))
+        if wanted.with_label:
+            on_plane = pc.equal(regions["plane"], str(plane))
+            there = regions.filter(pc.and_(on_plane, pc.equal(regions["label"], wanted.with_label)))
+            inside = pc.and_(inside, pc.is_in(index, there["slice_index"].combine_chunks()))
         kept = pc.and_(kept, pc.or_(pc.not_equal(rows["plane"], str(plane)), inside))
     return rows.filter(kept)
 
