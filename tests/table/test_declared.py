@@ -8,10 +8,13 @@ import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
+from medvision.catalog import ct_window
 from medvision.cli import main
+from medvision.pictures.render import SlicePictures, sample_slice
 from medvision.pictures.view import PictureFamily
 from medvision.prompts.messages import prompt_text
 from medvision.replies import Style
+from medvision.samples.sample import sample_from_row, sample_table
 from medvision.samples.select import select_samples
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.read import read_cases, read_regions, read_structures
@@ -477,3 +480,31 @@ def test_rare_labels_and_files_left_over_are_told_at_the_end(leftovers, monkeypa
         ("case_excluded", ["e (moved)"]),
         ("file_unmatched", ["readme.txt", "scans/old/z.nii.gz"]),
     ]
+
+
+@pytest.mark.parametrize(("more", "is_windowed"), [("", True), (", ct_window = false", False)])
+def test_an_image_that_is_not_in_hounsfield_units_gets_no_ct_window(tmp_path, more, is_windowed):
+    """A cone-beam CT is shown by its own percentiles, as MRI is; a CT by the organ's window."""
+    labels = np.zeros((50, 40, 12), np.uint8)
+    labels[3:23, 5:30, 4:9] = 1
+    noise = np.random.default_rng(0).normal(0, 200, labels.shape)
+    image = (labels * 100 + noise).astype(np.int16)
+    write_nifti(tmp_path / "a.nii.gz", image)
+    write_nifti(tmp_path / "a_m.nii.gz", labels)
+    text = f"""{LIVER}
+[[cohorts]]
+images = [{{ modality = "CT", files = "{{case}}.nii.gz"{more} }}]
+mask = "{{case}}_m.nii.gz"
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    sample, *_ = samples(tmp_path / "t", TaskConfig(task=Task.AREA, planes=("axial",))).samples
+    shown = SlicePictures().slice_image(sample_slice(sample)).pixels
+    # Displayed rows run from front to back, columns from the patient's right to the left.
+    stored = image[::-1, ::-1, sample.slice_index].T.astype(float)
+    window = ct_window(sample.label)
+    low, high = window.level_hu - window.width_hu / 2, window.level_hu + window.width_hu / 2
+    if not is_windowed:
+        low, high = np.percentile(stored, [0.5, 99.5])
+    expected = (np.clip(stored, low, high) - low) / (high - low) * 255
+    assert np.abs(shown.astype(float) - expected).max() <= 1
+    assert sample_from_row(sample_table([sample]).to_pylist()[0]) == sample

@@ -138,12 +138,21 @@ slices = {slices}
     assert read_biometrics(tmp_path / "t").num_rows == n_rows
 
 
-def test_a_label_that_nobody_declared_chooses_no_slices(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("slices", "message"),
+    [
+        ('{ axial = { with_label = "spleen" } }', "slices.axial: no label 'spleen'"),
+        ("{ axial = { first = 5, last = 4 } }", "last: expected 5 or more, as first says, found 4"),
+        ("{ coronal = { every = 2 } }", "slices.coronal: planes leave this one out"),
+    ],
+)
+def test_slices_that_cannot_be_meant_are_refused(tmp_path, capsys, slices, message):
     text = f"""{LIVER}
 [[cohorts]]
 images = [{{ modality = "CT", files = "{{case}}.nii.gz" }}]
 mask = "{{case}}_m.nii.gz"
-slices = {{ axial = {{ with_label = "spleen" }} }}
+planes = ["axial"]
+slices = {slices}
 """
     assert build(declare(tmp_path, text), tmp_path / "t") == 2
-    assert "slices.axial: no label 'spleen'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -216,6 +216,13 @@ def effect_mistakes(dataset: Dataset) -> Found:
             yield Mistake.NO_EFFECT, f"{where}: frames: boxes and landmark files are of whole files"
         if cohort.colour_tolerance and not coloured:
             yield Mistake.NO_EFFECT, f"{where}: colour_tolerance goes with colours"
+        for plane, wanted in cohort.slices.items():
+            if cohort.planes and plane not in cohort.planes:
+                yield Mistake.NO_EFFECT, f"{where}: slices.{plane}: planes leave this one out"
+            if wanted.with_label and not cohort.has_structures:
+                yield Mistake.NO_EFFECT, f"{where}: slices.{plane}: with_label goes with masks"
+        if cohort.points_at != "centre" and not cohort.landmarks:
+            yield Mistake.NO_EFFECT, f"{where}: points_at goes with landmarks of COCO files"
         if cohort.winner and not cohort.mask_files:
             yield Mistake.NO_EFFECT, f"{where}: winner goes with masks"
         if cohort.landmark_image and not cohort.has_landmarks:

@@ -168,6 +168,12 @@ class SliceRange:
     every: AtLeastOne = 1
     with_label: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a range without a slice."""
+        if self.last is not None and self.last < self.first:
+            msg = f"last: expected {self.first} or more, as first says, found {self.last}"
+            raise UsageError(msg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpacingTable:
