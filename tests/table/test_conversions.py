@@ -1,11 +1,19 @@
 """Conversions of a declaration, against what nibabel and NumPy make of the same files."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from medvision.storage import sha256_file
-from medvision.table.read import image_path, read_cases, read_regions, read_structures
+from medvision.table.read import (
+    image_path,
+    read_biometrics,
+    read_cases,
+    read_regions,
+    read_structures,
+)
 from medvision.volumes import read_volume
 from tests.table.conftest import phantom, write_nifti
 from tests.table.test_declared import LIVER, areas_by_nibabel, areas_mm2, build, counts_of, declare
@@ -254,6 +262,55 @@ winner = "last"
     assert read_regions(tmp_path / "t").num_rows > 0
 
 
+@placed
+def test_regions_that_overlap_beside_a_converted_image(tmp_path, affine):
+    image, labels = phantom()
+    write_nifti(tmp_path / "a.nii.gz", np.stack([image, image], axis=-1), affine=affine)
+    write_nifti(tmp_path / "a_m.nii.gz", labels, affine=affine)
+    text = one_case(
+        '{ modality = "MRI", files = "{case}.nii.gz", steps = [{ channel = 1 }] }',
+        MASK,
+        '[cohorts.labels]\n1 = { name = "whole", values = [1, 2] }\n'
+        '2 = { name = "core", values = [2] }',
+    )
+    out = tmp_path / "t"
+    assert build(declare(tmp_path, text), out) == 0
+    for label, values in (("whole", (1, 2)), ("core", (2,))):
+        inside = areas_by_nibabel(tmp_path / "a_m.nii.gz", lambda m, v=values: np.isin(m, v))
+        assert areas_mm2(out, "a", label) == pytest.approx(inside)
+
+
+@placed
+def test_voxel_landmarks_count_in_the_converted_image(tmp_path, affine):
+    image, _ = phantom()
+    write_nifti(tmp_path / "good" / "a.nii.gz", image, affine=affine)
+    write_nifti(tmp_path / "a.nii.gz", image.transpose(2, 0, 1), affine=affine)
+    points = {"p": (4, 5, 6), "q": (11, 17, 6)}
+    # Two points of one axial slice: of the permuted file it is the second axis that runs up.
+    if affine[2, 1]:
+        points = {"p": (4, 5, 6), "q": (11, 5, 9)}
+    (tmp_path / "a.json").write_text(json.dumps(points))
+    text = """
+name = "own"
+[biometrics]
+landmarks = { p = "left", q = "right" }
+lines = { pq = { landmarks = ["p", "q"] } }
+measure = [{ kind = "distance", key = "pq", plane = "axial" }]
+
+[[cohorts]]
+landmarks = "{case}.json"
+images = [{ modality = "CT", files = "{case}.nii.gz", steps = [{ transpose = [1, 2, 0] }] }]
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    [row] = read_biometrics(tmp_path / "t").to_pylist()
+    stored = nib.load(tmp_path / "good" / "a.nii.gz")
+    p, q = (nib.affines.apply_affine(stored.affine, points[key]) for key in "pq")
+    assert row["value"] == pytest.approx(np.linalg.norm(p - q), abs=1e-3)
+    canonical = nib.as_closest_canonical(stored).affine
+    ijk = nib.affines.apply_affine(np.linalg.inv(canonical), p)
+    assert row["slice_index"] == round(ijk[2])
+
+
 @pytest.mark.parametrize(
     ("images", "masks", "message"),
     [
@@ -277,9 +334,34 @@ winner = "last"
             'colours = { "#ff0000" = "liver" }',
             "none are known for colour masks",
         ),
+        (
+            '{ modality = "CT", number = 1, files = "{case}.nii.gz" }',
+            MASK,
+            "number stands for {image}, which is not there",
+        ),
+        (
+            IMAGES,
+            'masks = [{ files = "{case}_{structure}.nii.gz", label = "liver" }]',
+            "expected label or {structure}, not both",
+        ),
+        (IMAGES, 'mask = "{case}_{landmark}.nii.gz"', "{landmark} is not for such files"),
+        (
+            '{ modality = "CT", files = "{case}_{structure}.nii.gz" }',
+            MASK,
+            "{structure} is not for such files",
+        ),
+        (IMAGES, f'{MASK}\ncase_id = "{{sesion}}-{{case}}"', "no pattern has {sesion}"),
+        (IMAGES, f'{MASK}\npoints_at = "corner"', "points_at goes with landmarks"),
+        (
+            IMAGES,
+            f'{MASK}\n[biometrics]\nlandmarks = {{ a = "left", b = "right" }}\n'
+            'lines = { ab = { landmarks = ["a", "b"] } }\n'
+            'measure = [{ kind = "distance", key = "ab" }]',
+            "biometrics go with landmarks",
+        ),
     ],
 )
-def test_steps_without_an_effect_are_refused(tmp_path, capsys, images, masks, message):
+def test_keys_without_an_effect_are_refused(tmp_path, capsys, images, masks, message):
     assert build(declare(tmp_path, one_case(images, masks)), tmp_path / "t") == 2
     assert message in capsys.readouterr().err
 

@@ -508,3 +508,37 @@ mask = "{{case}}_m.nii.gz"
     expected = (np.clip(stored, low, high) - low) / (high - low) * 255
     assert np.abs(shown.astype(float) - expected).max() <= 1
     assert sample_from_row(sample_table([sample]).to_pylist()[0]) == sample
+
+
+def test_ids_that_no_case_has_are_told(leftovers, capsys):
+    path = leftovers / "own.toml"
+    text = path.read_text().replace('{ e = "moved" }', '{ e = "moved", E = "moved" }')
+    path.write_text(text + 'placeholder_spacing = ["a", "aa"]')
+    assert build(path, leftovers / "t") == 0
+    told = capsys.readouterr().err
+    assert "note: ids in excluded or placeholder_spacing that no case has: E, aa" in told
+
+
+def test_subjects_of_listed_cases_are_found_by_the_pattern(tmp_path, capsys):
+    image, labels = phantom()
+    write_nifti(tmp_path / "i.nii.gz", image)
+    write_nifti(tmp_path / "m.nii.gz", labels)
+    cases = [("p1_a", ""), ("p1_b", ""), ("p2_a", 'subject = "two"'), ("x", "")]
+    text = LIVER.replace('name = "own"', "name = \"own\"\nsubject_pattern = '^(p[0-9])_'")
+    for case, more in cases:
+        text += f"""
+[[cases]]
+case_id = "{case}"
+{more}
+modality = "CT"
+image = "i.nii.gz"
+mask = "m.nii.gz"
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 1
+    assert "finds no subject in case 'x'" in capsys.readouterr().err
+    rows = read_cases(tmp_path / "t").to_pylist()
+    assert {row["case_id"]: row["subject_id"] for row in rows} == {
+        "p1_a": "p1",
+        "p1_b": "p1",
+        "p2_a": "two",
+    }

@@ -186,23 +186,38 @@ def cohort_mistakes(dataset: Dataset) -> Found:
 
 
 def _pattern_mistakes(cohort: Cohort) -> Found:
-    patterns = [*(image.files for image in cohort.images), *cohort.landmarks]
-    patterns += [*(mask.files for mask in cohort.mask_files), *filter(None, [cohort.boxes])]
-    for text in patterns:
+    patterns = [(image.files, "image") for image in cohort.images]
+    patterns += [(text, "landmark") for text in cohort.landmarks]
+    patterns += [(mask.files, "structure") for mask in cohort.mask_files]
+    patterns += [(cohort.boxes, "")] if cohort.boxes else []
+    known: set[str] = set()
+    for text, own_part in patterns:
         try:
             pattern = FilePattern(text=text)
         except UsageError as error:
             yield Mistake.PATTERN_INVALID, f"{_named(cohort)}: {error}"
             continue
+        known.update(pattern.case_parts)
         # One COCO file holds the boxes of all cases.
         if not pattern.case_parts and text != cohort.boxes:
             parts = " or ".join(f"{{{part}}}" for part in CASE_PARTS)
             yield Mistake.PATTERN_WITHOUT_CASE, f"{_named(cohort)}: {text!r} needs {parts}"
+        for part in {*pattern.parts} - {*CASE_PARTS, own_part}:
+            yield Mistake.NO_EFFECT, f"{_named(cohort)}: {text!r}: {{{part}}} is not for such files"
+    for part in re.findall(r"\{([^{}]*)\}", cohort.case_id):
+        if part not in known:
+            yield Mistake.NO_EFFECT, f"{_named(cohort)}: case_id: no pattern has {{{part}}}"
 
 
 def effect_mistakes(dataset: Dataset) -> Found:
     """Keys that would change nothing where they stand."""
     files: list[tuple[str, Image | MaskFiles, bool]] = []
+    landmarks = [cohort.has_landmarks for cohort in dataset.cohorts]
+    landmarks += [bool(case.landmarks) for case in dataset.cases]
+    if (dataset.biometrics or dataset.biometrics_file) and not any(landmarks):
+        yield Mistake.NO_EFFECT, "biometrics go with landmarks"
+    if dataset.spacing_unknown and dataset.spacing_yx_mm:
+        yield Mistake.NO_EFFECT, "spacing_unknown goes without spacing_yx_mm"
     for case in dataset.cases:
         where, coloured = f"case {case.case_id!r}", bool(dataset.colours)
         files += [(where, image, coloured) for image in case.image_files]
@@ -235,6 +250,13 @@ def effect_mistakes(dataset: Dataset) -> Found:
             yield Mistake.NO_EFFECT, f"{where}: geometry is for masks, found on an image"
         if isinstance(file, MaskFiles) and file.steps and coloured:
             yield Mistake.NO_EFFECT, f"{where}: none are known for colour masks"
+        if isinstance(file, Image) and file.number is not None and "{image}" not in file.files:
+            yield (
+                Mistake.NO_EFFECT,
+                f"{file.files!r}: number stands for {{image}}, which is not there",
+            )
+        if isinstance(file, MaskFiles) and file.label and "{structure}" in file.files:
+            yield Mistake.NO_EFFECT, f"{file.files!r}: expected label or {{structure}}, not both"
 
 
 def reference_mistakes(dataset: Dataset) -> Found:

@@ -27,7 +27,7 @@ from medvision.table.find_files import FoundFile
 from medvision.table.frame_cases import frame_cases
 from medvision.table.inputs import case_inputs
 from medvision.table.landmark_tables import table_points
-from medvision.table.notes import excluded_note, file_notes, row_notes
+from medvision.table.notes import NoteKind, excluded_note, file_notes, name_notes
 from medvision.table.pairing import PairedCase, paired_cases
 from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
@@ -41,6 +41,7 @@ class FoundCases:
         used: Every file and folder that a pattern found or a case names.
         excluded: Cases left out, each with the reason.
         rows_left: Names in tables of landmarks that no case has.
+        named_only: Ids that the declaration says something of, and no case has.
     """
 
     cases: list[CaseSource] = field(default_factory=list)
@@ -48,6 +49,7 @@ class FoundCases:
     used: set[Path] = field(default_factory=set)
     excluded: dict[str, str] = field(default_factory=dict)
     rows_left: list[str] = field(default_factory=list)
+    named_only: list[str] = field(default_factory=list)
 
     @property
     def listed(self) -> bool:
@@ -88,7 +90,8 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
         own += [root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases]
     notes = (
         *excluded_note(found.excluded),
-        *row_notes(found.rows_left),
+        *name_notes(NoteKind.ROW_UNMATCHED, found.rows_left),
+        *name_notes(NoteKind.CASE_UNKNOWN, found.named_only),
         *file_notes(root, found.used | {*own}),
     )
     request = declared_request(dataset, found, here=here, subjects=known)
@@ -161,9 +164,15 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
     found = FoundCases()
     for case in dataset.cases:
         source = _listed_case(dataset, case, root)
-        subject = known.of_case.get(case.case_id, source.subject_id)
-        found.cases.append(replace(source, subject_id=subject))
         found.used.update(case_inputs(source))
+        try:
+            subject = known.of_case.get(case.case_id) or case.subject
+            subject = subject or dataset.subject(case.case_id)
+        except UsageError as error:
+            unpaired = Unpaired(case_id=case.case_id, subject_id=case.case_id, message=str(error))
+            found.unpaired.append(unpaired)
+            continue
+        found.cases.append(replace(source, subject_id=subject))
     for declared in dataset.cohorts:
         cohort, n_before = dataset.cohort(declared.name), len(found.cases)
         pairing = paired_cases(cohort, root)
@@ -176,6 +185,10 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
             message = f"case {case_id}: no image goes with {names}"
             # Without an image it may be no case at all, but a file by another name: no subject.
             found.unpaired.append(Unpaired(case_id=case_id, subject_id="", message=message))
+        there = {case.case_id for case in found.cases[n_before:]}
+        there |= {one.case_id for one in found.unpaired} | found.excluded.keys()
+        named = (*cohort.excluded, *cohort.placeholder_spacing)
+        found.named_only.extend(name for name in named if name not in there)
         if cohort.landmark_table:
             ours, found.cases[n_before:] = found.cases[n_before:], []
             _add_table_landmarks(cohort.landmark_table, root, ours, found)

@@ -120,6 +120,7 @@ def _joined(case: CaseSource, image: Volume, options: ReadOptions) -> npt.NDArra
     Files of one structure each, and segments, may; a label map has one label a voxel.
     """
     apart = any(source.label_id or holds_segments(source.path) for source in case.masks)
+    apart = apart or len(case.masks) == 1  # in one file, only declared regions overlap
     largest = max(structure.label_id for structure in case.structures)
     joined = np.zeros(image.shape, np.uint8 if largest < 256 else np.int32)
     # Background comes last: any structure may take its voxels.

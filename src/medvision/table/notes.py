@@ -34,6 +34,8 @@ class NoteKind(StrEnum):
     """Files that no pattern and no structure is for."""
     ROW_UNMATCHED = "row_unmatched"
     """Rows of a table of landmarks that no case has."""
+    CASE_UNKNOWN = "case_unknown"
+    """Ids in `excluded` and `placeholder_spacing` that no case has."""
     CASE_EXCLUDED = "case_excluded"
     """Cases that the declaration leaves out."""
 
@@ -141,10 +143,14 @@ def file_notes(root: Path, used: AbstractSet[Path]) -> Iterator[Note]:
         yield note(NoteKind.FILE_UNMATCHED, f"files below {root} that nothing is for", left)
 
 
-def row_notes(names: Sequence[str]) -> Iterator[Note]:
-    """Rows of tables that name no case."""
+def name_notes(kind: NoteKind, names: Sequence[str]) -> Iterator[Note]:
+    """Names that no case has, in a table or in a declaration."""
+    where = {
+        NoteKind.ROW_UNMATCHED: "rows of landmark tables that no case has",
+        NoteKind.CASE_UNKNOWN: "ids in excluded or placeholder_spacing that no case has",
+    }
     if names:
-        yield note(NoteKind.ROW_UNMATCHED, "rows of landmark tables that no case has", names)
+        yield note(kind, where[kind], names)
 
 
 def excluded_note(excluded: Mapping[str, str]) -> Iterator[Note]:
