@@ -3,6 +3,7 @@
 import json
 
 import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
 
@@ -354,6 +355,12 @@ images = [{ modality = "CT", files = "{case}.nii.gz", steps = [{ transpose = [1,
         (IMAGES, f'{MASK}\npoints_at = "corner"', "points_at goes with landmarks"),
         (
             IMAGES,
+            f'{MASK}\ncolours = {{ "#ff0000" = "red" }}\n'
+            'labels = { 1 = { name = "red", values = [1, 2] } }',
+            "label 'red': values or colours, not both",
+        ),
+        (
+            IMAGES,
             f'{MASK}\n[biometrics]\nlandmarks = {{ a = "left", b = "right" }}\n'
             'lines = { ab = { landmarks = ["a", "b"] } }\n'
             'measure = [{ kind = "distance", key = "ab" }]',
@@ -379,4 +386,25 @@ def test_steps_that_a_file_cannot_take_are_problems_of_its_case(tmp_path, capsys
     write_nifti(tmp_path / "a_m.nii.gz", labels)
     images = f'{{ modality = "MRI", files = "{{case}}.nii.gz", steps = {steps} }}'
     assert build(declare(tmp_path, one_case(images, MASK)), tmp_path / "t") == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("a_m.nrrd", "channel = 1", "picked from NIfTI files only"),
+        ("a_m.seg.nrrd", "transpose = [1, 0, 2]", "this file names segments"),
+    ],
+)
+def test_conversions_that_a_format_does_not_have(tmp_path, capsys, name, more, message):
+    image, labels = phantom()
+    write_nifti(tmp_path / "a.nii.gz", image)
+    header = {"space": "right-anterior-superior", "space directions": np.diag([1.0, 2, 3])}
+    header |= {"space origin": np.zeros(3)}
+    if "seg" in name:
+        header |= {"Segment0_ID": "s", "Segment0_Name": "liver", "Segment0_LabelValue": "1"}
+        header |= {"Segment0_Layer": "0"}
+    nrrd.write(str(tmp_path / name), labels, header)
+    masks = f'masks = [{{ files = "{name.replace("a_", "{case}_")}", steps = [{{ {more} }}] }}]'
+    assert build(declare(tmp_path, one_case(IMAGES, masks)), tmp_path / "t") == 1
     assert message in capsys.readouterr().err

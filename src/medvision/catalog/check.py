@@ -238,6 +238,12 @@ def effect_mistakes(dataset: Dataset) -> Found:
                 yield Mistake.NO_EFFECT, f"{where}: slices.{plane}: with_label goes with masks"
         if cohort.points_at != "centre" and not cohort.landmarks:
             yield Mistake.NO_EFFECT, f"{where}: points_at goes with landmarks of COCO files"
+        for label in cohort.labels.values() if coloured else ():
+            if label.values:
+                yield (
+                    Mistake.NO_EFFECT,
+                    f"{where}: label {label.name!r}: values or colours, not both",
+                )
         if cohort.winner and not cohort.mask_files:
             yield Mistake.NO_EFFECT, f"{where}: winner goes with masks"
         if cohort.landmark_image and not cohort.has_landmarks:
