@@ -371,7 +371,7 @@ mask = "**/{{case}}/seg.nii.gz"
         ("target = true", 'image = "T1"', "label 'liver tumor': no image 'T1'; known: image"),
         ("target = true", "taget = true", "unknown key 'taget'; did you mean 'target'?"),
         ('1 = "liver"', '0 = "liver"', "has the id '0'; ids count from 1"),
-        ('1 = "liver"', '1 = "liver tumor"', "gives the name 'liver tumor' to two ids"),
+        ('1 = "liver"', '1 = "liver tumor"', "two labels have the name 'liver tumor'"),
         ('mask = "masks/{case}"', "", "has neither masks nor landmarks"),
         ("scans/{case}", "nowhere/{case}", "no file below"),
     ],

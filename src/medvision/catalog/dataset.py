@@ -75,6 +75,7 @@ class Dataset:
         cases: Cases, one by one; empty where cohorts say how to find them.
         labels: Label id to label, for cases and cohorts that declare none of their own.
         ignore: Values of masks that are left out like background.
+        empty_masks: Masks may hold background only: of such cases nothing is asked.
         colours: Of colour masks: colour to label name.
         label_group: Anatomy group of labels that state none and that the map does not list.
         biometrics: What to measure between landmarks; None where they are not to be measured.
@@ -118,6 +119,7 @@ class Dataset:
     sources: tuple[Short[Source], ...] = ()
     labels: dict[str, Short[Label]] = field(default_factory=dict)
     ignore: tuple[AtLeastOne, ...] = ()
+    empty_masks: bool = False
     colours: dict[str, str] = field(default_factory=dict)
     label_group: str = ""
     cohorts: tuple[Cohort, ...] = ()
