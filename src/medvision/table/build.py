@@ -5,6 +5,7 @@ it stopped; the staged cases are then merged into Hive partitions, one row group
 """
 
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -346,12 +347,15 @@ def _manifest(
     counts: dict[str, int],
 ) -> dict[str, Any]:
     problems = list(problems)
+    folders = {str(absolute(path).parent) for path in digests}
     return {
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
         "asked": request.asked,
         "root": str(absolute(request.root)) if request.root else None,
+        # What `--root` stands for where the files are a user's own, and have moved.
+        "files_root": None if request.root or not folders else os.path.commonpath(folders),
         "key": key,
         "options": request.options,
         "seed": SPLIT_SEED,

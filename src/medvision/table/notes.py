@@ -12,15 +12,13 @@ import pyarrow.parquet as pq
 
 from medvision.storage import absolute
 from medvision.table.cases import CaseSource
+from medvision.table.find_files import HEADERS
 
 SHOWN = 5
 """Most names in a message."""
 
 KEPT = 1000
 """Most names in a manifest."""
-
-HEADERS = (".hdr", ".nhdr", ".mhd")
-"""Headers whose voxels are in other files of the same name."""
 
 
 class NoteKind(StrEnum):

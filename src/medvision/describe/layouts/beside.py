@@ -8,7 +8,7 @@ In one folder, as in breast ultrasound sets: `benign (1).png`, `benign (1)_mask.
 
 import re
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from medvision.describe.found import Certainty, Found, FoundCase
 from medvision.describe.hints import modality_of_word
