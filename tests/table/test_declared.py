@@ -137,6 +137,38 @@ mask = "{case}/segmentations/{structure}.nii.gz"
     assert counts_of(tmp_path / "t") == {(c, name): n for c in cases for name, n in numbers.items()}
 
 
+def write_metaimage(folder, case, array):
+    """A header with its voxels in a folder below."""
+    lines = ["ObjectType = Image", "NDims = 3", "ElementSpacing = 1 2 3", "TransformMatrix = "]
+    lines[-1] += "1 0 0 0 1 0 0 0 1"
+    lines += [f"DimSize = {' '.join(map(str, array.shape))}", "ElementType = MET_UCHAR"]
+    (folder / "raw").mkdir(parents=True, exist_ok=True)
+    (folder / f"{case}.mhd").write_text(
+        "\n".join([*lines, f"ElementDataFile = raw/{case}.raw", ""])
+    )
+    (folder / "raw" / f"{case}.raw").write_bytes(array.tobytes(order="F"))
+
+
+@pytest.mark.parametrize("how", ["declared", "options"])
+def test_a_folder_of_the_voxels_of_headers_is_no_case(tmp_path, capsys, how):
+    image, labels = phantom()
+    write_metaimage(tmp_path / "images", "a", image.clip(0, 255).astype(np.uint8))
+    write_metaimage(tmp_path / "masks", "a", labels)
+    if how == "declared":
+        text = f"""{LIVER}
+[[cohorts]]
+images = [{{ modality = "CT", files = "images/{{case}}" }}]
+mask = "masks/{{case}}"
+"""
+        assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    else:
+        (tmp_path / "l.json").write_text('{"1": "liver", "2": "liver tumor"}')
+        words = ["--images", tmp_path / "images", "--masks", tmp_path / "masks", "--name", "own"]
+        words += ["--labels", tmp_path / "l.json", "--modality", "CT", "--out", tmp_path / "t"]
+        assert main(["build", *map(str, words)]) == 0
+    assert "1 of 1 cases" in capsys.readouterr().out
+
+
 def test_structures_that_overlap_stay_whole_unless_one_wins(tmp_path):
     image, _ = phantom()
     liver, tumor = np.zeros_like(image, np.uint8), np.zeros_like(image, np.uint8)
@@ -374,7 +406,7 @@ mask = "**/{{case}}/seg.nii.gz"
         ("target = true", 'image = "T1"', "label 'liver tumor': no image 'T1'; known: image"),
         ("target = true", "taget = true", "unknown key 'taget'; did you mean 'target'?"),
         ('1 = "liver"', '0 = "liver"', "has the id '0'; ids count from 1"),
-        ('1 = "liver"', '1 = "liver tumor"', "gives the name 'liver tumor' to two ids"),
+        ('1 = "liver"', '1 = "liver tumor"', "two labels have the name 'liver tumor'"),
         ('mask = "masks/{case}"', "", "has neither masks nor landmarks"),
         ("scans/{case}", "nowhere/{case}", "no file below"),
     ],

@@ -5,9 +5,10 @@ Each kind of mistake has a name of its own, so that a list of findings can be co
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import normalize
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
 from medvision.catalog.cohort import Cohort, Image, MaskFiles
@@ -98,15 +99,38 @@ def check_dataset(dataset: Dataset, known: Collection[str]) -> list[Finding]:
 def label_mistakes(dataset: Dataset) -> Found:
     """Ids and names of all labels, wherever they are declared."""
     for where, labels in dataset.label_sets().items():
-        repeated = [n for n, k in Counter(label.name for label in labels.values()).items() if k > 1]
-        if repeated:
-            yield Mistake.LABEL_REPEATED, f"{where} gives the name {repeated[0]!r} to two ids"
-        for label_id, label in labels.items():
+        for mistake in name_mistakes(label.name for label in labels.values()):
+            yield Mistake.LABEL_REPEATED, f"{where}: {mistake}"
+        for label_id in labels:
             # 0 is background everywhere, and "01" would be looked up as "1".
             if not re.fullmatch(r"[1-9]\d*", label_id):
                 yield Mistake.LABEL_ID_INVALID, f"{where} has the id {label_id!r}; ids count from 1"
-            if not label.name.strip():
-                yield Mistake.LABEL_ID_INVALID, f"{where} gives the id {label_id} an empty name"
+
+
+def name_mistakes(names: Iterable[str]) -> list[str]:
+    """What is wrong with the names of labels that stand side by side, a sentence each.
+
+    Two names that only differ in how Unicode writes their characters look the same to everyone.
+
+    Example:
+        >>> name_mistakes(["liver", "?", "e\u0301", "\u00e9"])  # doctest: +NORMALIZE_WHITESPACE
+        ["the name of a label is still '?': say what it is",
+         "two labels have the name 'é'; names must differ"]
+    """
+    names = list(names)
+    mistakes = []
+    for name in names:
+        if not name.strip():
+            mistakes.append("a label has an empty name")
+        elif not name.strip().isprintable():  # line breaks, and marks that turn a line around
+            mistakes.append(f"label {name!r}: expected a name of one line, without control marks")
+        elif name.strip() == "?":
+            mistakes.append("the name of a label is still '?': say what it is")
+    counts = Counter(normalize("NFKC", name).strip() for name in names)
+    for name, count in counts.items():
+        if count > 1 and name.strip(" ?"):
+            mistakes.append(f"two labels have the name {name!r}; names must differ")
+    return mistakes
 
 
 def group_mistakes(dataset: Dataset) -> Found:

@@ -1,11 +1,13 @@
 """Ask a model the questions of a suite or of tables, store every reply, and score them."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from medvision.cli.asking import GenerationOptions, PaceOptions
 from medvision.cli.live import live_progress
@@ -34,7 +36,7 @@ from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.storage import only_process
-from medvision.table.read import tables_folder
+from medvision.table.read import tables_folder, tables_manifest
 from medvision.tasks import Task
 
 
@@ -131,6 +133,9 @@ def run(options: EvalOptions) -> int:
     reader = ReplyReader(
         style=request.style, family=request.family, reading=request.protocol.reading
     )
+    lost = [] if asked.model.startswith("baseline/") else lost_lines(selection.table, tables)
+    for line in lost:
+        print(line, file=sys.stderr)
     with only_process(options.run.run, "evaluating"):
         with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
             summary = evaluate(request, options.run.run, on_progress)
@@ -146,10 +151,31 @@ def run(options: EvalOptions) -> int:
         print(line, file=sys.stderr)
     if missing or summary.stopped:
         words = f"{missing} of {scores.num_rows} questions have no answer"
-        print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)
+        is_lost = lost and not summary.stopped
+        now = "image files are missing, see above" if is_lost else WHAT_NOW[summary.stopped]
+        print(f"{words}: {now}", file=sys.stderr)
     if summary.interrupted:
         return exit_status(is_term=summary.stopped is StopReason.TERMINATED)
     return int(missing > options.run.max_error_rate * scores.num_rows)
+
+
+def lost_lines(samples: pa.Table, tables: Mapping[str, Path]) -> list[str]:
+    """Image files of samples that are not there, a line for each dataset, and what to do."""
+    lines = []
+    for name, folder in tables.items():
+        own = samples.filter(pc.equal(samples["dataset"], name))["image_uri"].unique().to_pylist()
+        gone = [uri for uri in own if not Path(uri).exists()]
+        if gone:
+            manifest = tables_manifest(folder)
+            built_under = manifest["root"] or manifest.get("files_root")
+            moved = (
+                f"give --root FOLDER, which stands for {built_under}, or " if built_under else ""
+            )
+            lines.append(
+                f"{folder}: {len(gone)} of {len(own)} image files are missing, such as {gone[0]}; "
+                f"if they were moved, {moved}build the tables again"
+            )
+    return lines
 
 
 def asked_style(given: Style | None, protocol: Protocol, profile: ModelProfile | None) -> Style:

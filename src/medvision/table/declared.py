@@ -1,7 +1,7 @@
 """Declared datasets as build requests: their files found, paired, and named."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,13 +68,37 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
         DeclarationError: It cannot be read, or contradicts itself.
         UsageError: Its patterns find no file, or pair none.
     """
-    dataset = read_dataset(path)
-    refuse_mistakes(dataset, str(path))
-    here = path.parent
+    dataset, here = read_dataset(path), path.parent
     table = subjects or (here / dataset.subjects if dataset.subjects else None)
     known = read_subjects(table) if table else Subjects()
+    own = (path, *([table] if table else []))
+    return dataset_request(dataset, str(path), here=here, subjects=known, own=own)
+
+
+def dataset_request(
+    dataset: Dataset,
+    where: str,
+    *,
+    here: Path = Path(),
+    subjects: Subjects,
+    own: Collection[Path] = (),
+) -> BuildRequest:
+    """The build request of a dataset whose files lie below its root.
+
+    Args:
+        dataset: The declaration.
+        where: What is named in errors: the file that declares it, or the folder.
+        here: Folder that its paths are seen from.
+        subjects: What is known of them.
+        own: Files that say something of the dataset and belong to no case.
+
+    Raises:
+        DeclarationError: It contradicts itself.
+        UsageError: Its patterns find no file, or pair none.
+    """
+    refuse_mistakes(dataset, where)
     root = here / dataset.root
-    found = found_cases(dataset, root, known)
+    found = found_cases(dataset, root, subjects)
     if dataset.spacing:
         spacings = case_spacings(dataset.spacing, root, found.cases)
         found.cases[:] = [
@@ -82,19 +106,18 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
         ]
     if not found.listed:
         looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
-        msg = f"{path}: no file below {root} fits {', '.join(looked)}"
+        msg = f"{where}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
-    own = [path, *(here / name for name in (dataset.biometrics_file,) if name)]
-    own += [table] if table else []
+    said = {*own, *(here / name for name in (dataset.biometrics_file,) if name)}
     if dataset.spacing:
-        own += [root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases]
+        said |= {root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases}
     notes = (
         *excluded_note(found.excluded),
         *name_notes(NoteKind.ROW_UNMATCHED, found.rows_left),
         *name_notes(NoteKind.CASE_UNKNOWN, found.named_only),
-        *file_notes(root, found.used | {*own}),
+        *file_notes(root, found.used | said),
     )
-    request = declared_request(dataset, found, here=here, subjects=known)
+    request = declared_request(dataset, found, here=here, subjects=subjects)
     return replace(request, notes=notes)
 
 
@@ -150,6 +173,7 @@ def declared_request(
             spacing_unknown=dataset.spacing_unknown,
             native_plane=dataset.projection,
             biometrics=biometrics,
+            empty_masks=dataset.empty_masks,
         ),
         description=dataset.description or alone,
         root=root,
