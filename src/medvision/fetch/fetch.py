@@ -14,13 +14,8 @@ from medvision.catalog.cohort import CaseFiles
 from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import Source
 from medvision.declarations import decoded, read_json
-from medvision.fetch.registry import (
-    CLIENTS,
-    FetchError,
-    NotFetchableError,
-    download,
-    run_client,
-)
+from medvision.fetch.errors import FetchError, NotFetchableError
+from medvision.fetch.registry import CLIENTS, download, run_client
 from medvision.storage import sha256_file
 
 logger = logging.getLogger(__name__)
