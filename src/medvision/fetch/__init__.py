@@ -2,5 +2,13 @@
 
 from medvision.fetch.errors import ChecksumError, FetchError, NotFetchableError
 from medvision.fetch.fetch import fetch, raw_folder
+from medvision.fetch.settings import FetchSettings
 
-__all__ = ["ChecksumError", "FetchError", "NotFetchableError", "fetch", "raw_folder"]
+__all__ = [
+    "ChecksumError",
+    "FetchError",
+    "FetchSettings",
+    "NotFetchableError",
+    "fetch",
+    "raw_folder",
+]
