@@ -35,6 +35,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def host():
+    """Another one than that of the two archives."""
     with serving() as server:
         server.files["/a.zip"] = CONTENT
         yield server

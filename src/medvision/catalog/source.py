@@ -99,7 +99,8 @@ class Source:
         steps: What a person does to get them, one step each (by hand, owner's tool).
         revision: Commit of a repository; "" where none is known.
         role: Whether these are the owner's files, a copy of them, or a copy users make themselves.
-        complete: Whether the sources of this role hold all that is asked for.
+        on_request: Whether it is taken only where a user asks for its role: a copy that lacks a
+            part, or that the licence may not allow.
         access: What it takes to download from here.
         note: Which part it is, and what to mind.
     """
@@ -117,13 +118,15 @@ class Source:
     steps: tuple[str, ...] = ()
     revision: str = ""
     role: Role = "original"
-    complete: bool = True
+    on_request: bool = False
     access: Access = "open"
     note: str = ""
 
     @property
     def by_program(self) -> bool:
         """Whether a program can download it, if with a token."""
+        if self.kind in PACKAGES:
+            return True
         return self.kind not in BY_HAND and bool(self.downloads and (self.id or self.url))
 
     @property

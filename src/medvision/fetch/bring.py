@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
@@ -18,11 +18,11 @@ from medvision.fetch.download import (
     mismatch,
 )
 from medvision.fetch.errors import ChecksumError, MissingFilesError
-from medvision.fetch.given import adopt, fits, given_archive, given_unpacked, lacking, place
+from medvision.fetch.given import adopt, fits, given_files, given_unpacked, lacking, place
 from medvision.fetch.hosts import OBTAIN, Obtained, from_mirror
 from medvision.fetch.records import Checked, FileFacts, Record, write_record
 from medvision.fetch.settings import FetchSettings
-from medvision.fetch.space import DOWNLOADS
+from medvision.fetch.space import downloads_of
 from medvision.fetch.unpack import joined_volumes, unpack
 from medvision.fetch.unpack_target import Limits
 from medvision.fetch.ways import Wanted
@@ -72,11 +72,14 @@ class Fetching:
 
     def _obtain(self, wanted: Wanted, session: Session) -> list[Obtained]:
         if given := self.settings.given:
-            found = [(part, given_archive(part, given)) for part in wanted.parts]
-            return [Obtained(wanted=part, path=path, given=True) for part, path in found if path]
+            return [
+                Obtained(wanted=replace(part, name=name), path=path, given=True)
+                for part in wanted.parts
+                for name, path in given_files(part, given).items()
+            ]
         mirror = self.settings.mirror
         obtain = from_mirror(mirror, self.name) if mirror else OBTAIN[wanted.source.kind]
-        folder = self.folder / DOWNLOADS
+        folder = downloads_of(wanted.source, self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         return [
             got for part in wanted.parts for got in obtain(wanted.source, part, folder, session)
@@ -122,9 +125,8 @@ class Fetching:
     def _placed(self, wanted: Wanted, obtained: list[Obtained]) -> Record:
         """Check what has come, unpack it or put it in its place."""
         come = {one.wanted.name for one in obtained}
-        if self.settings.given and (
-            absent := [part.name for part in wanted.parts if part.name not in come]
-        ):
+        absent = [part.name for part in wanted.parts if part.name not in come]
+        if self.settings.given and absent and len(wanted.parts) > 1:
             msg = f"{wanted.name}: part {absent[0]} not found in {self.settings.given}"
             raise MissingFilesError(msg)
         digests = {}

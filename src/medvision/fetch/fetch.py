@@ -6,9 +6,9 @@ from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import PACKAGES
 from medvision.fetch.bring import Fetching
 from medvision.fetch.errors import MissingFilesError, NotFetchableError
-from medvision.fetch.given import given_archive, given_unpacked
+from medvision.fetch.given import given_files, given_unpacked
 from medvision.fetch.packages import fetch_packages
-from medvision.fetch.records import Record, accept_licence, read_record, write_manifest
+from medvision.fetch.records import accept_licence, read_record, write_manifest
 from medvision.fetch.settings import FetchSettings
 from medvision.fetch.space import DOWNLOADS, refuse_what_does_not_fit
 from medvision.fetch.unpack import remove_scratch
@@ -55,10 +55,9 @@ def fetch(
         return folder
     if not dataset.sources:
         raise NotFetchableError(how_to_get(dataset, folder))
-    way = _way(dataset, settings)
+    way = _way(dataset, settings, folder)
     wanted = wanted_of(way.sources)
-    records = {one.name: _whole_record(one, folder, verify=verify) for one in wanted}
-    missing = [one for one in wanted if records[one.name] is None]
+    missing = [one for one in wanted if not is_fetched(one, folder, verify=verify)]
     if wanted and not missing:
         return folder
     if not wanted or not (way.by_program or settings.given or settings.mirror):
@@ -77,18 +76,25 @@ def fetch(
     return folder
 
 
-def _way(dataset: Dataset, settings: FetchSettings) -> Way:
-    """The way to take: of files that are given, the one that most of them belong to."""
-    if settings.given is None or settings.role is not None:
+def _way(dataset: Dataset, settings: FetchSettings, folder: Path) -> Way:
+    """The way to take: of files that are given or here, the one that most of them belong to."""
+    if settings.role is not None:
         return chosen_way(dataset, settings.role)
     given = settings.given
+    if given is None:
+
+        def n_here(way: Way) -> int:
+            return sum(is_fetched(one, folder) for one in wanted_of(way.sources))
+
+        begun = max(ways_of(dataset), key=n_here)
+        return begun if n_here(begun) else chosen_way(dataset)
     if not given.is_dir():
         msg = f"--from {given}: expected a folder with the files of {dataset.name}"
         raise MissingFilesError(msg)
 
     def n_found(way: Way) -> int:
         parts = [part for one in wanted_of(way.sources) for part in one.parts]
-        return sum(bool(given_archive(p, given) or given_unpacked(p, given)) for p in parts)
+        return sum(bool(given_files(p, given) or given_unpacked(p, given)) for p in parts)
 
     way = max(ways_of(dataset), key=n_found)  # the first of equals: the owner's
     if not n_found(way):
@@ -101,9 +107,10 @@ def _way(dataset: Dataset, settings: FetchSettings) -> Way:
     return way
 
 
-def _whole_record(wanted: Wanted, folder: Path, *, verify: bool) -> Record | None:
+def is_fetched(wanted: Wanted, folder: Path, *, verify: bool = False) -> bool:
+    """Whether all files of an archive are in the raw folder."""
     record = read_record(folder, wanted.source.name, wanted.name)
-    return record if record and record.is_whole(folder, verify=verify) else None
+    return record is not None and record.is_whole(folder, verify=verify)
 
 
 def how_to_get(dataset: Dataset, folder: Path) -> str:
@@ -113,10 +120,14 @@ def how_to_get(dataset: Dataset, folder: Path) -> str:
     files = [image.files for cohort in dataset.cohorts for image in cohort.images]
     named = f" (such as {files[0]})" if files else ""
     told = "".join(f" {rank}. {step}" for rank, step in enumerate(steps, start=1))
+    known = any(source.downloads for source in dataset.sources)
+    given = (
+        f"run `medvision fetch {dataset.name} --from DIR` on what you have, or " if known else ""
+    )
     return (
         f"{dataset.name} is not fetched automatically. {dataset.how_to_get}{told} Licence: "
         f"{dataset.licence}{terms}; access: {dataset.access}. Homepage: {dataset.homepage}. Then "
-        f"run `medvision fetch {dataset.name} --from DIR` on what you have downloaded, or place "
+        f"{given}place "
         f"the files below {folder} as `medvision catalog show {dataset.name}` names them{named} "
         f"and run `medvision build {dataset.name}`."
     )

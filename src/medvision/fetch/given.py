@@ -30,13 +30,21 @@ def lacking(wanted: Download, paths: Iterable[str]) -> list[str]:
     return [p for p in wanted.holds if not any(fits(p, path) for path in listed)]
 
 
-def given_archive(wanted: Download, given: Path) -> Path | None:
-    """The file of that name below a folder: where the host has it, or anywhere, if only once."""
-    for path in (given / wanted.name, given / Path(wanted.name).name):
+def given_files(wanted: Download, given: Path) -> dict[str, Path]:
+    """The files below a folder that a download stands for, by their names.
+
+    A file lies where the host has it, or anywhere, if only once; of a pattern, all that fit.
+    """
+    name = Path(wanted.name).name
+    if "*" in wanted.name:
+        # Files that are no archives lie in folders that tell them apart: see `given_unpacked`.
+        found = sorted(given.rglob(name)) if wanted.unpack else []
+        return {str(path.relative_to(given)): path for path in found if path.is_file()}
+    for path in (given / wanted.into / name, given / wanted.name, given / name):
         if path.is_file():
-            return path
-    found = [path for path in given.rglob(Path(wanted.name).name) if path.is_file()]
-    return found[0] if len(found) == 1 else None
+            return {wanted.name: path}
+    found = [path for path in given.rglob(name) if path.is_file()]
+    return {wanted.name: found[0]} if len(found) == 1 else {}
 
 
 def given_unpacked(wanted: Download, given: Path) -> dict[str, Path] | None:
@@ -58,6 +66,8 @@ def given_unpacked(wanted: Download, given: Path) -> dict[str, Path] | None:
         paths = (path for entry in entries for path in _files(entry))
         files = {str(path.relative_to(base)): path for path in paths}
         files = {name: path for name, path in files.items() if not JUNK.search(name)}
+        if not wanted.unpack:
+            files = {n: p for n, p in files.items() if any(fits(h, n) for h in wanted.holds)}
         # What lies beside it may be of another archive that has the same folders.
         if files and not lacking(wanted, files):
             return files

@@ -93,11 +93,16 @@ def _kaggle_headers(item: str) -> dict[str, str]:
 
 
 def from_mirror(mirror: str, dataset: str) -> Obtain:
-    """Obtains files from a copy: below `mirror/DATASET`, where not there below `mirror`."""
+    """Obtains files from a copy below `mirror/DATASET`, or below `mirror` where it is not there.
+
+    Where two archives of a dataset have one name, the folder they go to tells them apart.
+    """
 
     def obtain(_source: Source, wanted: Download, folder: Path, session: Session) -> list[Obtained]:
-        base, name = mirror.rstrip("/"), quote(wanted.name)
-        remote = Remote(download=wanted, urls=(f"{base}/{quote(dataset)}/{name}", f"{base}/{name}"))
+        base, below = mirror.rstrip("/"), f"{dataset}/{wanted.name}"
+        paths = [f"{dataset}/{wanted.into}/{wanted.name}"] if wanted.into else []
+        urls = tuple(f"{base}/{quote(path)}" for path in (*paths, below, wanted.name))
+        remote = Remote(download=wanted, urls=urls)
         return [Obtained(wanted=wanted, path=download(remote, folder / wanted.name, session))]
 
     return obtain

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import PACKAGES, Role, Source, SourceKind
-from medvision.fetch.fetch import raw_folder
-from medvision.fetch.records import read_record
+from medvision.fetch.fetch import is_fetched, raw_folder
 from medvision.fetch.space import gigabytes, needed_bytes
 from medvision.fetch.tokens import PAGES, VARIABLES, token_of
-from medvision.fetch.ways import Wanted, chosen_way, wanted_of, ways_of
+from medvision.fetch.ways import chosen_way, wanted_of, ways_of
 
 
 def plan_lines(datasets: Sequence[Dataset], root: Path, *, role: Role | None = None) -> list[str]:
@@ -27,15 +26,10 @@ def plan_lines(datasets: Sequence[Dataset], root: Path, *, role: Role | None = N
         lines += [*_dataset_lines(dataset, root, role), ""]
         wanted = wanted_of(chosen_way(dataset, role).sources) if dataset.sources else []
         folder = raw_folder(root, dataset.name)
-        total += sum(needed_bytes([one for one in wanted if not _is_there(one, folder)], folder))
+        total += sum(needed_bytes([one for one in wanted if not is_fetched(one, folder)], folder))
     above = next(folder for folder in (root, *root.resolve().parents) if folder.exists())
     free = gigabytes(shutil.disk_usage(above).free)
     return [*lines, f"needed: {gigabytes(total)} or more, where sizes are not known; free: {free}"]
-
-
-def _is_there(wanted: Wanted, folder: Path) -> bool:
-    record = read_record(folder, wanted.source.name, wanted.name)
-    return record is not None and record.is_whole(folder)
 
 
 def _dataset_lines(dataset: Dataset, root: Path, role: Role | None) -> Iterator[str]:
@@ -56,15 +50,17 @@ def _dataset_lines(dataset: Dataset, root: Path, role: Role | None) -> Iterator[
         if source.kind in PACKAGES:
             yield f"    file    {source.package} {source.version}, sha256 pinned"
         elif not source.downloads:
-            yield "    file    names not known; give what you have with --from DIR"
+            yield "    file    names not known"
         for one in wanted_of([source]):
             size = gigabytes(one.size_bytes) if one.size_bytes else "size not known"
             pinned = "sha256" if one.declared.sha256 else "md5" if one.declared.md5 else ""
             facts = [size, f"{pinned} pinned" if pinned else "no digest known"]
-            facts += ["there already"] if _is_there(one, folder) else []
+            facts += ["there already"] if is_fetched(one, folder) else []
             yield f"    file    {one.name}: {', '.join(facts)}"
     if not way.by_program:
-        yield f"  by hand   {dataset.how_to_get} Then: medvision fetch {dataset.name} --from DIR"
+        yield f"  by hand   {dataset.how_to_get}"
+        if any(source.downloads for source in way.sources):
+            yield f"            Then: medvision fetch {dataset.name} --from DIR"
 
 
 def needs(source: Source) -> Iterator[str]:

@@ -7,6 +7,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -68,10 +69,19 @@ class Record:
         return bool(self.files)
 
 
+def plain_name(text: str) -> str:
+    """A file name made of any text.
+
+    Example:
+        >>> plain_name("huggingface:owner/set")
+        'huggingface_owner_set'
+    """
+    return re.sub(r"[^\w.-]+", "_", text)[-180:]
+
+
 def record_path(folder: Path, source: str, name: str) -> Path:
     """Where the record of an archive stands."""
-    plain = re.sub(r"[^\w.-]+", "_", f"{source}-{name}")[-180:]
-    return folder / RECORDS / f"{plain}.json"
+    return folder / RECORDS / f"{plain_name(f'{source}-{name}')}.json"
 
 
 def write_record(folder: Path, record: Record) -> None:
@@ -139,12 +149,17 @@ def accept_licence(dataset: Dataset, folder: Path, *, accepted_now: bool) -> Non
 def write_manifest(dataset: Dataset, folder: Path, records: Iterable[Record]) -> None:
     """Say that all is there: what it came from, and what was not as pinned."""
     listed = sorted(records, key=lambda record: record.name)
+    n_named = Counter(record.name for record in listed)
+
+    def called(record: Record) -> str:
+        return record.name if n_named[record.name] == 1 else f"{record.source}/{record.name}"
+
     accepted = read_json(folder / RECORDS / "licence.json")
     content = {
         "dataset": dataset.name,
         "licence": accepted,
-        "sha256": {record.name: record.sha256 for record in listed},
-        "checked": {record.name: record.checked for record in listed},
+        "sha256": {called(record): record.sha256 for record in listed},
+        "checked": {called(record): record.checked for record in listed},
         "sources": sorted({record.source for record in listed}),
         "given": sorted(record.name for record in listed if record.given),
         "unverified": unverified(listed),

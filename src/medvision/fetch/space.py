@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from medvision.catalog.source import Source
 from medvision.fetch.errors import DiskFullError
+from medvision.fetch.records import plain_name
 from medvision.fetch.settings import FetchSettings
 from medvision.fetch.ways import Wanted
 
@@ -12,12 +14,17 @@ DOWNLOADS = ".downloads"
 """Folder below the raw folder in which archives lie until they are unpacked, or longer."""
 
 
+def downloads_of(source: Source, folder: Path) -> Path:
+    """Where a source's archives lie: two sources may give their files the same names."""
+    return folder / DOWNLOADS / plain_name(source.name)
+
+
 def needed_bytes(missing: Iterable[Wanted], folder: Path) -> tuple[int, int]:
     """What is still to be downloaded and what unpacking it takes, as far as sizes are known."""
     download = unpacked = 0
     for one in missing:
         for part in one.parts:
-            path = folder / DOWNLOADS / part.name
+            path = downloads_of(one.source, folder) / part.name
             come = [p.stat().st_size for p in (path, Path(f"{path}.part")) if p.exists()]
             download += max(0, (part.size_bytes or 0) - sum(come))
         whole = one.size_bytes or 0

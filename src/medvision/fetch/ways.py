@@ -11,7 +11,7 @@ from medvision.fetch.unpack import joined_volumes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """All sources of one role: together they hold what is asked for, if `complete`."""
+    """All sources of one role: together they hold what is asked for."""
 
     role: Role
     sources: tuple[Source, ...]
@@ -22,9 +22,9 @@ class Way:
         return all(source.by_program for source in self.sources)
 
     @property
-    def complete(self) -> bool:
-        """Whether it holds all that is asked for."""
-        return all(source.complete for source in self.sources)
+    def on_request(self) -> bool:
+        """Whether it is taken only where a user asks for it."""
+        return any(source.on_request for source in self.sources)
 
     @property
     def open(self) -> bool:
@@ -41,8 +41,8 @@ def ways_of(dataset: Dataset) -> list[Way]:
 def chosen_way(dataset: Dataset, role: Role | None = None) -> Way:
     """The way that `fetch` takes.
 
-    Without a role: the first that is complete and takes neither account nor hands, then the first
-    that takes no hands, then the first.
+    Without a role: the first that takes neither account nor hands, then the first that takes no
+    hands, then the first; none that is taken on request only.
 
     Raises:
         UsageError: No source at all, or none of that role.
@@ -54,7 +54,7 @@ def chosen_way(dataset: Dataset, role: Role | None = None) -> Way:
         known = ", ".join(way.role for way in ways_of(dataset)) or "none"
         msg = f"{dataset.name}: no source of the role {role or 'original'!r}; known: {known}"
         raise UsageError(msg)
-    automatic = [way for way in ways if way.by_program and way.complete]
+    automatic = [way for way in ways if way.by_program and (role or not way.on_request)]
     return next((way for way in automatic if way.open), next(iter(automatic or ways)))
 
 
