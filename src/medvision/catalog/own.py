@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from medvision.catalog.dataset import Dataset, dataset_names, load_dataset, parse_dataset
+from medvision.catalog.dataset import Dataset, dataset_names, load_dataset, read_dataset
 from medvision.declarations import meant
 from medvision.errors import UsageError
 
@@ -52,7 +52,7 @@ class OwnCatalog:
             UsageError: No such dataset, a file that cannot be read, or one that declares another.
         """
         if (path := self.paths.get(name)) is not None:
-            dataset = parse_dataset(path.read_text("utf-8"), path.name)
+            dataset = read_dataset(path)
             if dataset.name != name:
                 msg = f"{path}: declares the name {dataset.name!r}; expected that of the file"
                 raise UsageError(msg)
