@@ -64,6 +64,39 @@ def test_two_processes_into_one_run(study_tables, tmp_path):
     assert list(run.iterdir()) == []
 
 
+def test_scoring_while_another_process_is_at_work(oracle):
+    with only_process(oracle, "testing"):
+        done = subprocess.run(
+            [sys.executable, "-m", "medvision.cli", "score", str(oracle)],
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert "another process is scoring here" in done.stderr
+
+
+def test_a_second_model_leaves_even_the_list_of_a_run_that_lost_its_own(study_tables, oracle):
+    (oracle / "samples.parquet").unlink()
+    assert main(words(study_tables, oracle, "baseline/constant:20")) == 2
+    assert not (oracle / "samples.parquet").exists()
+
+
+@pytest.mark.parametrize("column", ["label", "plane", "subject_id", "spacing_x_mm"])
+def test_scores_of_other_samples_are_made_again(oracle, caplog, column):
+    """Of samples with the same questions and truths, and others in what scores are grouped by."""
+    samples = pq.read_table(oracle / "samples.parquet", partitioning=None)
+    place = samples.column_names.index(column)
+    turned = samples[column].combine_chunks().take(list(range(len(samples) - 1, -1, -1)))
+    changed = samples.set_column(place, samples.schema.field(column), turned)
+    pq.write_table(changed, oracle / "samples.parquet")
+    with caplog.at_level(logging.WARNING):
+        assert main(["report", str(oracle), "--json"]) == 0
+    is_same = changed[column].equals(samples[column])
+    assert is_same or "scoring again" in caplog.text
+    scores = pq.read_table(oracle / "scores.parquet", partitioning=None)
+    assert scores[column].to_pylist() == changed[column].to_pylist()
+
+
 def test_scores_of_one_run_are_never_shown_under_another_name(oracle, constant, capsys, caplog):
     own = reported(constant, capsys)
     shutil.copy(oracle / "scores.parquet", constant / "scores.parquet")

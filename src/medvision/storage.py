@@ -2,11 +2,13 @@
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medvision.errors import ItemError, UsageError
@@ -56,14 +58,21 @@ def checked_name(name: str, what: str) -> str:
 def only_process(folder: Path, doing: str) -> Iterator[None]:
     """Hold a folder for this process; made if it is not there.
 
+    What killed processes left half written in it goes. A thread that holds it may hold it again: a
+    command that asks and then scores holds the run over both, and each of them does so alone.
+
     Args:
         folder: What is written to.
         doing: In words, for the message to the second process: "building tables".
 
     Raises:
-        FolderInUseError: Another process holds it.
+        FolderInUseError: Another process, or another thread of this one, holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    owner = (threading.get_ident(), folder.stat().st_dev, folder.stat().st_ino)
+    if owner in _HELD:
+        yield
+        return
     # The folder itself is locked, not a file in it: nothing is left behind, and the system gives
     # the lock back when the process dies, however it dies.
     handle = os.open(folder, os.O_RDONLY)
@@ -76,9 +85,16 @@ def only_process(folder: Path, doing: str) -> Iterator[None]:
                 "a folder of its own"
             )
             raise FolderInUseError(msg) from error
+        _HELD.add(owner)
+        _remove_drafts([*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*")])
         yield
     finally:
+        _HELD.discard(owner)
         os.close(handle)
+
+
+_HELD: set[tuple[int, int, int]] = set()
+"""Folders held by this process: thread, device, inode."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -88,19 +104,61 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that readers see the old or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    publish(draft, path)
+    with draft_of(path) as draft:
+        draft.write_bytes(content)
 
 
-def publish(draft: Path, path: Path) -> None:
-    """Put a finished file in its place, its bytes on the disk before its name.
+@contextlib.contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write into, which takes its place at the end of the block.
 
-    Without the sync a power cut may leave the new name with none of the bytes.
+    A block that raises leaves `path` as it was and no draft; what killed processes left of theirs
+    goes.
     """
-    with draft.open("rb") as written:
+    _remove_drafts(path.parent.glob(f".{glob.escape(path.name)}.*"))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with naming(path):
+            yield draft
+            sync(draft)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name what could not be written where the system does not: a full disk has no file name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Have a file's bytes on the disk.
+
+    Without it a power cut may leave a name that was published with none of the bytes.
+    """
+    with path.open("rb") as written:
         os.fsync(written.fileno())
-    draft.replace(path)
+
+
+def _remove_drafts(found: Iterable[Path]) -> None:
+    """Remove those of files that are drafts of processes that are gone."""
+    for path in found:
+        process = path.suffix[1:]
+        if not process.isdigit():
+            continue
+        try:
+            os.kill(int(process), 0)  # which harms nobody: it asks whether there is one
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except OSError:  # of another user
+            continue
 
 
 def remove_tree(folder: Path) -> None:

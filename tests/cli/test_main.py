@@ -171,7 +171,7 @@ def test_a_mistake_of_ours_is_one_line_and_verbose_a_traceback(error, broken, ca
 
 def test_an_interruption_is_one_line(broken, capsys):
     broken(KeyboardInterrupt())
-    assert main(["catalog", "list", "-v"]) == 1
+    assert main(["catalog", "list", "-v"]) == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "medvision catalog list: interrupted; run it again to go on"
 

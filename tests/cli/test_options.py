@@ -77,7 +77,7 @@ def test_values_have_the_type_of_their_field():
     ("words", "message"),
     [
         ([], "the following arguments are required: --out"),
-        (["--out", "a", "--limit", "x"], "argument --limit: invalid int value: 'x'"),
+        (["--out", "a", "--limit", "x"], "argument --limit: expected a whole number, found 'x'"),
         (["--out", "a", "--colour", "green"], "argument --colour: invalid choice: 'green'"),
         (["--out", "a", "--colours", "red", "x"], "invalid choice: 'x' (choose from"),
         (["--out", "a", "--split", "all"], "argument --split: invalid choice: 'all'"),

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import stat
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -94,6 +95,44 @@ def test_missing_or_damaged_files_are_fetched_again(registry, tmp_path):
     assert (folder / "b.txt").read_text(encoding="utf-8") == "damaged"
     fetch(dataset(registry), root, verify=True)
     assert (folder / "b.txt").read_text(encoding="utf-8") == "beta"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b'{"sha', b"\xff", b'{"sha256": {"a.txt": 1}}']
+)
+def test_a_damaged_manifest_is_made_again(registry, tmp_path, content):
+    folder = fetch(dataset(registry), tmp_path / "root")
+    whole = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(content)
+    (folder / "b.txt").write_text("damaged")
+    fetch(dataset(registry), tmp_path / "root")
+    assert (folder / "manifest.json").read_bytes() == whole
+    assert (folder / "b.txt").read_text(encoding="utf-8") == "beta"
+
+
+def test_what_a_killed_fetch_left_goes_with_the_next(registry, tmp_path):
+    folder = fetch(dataset(registry), tmp_path / "root")
+    for left in (".fetch-abc", ".unpack-abc"):
+        (folder / left).mkdir()
+        (folder / left / "half.whl").touch()
+    (folder / ".draft-mask.nii.gz").touch()
+    fetch(dataset(registry), tmp_path / "root")
+    assert sorted(p.name for p in folder.iterdir()) == ["a.txt", "b.txt", "manifest.json"]
+
+
+def test_a_second_fetch_at_the_same_time_is_told(registry, tmp_path):
+    folder = tmp_path / "root" / "raw" / "toy"
+    folder.mkdir(parents=True)
+    holder = (
+        "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), 2); print(flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", holder, str(folder)], **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(UsageError, match="another process is fetching here"):
+            fetch(dataset(registry), tmp_path / "root")
+        other.communicate(b"\n")
+    fetch(dataset(registry), tmp_path / "root")
 
 
 def test_another_archive_than_the_pinned_one_is_refused(registry, tmp_path):

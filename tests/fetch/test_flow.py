@@ -22,7 +22,7 @@ from medvision.fetch.errors import (
     NotFetchableError,
 )
 from medvision.fetch.records import read_records
-from medvision.storage import FolderInUseError, only_process
+from medvision.storage import FolderInUseError
 from tests.fetch.archive_files import write_archive
 from tests.fetch.toy import IMAGES, LABELS, declaration, sha256
 
@@ -143,12 +143,28 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_asked(
 
 
 def test_two_fetches_on_one_root_do_not_mix(toy, tmp_path):
-    with (
-        only_process(tmp_path / "raw", "fetching"),
-        pytest.raises(FolderInUseError, match="another process is fetching here; wait"),
-    ):
-        fetch(toy, tmp_path, settings=ACCEPT)
+    (tmp_path / "raw").mkdir()
+    holder = (
+        "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), 2); print(flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", holder, tmp_path / "raw"], **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(FolderInUseError, match="another process is fetching here; wait"):
+            fetch(toy, tmp_path, settings=ACCEPT)
+        other.communicate(b"\n")
     fetch(toy, tmp_path, settings=ACCEPT)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"name', b"\xff"])
+def test_damaged_records_are_made_again(toy, host, tmp_path, content):
+    folder = fetch(toy, tmp_path, settings=ACCEPT)
+    for path in (folder / ".fetched").glob("*.json"):
+        path.write_bytes(content)
+    with pytest.raises(LicenceNotAcceptedError):
+        fetch(toy, tmp_path)
+    assert tree(fetch(toy, tmp_path, settings=ACCEPT)) == WHOLE
+    assert len(read_records(folder)) == 2
 
 
 def test_a_killed_fetch_goes_on(host, archives, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from medvision.cli import main
 from medvision.cli.asking import GenerationOptions, PaceOptions
 from medvision.errors import UsageError
-from medvision.models import Budget
+from medvision.models import Budget, ResponseStore
 from tests.model_server import Hang, Respond, completion, say
 
 BOX = "0.1000, 0.1000, 0.6000, 0.7000"
@@ -84,6 +84,23 @@ def test_outdated_manifest_goes_when_another_run_is_refused(evaluate, boxes, ser
     assert evaluate(locked.base_url, "--temperature", "1") == 2
     assert not (tmp_path / "run" / "manifest.json").exists()
     assert main(["score", str(tmp_path / "run")]) == 2
+
+
+def test_a_secret_that_a_reply_repeats_is_not_stored(evaluate, serve, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("MY_KEY", "sk-secret-0123456789")
+    words = "your key is sk-secret-0123456789"
+    choice = {"message": {"content": words, "reasoning": words}, "finish_reason": "stop"}
+    server = serve(lambda *_: Respond(body={"choices": [choice]}))
+    assert evaluate(server.base_url, "--api-key-env", "MY_KEY") == 0
+    shown = capfd.readouterr()
+    assert "secret" not in shown.out + shown.err
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert b"secret" not in path.read_bytes()
+    with ResponseStore(tmp_path / "run" / "responses.sqlite") as store:
+        stored = next(store.current_replies())
+    assert stored.reply.text == stored.reply.reasoning == "your key is ***"
 
 
 def test_secret_is_in_no_file_and_not_in_the_output(evaluate, serve, tmp_path, monkeypatch, capfd):

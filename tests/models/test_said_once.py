@@ -108,7 +108,7 @@ def test_waiting_for_questions_under_way(command, serve):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 128 + signal.SIGINT
     waiting, missing = without_progress(err)
     assert waiting == "stopping: waiting up to 5 s for questions under way"
     assert re.fullmatch(

@@ -12,6 +12,7 @@ import pytest
 from medvision.cli import main
 from medvision.errors import UsageError
 from medvision.table.diff import Tolerance, diff_tables
+from medvision.table.manifest import write_manifest
 from medvision.table.parts import table_parts
 
 EXACT = Tolerance(absolute=0.0, relative=0.0)
@@ -30,7 +31,7 @@ def rewrite(tables, change, name="regions", plane="axial"):
         pq.write_table(change(rows), path)
     manifest = json.loads((tables / "manifest.json").read_text("utf-8"))
     manifest["parts"] = table_parts(tables)  # other tables, whole in themselves
-    (tables / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    write_manifest(tables, manifest)
 
 
 def changed_column(name, change):

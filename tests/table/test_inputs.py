@@ -10,6 +10,8 @@ import pytest
 
 from medvision.cli import main
 from medvision.storage import sha256_file
+from medvision.table import annotate_case
+from medvision.table import build as build_module
 from medvision.table.inputs import input_digest
 from medvision.table.read import image_path
 from tests.table.conftest import phantom
@@ -271,6 +273,8 @@ def test_a_reader_that_stops_costs_its_case_and_shows_where_to_those_who_ask(
         return opener(path, options)
 
     monkeypatch.setitem(read.OPENERS, ".nii.gz", stops)
+    # in this process, where the reader is another one
+    monkeypatch.setattr(build_module, "annotate_case", annotate_case.annotate_case)
     assert build(study) == 1
     shown = capsys.readouterr()
     assert "2 of 3 cases" in shown.out

@@ -25,6 +25,7 @@ from medvision.samples import sample_table
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.scoring.score_run import score_run
+from medvision.storage import only_process
 from medvision.train import sft as sft_module
 from medvision.train.base_model import load_chat, load_model
 from medvision.train.collate import ExampleTransform
@@ -41,6 +42,7 @@ from medvision.train.errors import MergeError, NotFiniteError, OtherRunError, Se
 from medvision.train.examples import picture_family
 from medvision.train.merge import merge_adapter
 from medvision.train.sft import train_sft
+from medvision.train.trainer import last_whole_checkpoint, remove_broken_checkpoints
 from medvision.train.validation import ModelInTraining, flat_metrics
 from tests.train.conftest import (
     FAMILIES,
@@ -235,6 +237,77 @@ def test_a_run_killed_without_warning_goes_on_to_the_same_trajectory(
     expected, found = losses(whole.output), losses(killed.output)
     assert sorted(found) == list(range(1, 17))
     assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.fixture
+def finished(tiny_base, sft_config):
+    """A run of 6 steps to its end, of which no whole epoch is done."""
+    config = sft_config(
+        tiny_base("qwen"),
+        optimiser=OptimiserConfig(learning_rate=5e-3, max_steps=6, batch_size=2, accumulation=1),
+        validation=ValidationConfig(subject_frac=0.2, samples=2, every_steps=2, max_new_tokens=4),
+    )
+    train_sft(config)
+    return config
+
+
+def weights(config):
+    return load_file(Path(config.output) / "model" / "adapter_model.safetensors")
+
+
+def test_a_finished_run_that_lost_its_manifest_takes_no_further_step(finished):
+    out, before = Path(finished.output), weights(finished)
+    trained = json.loads((out / "manifest.json").read_text("utf-8"))
+    (out / "manifest.json").unlink()
+    result = train_sft(finished)
+    assert result.counts["steps"] == 6
+    assert not result.up_to_date
+    again = json.loads((out / "manifest.json").read_text("utf-8"))
+    assert (again["counts"], again["scores"]) == (trained["counts"], trained["scores"])
+    after = weights(finished)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "list": lambda path: path.write_bytes(b"[]"),
+    "lost": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "trainer_state.json", "optimizer.pt", "adapter_model.safetensors"]
+)
+def test_a_damaged_checkpoint_is_not_gone_on_from(finished, name, damage):
+    checkpoints = Path(finished.output) / "checkpoints"
+    last = last_whole_checkpoint(checkpoints)
+    assert last.name == "checkpoint-6"
+    DAMAGES[damage](last / name)
+    assert last_whole_checkpoint(checkpoints).name != "checkpoint-6"
+    remove_broken_checkpoints(checkpoints)
+    assert not last.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "list"])
+@pytest.mark.parametrize("name", ["manifest.json", "config.json"])
+def test_a_damaged_record_of_a_run_is_one_line(finished, toml_file, capsys, name, damage):
+    path = Path(finished.output) / name
+    DAMAGES[damage](path)
+    capsys.readouterr()
+    assert main(["train", "sft", str(toml_file(finished))]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"{path}: damaged: " in line
+    assert "remove" in line
+
+
+def test_a_second_training_in_one_folder_is_told(finished, toml_file):
+    with only_process(Path(finished.output), "testing"):
+        command = train_command(toml_file(finished))
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "another process is training here" in done.stderr
 
 
 @pytest.mark.parametrize(

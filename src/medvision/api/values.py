@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from medvision.models.runner import RunSummary
 from medvision.samples import Sample
+from medvision.storage import write_bytes
 from medvision.table import read
 from medvision.table.annotate_case import Problem
 
@@ -135,7 +136,7 @@ class Shown:
         from medvision.pictures.render import SlicePictures, png_bytes
 
         picture = png_bytes(SlicePictures().picture(self.sample))
-        Path(path).write_bytes(overlay_png(self.sample, self.values, picture_png=picture))
+        write_bytes(Path(path), overlay_png(self.sample, self.values, picture_png=picture))
         return Path(path)
 
     def _repr_html_(self) -> str:

@@ -16,6 +16,9 @@ from typing import Any, get_type_hints
 from medvision import __version__
 from medvision.cli.log import log_to_stderr
 from medvision.cli.options import add_options, options_from
+from medvision.cli.printable import printable
+from medvision.cli.stopped import Terminated, exit_status, stoppable, system_words
+from medvision.declarations import DeclarationError
 from medvision.errors import MedVisionError
 
 DONE, SOME_FAILED, USAGE = 0, 1, 2
@@ -118,7 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 done, 1 some items failed (listed, with reasons), 2 usage.
+        0 done, 1 some items failed (listed, with reasons), 2 usage; 130 after Ctrl-C and 143 after
+        SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words:
@@ -129,15 +133,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return USAGE if stop.code else DONE
     try:
-        with log_to_stderr(verbose=call.verbose):
+        with log_to_stderr(verbose=call.verbose), stoppable():
             status = call.run(call.options)
         sys.stdout.flush()
     except MedVisionError as error:
-        print(f"{call.name}: {error}", file=sys.stderr)
+        keep = "\n" if isinstance(error, DeclarationError) else ""  # a line for each mistake
+        print(f"{call.name}: {printable(str(error), keep=keep)}", file=sys.stderr)
         return USAGE
-    except KeyboardInterrupt:
-        print(f"{call.name}: interrupted; run it again to go on", file=sys.stderr)
-        return SOME_FAILED
+    except KeyboardInterrupt as stop:
+        is_term = isinstance(stop, Terminated)
+        how = "terminated" if is_term else "interrupted"
+        print(f"{call.name}: {how}; run it again to go on", file=sys.stderr)
+        return exit_status(is_term=is_term)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_is_gone():
             # Python flushes standard output once more as it ends; that must not fail either.
@@ -145,12 +152,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             return SOME_FAILED
         if call.verbose:
             raise
+        if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
+            print(f"{call.name}: {printable(system_words(error))}", file=sys.stderr)
+            return SOME_FAILED
         # The last place in our own code, below this function, tells more than one in a library.
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames[1:] if Path(frame.filename).is_relative_to(PACKAGE)]
         place = (ours or frames)[-1]
         what = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
-        print(f"{call.name}: {what}; -v shows the whole traceback", file=sys.stderr)
+        print(f"{call.name}: {printable(what)}; -v shows the whole traceback", file=sys.stderr)
         return SOME_FAILED
     return status
 

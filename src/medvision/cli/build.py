@@ -10,6 +10,7 @@ from medvision.catalog.cohort import MODALITIES
 from medvision.catalog.dataset import Dataset
 from medvision.cli.lines import print_problems
 from medvision.cli.options import Argument, Group, Option, given_options
+from medvision.cli.printable import printable
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import Root, data_root
 from medvision.cli.spacing import spacing_yx_mm
@@ -90,7 +91,7 @@ def run(options: BuildOptions) -> int:
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped().items())
     state = "already up to date" if summary.up_to_date else "written"
     print(
-        f"{out}: {state}; {summary.n_built} of {summary.n_cases} cases, "
+        f"{printable(str(out))}: {state}; {summary.n_built} of {summary.n_cases} cases, "
         f"{summary.n_structures} structures, {summary.n_regions} regions, "
         f"{summary.n_biometrics} measurements" + (f"; problems: {dropped}" if dropped else "")
     )

@@ -15,6 +15,7 @@ from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.profiles import Profiles, model_profile, own_profiles
 from medvision.cli.protocol import ProtocolOptions
 from medvision.cli.root import Root, data_root
+from medvision.cli.stopped import exit_status
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.models.advice import failure_lines
@@ -23,6 +24,7 @@ from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family, unknown_words
+from medvision.models.run_words import StopReason
 from medvision.pictures.view import PictureFamily
 from medvision.protocols import Protocol
 from medvision.replies import Style
@@ -31,6 +33,7 @@ from medvision.samples.select import Split, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
+from medvision.storage import only_process
 from medvision.table.read import tables_folder
 from medvision.tasks import Task
 
@@ -43,7 +46,9 @@ class QuestionOptions:
     tables: Annotated[tuple[Path, ...], Option("T", help="table folders")] = ()
     task: Task | None = None
     split: Split = "test"
-    limit: Annotated[int | None, Option("N", help="at most N samples, drawn by seed")] = None
+    limit: Annotated[
+        int | None, Option("N", help="at most N samples, drawn by seed", at_least=1)
+    ] = None
     style: Style | None = None
     protocol: ProtocolOptions
 
@@ -67,8 +72,8 @@ class RunOptions:
     """Where replies go, and how the run goes."""
 
     run: Annotated[Path, Option("RUN", help="run folder")]
-    max_error_rate: Annotated[float, Option("F")] = 0.0
-    repeats: Annotated[int, Option("N", help="times each question")] = 1
+    max_error_rate: Annotated[float, Option("F", at_least=0, at_most=1)] = 0.0
+    repeats: Annotated[int, Option("N", help="times each question", at_least=1)] = 1
     pace: PaceOptions
 
 
@@ -84,7 +89,7 @@ class EvalOptions:
 
 
 def run(options: EvalOptions) -> int:
-    """Evaluate and score; 1 when more replies than allowed are errors."""
+    """Evaluate and score; 1 when more replies than allowed are errors, 130 or 143 when stopped."""
     questions, asked = options.questions, options.asked
     suite, tables = suite_and_tables(questions, options.root)
     protocol = questions.protocol.chosen()
@@ -126,9 +131,10 @@ def run(options: EvalOptions) -> int:
     reader = ReplyReader(
         style=request.style, family=request.family, reading=request.protocol.reading
     )
-    with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
-        summary = evaluate(request, options.run.run, on_progress)
-    scores = score_run(options.run.run)
+    with only_process(options.run.run, "evaluating"):
+        with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
+            summary = evaluate(request, options.run.run, on_progress)
+        scores = score_run(options.run.run)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
     if summary.prompt_tokens or summary.completion_tokens:
@@ -141,8 +147,9 @@ def run(options: EvalOptions) -> int:
     if missing or summary.stopped:
         words = f"{missing} of {scores.num_rows} questions have no answer"
         print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)
-    too_many = missing > options.run.max_error_rate * scores.num_rows
-    return 1 if too_many or summary.interrupted else 0
+    if summary.interrupted:
+        return exit_status(is_term=summary.stopped is StopReason.TERMINATED)
+    return int(missing > options.run.max_error_rate * scores.num_rows)
 
 
 def asked_style(given: Style | None, protocol: Protocol, profile: ModelProfile | None) -> Style:

@@ -13,6 +13,7 @@ from typing import Annotated
 from medvision.catalog.own import OwnCatalog
 from medvision.catalog.source import Role
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.cli.progress import Move, progress_bar
 from medvision.cli.root import Root, data_root
 from medvision.errors import ItemError
@@ -73,7 +74,7 @@ def run(options: FetchOptions) -> int:
                 print(f"{dataset.name}: {error.reason}: {error}", file=sys.stderr)
                 failed = True
                 continue
-        print(folder)
+        print(printable(str(folder)))
     return 1 if failed else 0
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 
+from medvision.cli.printable import printable
 from medvision.table.annotate_case import Problem
 
 
@@ -15,4 +16,5 @@ def print_rows(rows: Mapping[str, str]) -> None:
 def print_problems(problems: Iterable[Problem]) -> None:
     """What could not be used of which case and why, on standard error."""
     for problem in problems:
-        print(f"{problem.case_id}: {problem.reason}: {problem.message}", file=sys.stderr)
+        line = f"{problem.case_id}: {problem.reason}: {problem.message}"
+        print(printable(line), file=sys.stderr)

@@ -5,6 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from medvision.cli.printable import printable
+
+_LINES = "\n\t"
+"""Kept in what is logged: tracebacks have lines."""
+
 
 @contextmanager
 def log_to_stderr(*, verbose: bool) -> Iterator[None]:
@@ -43,6 +48,6 @@ class _ToStderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.write(f"{printable(self.format(record), keep=_LINES)}\n")
         except OSError:
             self.handleError(record)

@@ -27,7 +27,7 @@ class WeightOptions:
     dtype: Precision = Precision.AUTO
     load_4bit: Annotated[bool, Option(help="NF4; needs bitsandbytes")] = False
     device_map: Annotated[str, Option("D", help="auto, cpu, cuda:1, ...")] = ""
-    batch_size: Annotated[int, Option("N", help="of hf/ models")] = 8
+    batch_size: Annotated[int, Option("N", help="of hf/ models", at_least=1)] = 8
     trust_remote_code: bool = False
 
     def weight_settings(self, name: str) -> WeightSettings:

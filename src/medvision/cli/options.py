@@ -16,9 +16,11 @@ So a type checker sees every option, and options that several commands share are
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -37,6 +39,8 @@ class Option:
         help: What it is for.
         choices: The words there are, where the type does not say it.
         repeated: The option is given again for each further value, instead of once for all.
+        at_least: Of a number.
+        at_most: Of a number.
     """
 
     metavar: str | None = None
@@ -44,6 +48,8 @@ class Option:
     help: str | None = None
     choices: Sequence[str] = ()
     repeated: bool = False
+    at_least: float = -math.inf
+    at_most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,8 @@ class _Field:
             return common | {"choices": [str(one) for one in self.kind]}
         if get_origin(self.kind) is Literal:
             return common | {"choices": get_args(self.kind)}
+        if self.kind in (int, float):
+            return common | {"type": partial(_number, self.kind, self.option)}
         if self.kind in READ_FROM_TEXT:
             return common | {"type": self.kind, "choices": self.option.choices or None}
         msg = (
@@ -161,6 +169,21 @@ class _Field:
             f"words or a tuple of those, found {self.kind}"
         )
         raise TypeError(msg)
+
+
+def _number(kind: type[float], option: Option, text: str) -> float:
+    """A number that the option may have; NaN and infinity are none."""
+    words = "a whole number" if kind is int else "a number"
+    words += f" of at least {option.at_least:g}" if option.at_least > -math.inf else ""
+    words += f" and at most {option.at_most:g}" if option.at_most < math.inf else ""
+    try:
+        value = kind(text)
+    except (ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value) or not option.at_least <= value <= option.at_most:
+        msg = f"expected {words}, found {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def _fields(options: type[Any]) -> Iterator[_Field]:

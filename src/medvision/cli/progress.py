@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from medvision.cli.printable import printable
+
 Move = Callable[[int, int, str], None]
 """Told how far a command is: (done, in all, words beside)."""
 
@@ -33,17 +35,18 @@ def progress_bar(what: str, unit: str) -> Iterator[Move]:
             if time.monotonic() - said_s >= LINE_EVERY_S:
                 said_s = time.monotonic()
                 beside = f", {words}" if words else ""
-                console.print(f"{what}: {done} of {total} {unit}{beside}", highlight=False)
+                line = printable(f"{what}: {done} of {total} {unit}{beside}")
+                console.print(line, highlight=False, markup=False)
 
         yield say
         return
     counts = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
     times = (TimeElapsedColumn(), TimeRemainingColumn())
-    beside = TextColumn("{task.description}")
+    beside = TextColumn("{task.description}", markup=False)  # a name may look like markup
     with Progress(*counts, *times, beside, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
         def move(done: int, total: int, words: str) -> None:
-            progress.update(task, completed=done, total=total, description=words)
+            progress.update(task, completed=done, total=total, description=printable(words))
 
         yield move

@@ -25,13 +25,14 @@ from medvision.analysis.drawing import (
 from medvision.catalog.anatomy import ct_window
 from medvision.cli.options import Argument, Option
 from medvision.cli.pixel_grid import GridOptions
+from medvision.cli.printable import printable
 from medvision.cli.root import Root, data_root
 from medvision.errors import UsageError
 from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
 from medvision.samples import samples_from_table
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
-from medvision.storage import write_text
+from medvision.storage import write_bytes, write_text
 from medvision.table.read import tables_folder
 from medvision.tasks import Task
 
@@ -83,7 +84,7 @@ def run(options: RenderOptions) -> int:
                 "--tables T with --sheet N"
             )
             raise UsageError(msg)
-    print(f"{options.out}: {words}")
+    print(printable(f"{options.out}: {words}"))
     return 0
 
 
@@ -101,9 +102,9 @@ def _render_sample(options: RenderOptions, tables: Path) -> str:
     if options.out.suffix == ".svg":
         write_text(options.out, overlay_svg(sample, picture_png=picture, outline_px=outline_px))
     elif options.overlay:
-        options.out.write_bytes(overlay_png(sample, picture_png=picture, outline_px=outline_px))
+        write_bytes(options.out, overlay_png(sample, picture_png=picture, outline_px=outline_px))
     else:
-        options.out.write_bytes(picture)
+        write_bytes(options.out, picture)
     return f"{sample.sample_id}, {_size_words(image)}"
 
 
@@ -128,7 +129,7 @@ def _render_slice(options: RenderOptions, tables: Path, slice_index: int) -> str
         write_text(options.out, slice_svg(facts, picture_png=picture))
     else:
         drawn = slice_png(facts, picture_png=picture) if options.overlay else picture
-        options.out.write_bytes(drawn)
+        write_bytes(options.out, drawn)
     return (
         f"{options.case}, {options.plane} {slice_index}, {_size_words(image)}, "
         f"{len(facts.structures)} structures, {len(facts.measurements)} measurements"
@@ -159,7 +160,7 @@ def _render_sheet(options: RenderOptions, tables: Path, count: int) -> str:
     if options.out.suffix == ".svg":
         write_text(options.out, sheet_svg(cells))
     else:
-        options.out.write_bytes(sheet_png(cells))
+        write_bytes(options.out, sheet_png(cells))
     return f"{len(cells)} samples"
 
 

@@ -10,6 +10,7 @@ from medvision.analysis import report_json, write_report
 from medvision.analysis.paper_tables import paper_tables, tables_json, tables_text
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.cli.protocol import ReadingOptions
 from medvision.cli.summary import n_missing
 
@@ -33,7 +34,8 @@ def run(options: ReportOptions) -> int:
     for one in runs:
         if missing := n_missing(one.scores):
             words = f"{missing} of {one.scores.num_rows} questions have no answer"
-            print(f"{one.name}: {words}: run `medvision eval` again to ask them", file=sys.stderr)
+            line = f"{one.name}: {words}: run `medvision eval` again to ask them"
+            print(printable(line), file=sys.stderr)
     if options.tables:
         found = paper_tables(runs)
         print(json.dumps(tables_json(found), indent=1) if options.json else tables_text(found))
@@ -43,5 +45,5 @@ def run(options: ReportOptions) -> int:
         print()
         return 0
     out = options.out or options.runs[0] / "report" / "report.html"
-    print(write_report(runs, out, picture=row_pictures()))
+    print(printable(str(write_report(runs, out, picture=row_pictures()))))
     return 0

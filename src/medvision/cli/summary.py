@@ -11,6 +11,7 @@ from medvision.tasks import TASKS, Task
 WHAT_NOW = {
     None: "run it again to ask them",
     StopReason.INTERRUPTED: "interrupted; run it again to ask the rest",
+    StopReason.TERMINATED: "terminated; run it again to ask the rest",
     StopReason.BUDGET: "the budget is spent; run it again with another to ask the rest",
     StopReason.BUDGET_UNKNOWN: "the server states no token counts, so the budget cannot be kept; "
     "run it again without --budget",

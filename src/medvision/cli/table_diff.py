@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.table.diff import TableDiff, Tolerance, diff_tables
 
 DEFAULT = Tolerance()
@@ -70,7 +71,7 @@ def _print(name: str, diff: TableDiff, counts: dict[str, dict[str, int]]) -> Non
             print(f"  {kind:<8} {count:>9}  {reason}")
             for example in diff.examples[f"{kind}: {reason}"]:
                 change = f": {example.a} -> {example.b}" if example.a or example.b else ""
-                print(f"             {'/'.join(map(str, example.key))}{change}")
+                print(printable(f"             {'/'.join(map(str, example.key))}{change}"))
     if diff.unknown:
         columns = ", ".join(f"{column} {count}" for column, count in diff.unknown.items())
         print(f"  on one side only, not compared: {columns}")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from medvision.cli.lines import print_problems
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.table.plan_import import import_plan
 
 
@@ -27,5 +28,6 @@ def run(options: ImportPlanOptions) -> int:
     for task in tasks:
         print_problems(task.problems)
         state = "already up to date" if task.up_to_date else "written"
-        print(f"{task.folder}: {state}; {task.n_cases} cases, {task.n_rows} rows of {task.content}")
+        counts = f"{task.n_cases} cases, {task.n_rows} rows of {task.content}"
+        print(printable(f"{task.folder}: {state}; {counts}"))
     return 1 if any(task.problems for task in tasks) else 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 from medvision.table.overlap import find_overlap
 
 
@@ -38,7 +39,7 @@ def run(options: OverlapOptions) -> int:
         for use in scan.uses:
             name = "/".join(filter(None, (use.dataset, use.cohort, use.case_id)))
             leaked = "  <- test here, trained on elsewhere" if use in scan.leaked_uses else ""
-            print(f"  {name}  {use.split}{leaked}")
+            print(f"  {printable(name)}  {use.split}{leaked}")
     between = sum(scan.n_tables > 1 for scan in overlap.scans)
     print(
         f"{sum(overlap.n_cases.values())} cases of {len(overlap.n_cases)} tables: {between} scans "

@@ -22,6 +22,7 @@ from medvision.exchange.result_files import (
 from medvision.exchange.stated_samples import stated_nmae_frac, stated_sample
 from medvision.models.base import Reply, ResponseStatus
 from medvision.models.run_folder import (
+    RUN_KEYS,
     RUN_SAMPLE_SCHEMA,
     STATED_NMAE,
     samples_path,
@@ -88,7 +89,7 @@ def import_results(
         "files": {str(path): sha256_file(path) for path in files},
     }
     with only_process(run, "importing"):
-        before = read_manifest(run)
+        before = read_manifest(run, RUN_KEYS, "remove it and import the results again")
         begun = read_json(run / SOURCE) if (run / SOURCE).exists() else None
         if begun != source and any(run.iterdir()):
             msg = f"{run}: holds another run, or other files; choose another --out"

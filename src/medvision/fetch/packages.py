@@ -13,11 +13,11 @@ from pathlib import Path
 from medvision.catalog.cohort import CaseFiles
 from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import Source
-from medvision.declarations import decoded, read_json
+from medvision.declarations import DeclarationError, decoded, read_json
 from medvision.fetch.errors import FetchError
 from medvision.fetch.records import MANIFEST
 from medvision.fetch.registry import download, run_client
-from medvision.storage import sha256_file
+from medvision.storage import only_process, sha256_file, sync, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +30,32 @@ def fetch_packages(dataset: Dataset, folder: Path, *, verify: bool) -> None:
         folder: Its raw folder.
         verify: Recompute the digest of files that an earlier run has fetched.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    digests: dict[str, str] = {}
-    if (manifest := folder / MANIFEST).exists():
+    with only_process(folder, "fetching"):
+        for left in folder.glob(".*"):  # of a process that was killed
+            if left.name.startswith((".fetch-", ".unpack-", ".draft-")):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        _fetch_missing(dataset, folder, _present(folder, verify=verify))
+
+
+def _present(folder: Path, *, verify: bool) -> dict[str, str]:
+    """Digests of the files that earlier runs have fetched and that are still there."""
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        return {}
+    try:
         listed = decoded(dict[str, dict[str, str]], read_json(manifest), str(manifest))
-        for name, digest in listed.get("sha256", {}).items():
-            path = folder / name
-            if path.exists() and (not verify or sha256_file(path) == digest):
-                digests[name] = digest
+    except DeclarationError as error:
+        logger.warning("%s; fetching anew", error)
+        return {}
+    return {
+        name: digest
+        for name, digest in listed.get("sha256", {}).items()
+        if (folder / name).is_file() and (not verify or sha256_file(folder / name) == digest)
+    }
+
+
+def _fetch_missing(dataset: Dataset, folder: Path, digests: dict[str, str]) -> None:
+    """Fetch the sources of which a file is missing; the manifest grows with each."""
     for source in dataset.sources:
         if all(Path(member).name in digests for member in source.files):
             continue
@@ -55,9 +73,7 @@ def fetch_packages(dataset: Dataset, folder: Path, *, verify: bool) -> None:
 
 
 def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
-    draft = folder / f".{MANIFEST}"
-    draft.write_text(json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1), "utf-8")
-    draft.replace(folder / MANIFEST)
+    write_text(folder / MANIFEST, json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1))
 
 
 def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
@@ -76,6 +92,7 @@ def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
             raise FetchError(msg)
         for member, path in found.items():
             target = folder / Path(member).name
+            sync(path)
             path.replace(target)
             digests[target.name] = sha256_file(target)
     return digests
@@ -132,4 +149,5 @@ def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
     draft = folder / f".draft-{case.mask}"
     mask = nib.Nifti1Image(labels.astype(np.uint8), images[0].affine)  # type: ignore[no-untyped-call]
     nib.save(mask, draft)
+    sync(draft)
     draft.replace(folder / case.mask)

@@ -6,13 +6,14 @@
 """
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from annotated_types import Ge
 
@@ -20,6 +21,9 @@ from medvision.catalog.dataset import Dataset
 from medvision.declarations import DeclarationError, decoded, read_json
 from medvision.fetch.errors import LicenceNotAcceptedError
 from medvision.storage import sha256_file, write_text
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MANIFEST = "manifest.json"
 RECORDS = ".fetched"
@@ -93,20 +97,25 @@ def write_record(folder: Path, record: Record) -> None:
 
 def read_record(folder: Path, source: str, name: str) -> Record | None:
     """The record of an archive; None where there is none that can be read."""
-    path = record_path(folder, source, name)
+    return _decoded(Record, record_path(folder, source, name))
+
+
+def _decoded(kind: type[T], path: Path) -> T | None:
+    """What a file of ours says; None where it is not there, or damaged: it is made again."""
     if not path.exists():
         return None
     try:
-        return decoded(Record, read_json(path), str(path))
-    except DeclarationError:
-        return None  # of another version of ours: it is fetched again
+        return decoded(kind, read_json(path), str(path))
+    except DeclarationError as error:
+        logger.warning("%s; made again", error)
+        return None
 
 
 def read_records(folder: Path) -> list[Record]:
     """All archives that have been entered, by name."""
     paths = sorted((folder / RECORDS).glob("*-*.json"))
-    records = [decoded(Record, read_json(path), str(path)) for path in paths]
-    return sorted(records, key=lambda record: record.name)
+    records = (_decoded(Record, path) for path in paths)
+    return sorted(filter(None, records), key=lambda record: record.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +134,9 @@ def accept_licence(dataset: Dataset, folder: Path, *, accepted_now: bool) -> Non
         LicenceNotAcceptedError: Neither, or they have changed since; the message states them.
     """
     path = folder / RECORDS / "licence.json"
-    if path.exists():
-        before = decoded(Acceptance, read_json(path), str(path))
-        if (before.licence, before.terms) == (dataset.licence, dataset.terms):
-            return
+    before = _decoded(Acceptance, path)
+    if before and (before.licence, before.terms) == (dataset.licence, dataset.terms):
+        return
     if not accepted_now:
         terms = f" Terms: {dataset.terms}." if dataset.terms else ""
         msg = (

@@ -20,6 +20,7 @@ from medvision.fetch.errors import (
     is_disk_full,
 )
 from medvision.fetch.unpack_target import Limits, Target, UnpackedFile
+from medvision.storage import sync
 
 SCRATCH = ".unpack-"
 """Files come out of an archive in a folder of this prefix, beside where they belong."""
@@ -70,6 +71,7 @@ def unpack(volumes: Sequence[Path], folder: Path, limits: Limits | None = None) 
             raise _damaged(name, error) from error
         for path in target.files:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            sync(target.folder / path)
             (target.folder / path).replace(folder / path)
     return target.files
 

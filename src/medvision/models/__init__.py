@@ -27,8 +27,8 @@ from medvision.models.store import (
     ResponseStore,
     StatusCount,
     StoredReply,
-    StoreUnreadableError,
 )
+from medvision.models.store_file import StoreUnreadableError
 
 __all__ = [
     "AccessRefusedError",

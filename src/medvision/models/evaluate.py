@@ -75,6 +75,9 @@ class EvalRequest:
     protocol: Protocol = MEDVISION
 
     def __post_init__(self) -> None:
+        if self.repeats < 1:
+            msg = f"expected each question at least 1 time, found repeats={self.repeats}"
+            raise UsageError(msg)
         views = set(self.samples["view"].unique().to_pylist())
         if views - {str(self.protocol.view)}:
             msg = (
@@ -106,9 +109,10 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
 
 def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) -> RunSummary:
     started_at = _now()
-    digests = freeze_samples(run, request.samples)
+    # All that may refuse comes before anything is written.
     if store_path(run).exists():
-        with ResponseStore(store_path(run)) as store:
+        # Beside a manifest replies were stored: without any they are lost, and not to be asked.
+        with ResponseStore(store_path(run), must_exist=(run / MANIFEST).exists()) as store:
             others = store.other_models(request.model.model_id)
         if others:
             msg = (
@@ -118,6 +122,7 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
             raise UsageError(msg)
     if isinstance(request.model, ChecksPictures) and _states_sizes(request):
         request.model.check_pictures(_each_view(request), request.family)
+    digests = freeze_samples(run, request.samples)
     (run / MANIFEST).unlink(missing_ok=True)
     tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
     asked = request.samples.filter(pc.is_in(request.samples["task"], tasks))

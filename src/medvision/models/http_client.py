@@ -2,15 +2,44 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import openai
+
+from medvision.errors import UsageError
+
+PROXIED = frozenset({"http", "https", "all"})
+PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 
 MAX_FAILURE_BYTES = 64_000
 """Of the body of a response that is no success; what is beyond it is never received."""
 
 
 def http_client() -> Any:
-    """A client for `openai.AsyncOpenAI`, of the HTTP library that its version speaks through."""
+    """A client for `openai.AsyncOpenAI`, of the HTTP library that its version speaks through.
+
+    Raises:
+        UsageError: A proxy of the environment is no address. Its words may hold a password, and
+            are not told.
+    """
+    for scheme, address in getproxies().items():
+        if scheme not in PROXIED:
+            continue
+        try:
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            is_address = bool(parts.hostname) and parts.scheme in PROXY_SCHEMES
+            _ = parts.port  # which raises where it is none
+        except ValueError:
+            is_address = False
+        if not is_address:
+            name = f"{scheme.upper()}_PROXY"
+            schemes = ", ".join(sorted(PROXY_SCHEMES))
+            msg = (
+                f"{name} of the environment: expected an address such as http://HOST:PORT (of "
+                f"{schemes}), found something else; set it right, or unset it"
+            )
+            raise UsageError(msg)
     return openai.DefaultAsyncHttpxClient(event_hooks={"response": [_cut_failure]})
 
 

@@ -40,7 +40,7 @@ class RetryPolicy:
             msg = f"expected at least 1 attempt, found max_attempts={self.max_attempts}"
             raise UsageError(msg)
         for name in ("request_timeout_s", "connect_timeout_s", "deadline_s"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:  # NaN is none either
                 msg = f"expected a positive time, found {name}={getattr(self, name)}"
                 raise UsageError(msg)
 
@@ -177,7 +177,7 @@ class Pace:
     def __post_init__(self) -> None:
         for name in ("requests_per_min", "tokens_per_min"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:
                 msg = f"expected a positive {name}, found {value}"
                 raise UsageError(msg)
 

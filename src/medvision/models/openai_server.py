@@ -9,6 +9,7 @@ import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from medvision.errors import UsageError
 from medvision.models.base import (
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 NO_KEY = "none"
 """Sent to a server of one's own when no key is set: the protocol wants some text there."""
+
+SECRET_CHARACTERS = 8
+"""A key of at least so many is blotted out wherever the server repeats it."""
 
 _RUN_ENDING_CODES = frozenset({403, 404})
 
@@ -77,8 +81,19 @@ class ServerSettings:
         if not self.name:
             msg = "expected openai/NAME with the name that the server knows, found no name"
             raise UsageError(msg)
-        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
-            msg = "expected a base URL that starts with http:// or https://"
+        url = "http://host" if self.base_url is None else self.base_url
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # which raises where it is none
+            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        except ValueError:
+            is_address = False
+        if not is_address or not url.isprintable() or " " in url:
+            # Its words may hold a password.
+            msg = (
+                "expected a base URL that starts with http:// or https:// and names a host, such "
+                "as http://HOST:PORT/v1"
+            )
             raise UsageError(msg)
 
 
@@ -236,8 +251,14 @@ class OpenAIServer:
         outcome = reply_from_body(body, content_type)
         if not isinstance(outcome, Reply):
             return outcome
-        latency_s = time.perf_counter() - start_s
-        return replace(outcome, latency_s=latency_s, http_code=200)
+        return replace(
+            outcome,
+            text=self._without_key(outcome.text),
+            reasoning=self._without_key(outcome.reasoning),
+            finish_reason=self._without_key(outcome.finish_reason),
+            latency_s=time.perf_counter() - start_s,
+            http_code=200,
+        )
 
     async def _exchange(self, request: Json) -> tuple[bytes, str]:
         """Body and content type of one response, no more than a little over the largest size."""
@@ -300,7 +321,9 @@ class OpenAIServer:
         logger.warning("%s: first failure %s%s%s", self.model_id, failure.kind, code, told)
 
     def _without_key(self, words: str) -> str:
-        return words if self._key == NO_KEY else words.replace(self._key, "***")
+        # A word as short as "EMPTY", or a digit, guards nothing and may be part of an answer.
+        is_secret = len(self._key) >= SECRET_CHARACTERS
+        return words.replace(self._key, "***") if is_secret else words
 
 
 def _rejected_setting(

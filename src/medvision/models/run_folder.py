@@ -6,7 +6,7 @@ scores.parquet    one row per reply, made again by `medvision score`
 manifest.json     model, settings, frames, versions; written last
 """
 
-import os
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from medvision.declarations import decoded
 from medvision.errors import UsageError
 from medvision.frames import View
 from medvision.pictures.render import renderer_version
+from medvision.pictures.view import PictureFamily
 from medvision.samples import SAMPLE_SCHEMA
-from medvision.storage import publish
-from medvision.table.manifest import read_manifest
+from medvision.storage import draft_of
+from medvision.table.manifest import MANIFEST, read_manifest
+from medvision.table.own_files import DamagedFileError, Keys, read_rows
 from medvision.table.schema import with_facts
+
+logger = logging.getLogger(__name__)
 
 RUN_SAMPLE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("pixel_sha256", pa.string())).append(
     pa.field("renderer", pa.string())
@@ -32,6 +37,18 @@ drawn."""
 STATED_NMAE = "stated_nmae_frac"
 """Column of an imported sample list: error / diagonal as its source gives it; for samples whose
 pixel spacing is not known here."""
+
+
+ASK_AGAIN = "run `medvision eval` as before to make it again; stored replies are kept"
+"""The end of a message about a damaged file of a run."""
+
+RUN_KEYS: Keys = {
+    "model": str,
+    "revision": (str, type(None)),
+    "style": str,
+    "family": dict,
+}
+"""What manifests of runs have, of this and earlier versions."""
 
 
 def samples_path(run: Path) -> Path:
@@ -55,11 +72,21 @@ def run_manifest(run: Path) -> dict[str, Any]:
     Raises:
         UsageError: The folder holds none.
     """
-    manifest = read_manifest(run)
-    if manifest is None or manifest.get("stage") != "eval":
+    manifest = read_manifest(run, RUN_KEYS, ASK_AGAIN)
+    if manifest is None or manifest["stage"] != "eval":
         msg = f"{run}: expected a run folder with a manifest.json; run `medvision eval` first"
         raise UsageError(msg)
     return manifest
+
+
+def run_family(run: Path) -> PictureFamily:
+    """How the model of an evaluated run saw the pictures.
+
+    Raises:
+        UsageError: The folder holds no evaluated run, or its manifest is damaged.
+    """
+    where = f"{run / MANIFEST}: damaged: family"
+    return decoded(PictureFamily, run_manifest(run)["family"], where, DamagedFileError)
 
 
 def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
@@ -84,7 +111,13 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
     if not path.exists():
         write_samples(run, samples, {})
         return {}
-    frozen = pq.read_table(path, partitioning=None)
+    try:
+        frozen = read_samples(run)
+    except DamagedFileError as error:
+        # What is asked now is the list: replies are found by all that they depend on.
+        logger.warning("%s", error)
+        write_samples(run, samples, {})
+        return {}
     if not _questions(frozen).equals(_questions(samples)):
         msg = (
             f"{run} holds another sample list ({frozen.num_rows} samples, {samples.num_rows} asked "
@@ -125,8 +158,8 @@ def write_samples(run: Path, samples: pa.Table, pixel_sha256: Mapping[str, str])
     write_parquet(samples_path(run), table.select(schema.names).cast(schema))
 
 
-def read_samples(run: Path) -> pa.Table:
-    """The frozen sample list, with columns as in `RUN_SAMPLE_SCHEMA`.
+def require_samples(run: Path) -> Path:
+    """The file of the frozen sample list.
 
     Raises:
         UsageError: The run has none.
@@ -135,11 +168,22 @@ def read_samples(run: Path) -> pa.Table:
     if not path.exists():
         msg = f"{run}: expected a run folder with samples.parquet; run `medvision eval` first"
         raise UsageError(msg)
-    return pq.read_table(path, partitioning=None)
+    return path
+
+
+def read_samples(run: Path) -> pa.Table:
+    """The frozen sample list, with columns as in `RUN_SAMPLE_SCHEMA`.
+
+    Raises:
+        UsageError: The run has none, or the file is damaged.
+    """
+    # Versions before counted no pixels and knew one view; only imported runs have the last.
+    schema = RUN_SAMPLE_SCHEMA.append(pa.field(STATED_NMAE, pa.float64()))
+    optional = ["min_px", "view", STATED_NMAE]
+    return read_rows(require_samples(run), schema, ASK_AGAIN, optional=optional)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a Parquet file so that readers see the old or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, draft, compression="zstd")
-    publish(draft, path)
+    with draft_of(path) as draft:
+        pq.write_table(table, draft, compression="zstd", write_page_checksum=True)

@@ -35,7 +35,7 @@ class RunSettings:
         return self.render_threads or min(4, os.cpu_count() or 1)
 
     def __post_init__(self) -> None:
-        if self.time_limit_s is not None and self.time_limit_s <= 0:
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
             msg = f"expected a positive time limit, found {self.time_limit_s}"
             raise UsageError(msg)
         if self.concurrency < 1:
@@ -74,6 +74,7 @@ class StopReason(StrEnum):
     """Why a run ended before its last question."""
 
     INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
     BREAKER_OPEN = "breaker_open"
     BUDGET = "budget"
     BUDGET_UNKNOWN = "budget_unknown"
@@ -120,8 +121,8 @@ class RunSummary:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the user ended the run."""
-        return self.stopped is StopReason.INTERRUPTED
+        """Whether a signal ended the run."""
+        return self.stopped in (StopReason.INTERRUPTED, StopReason.TERMINATED)
 
     def exceeds(self, max_error_rate: float) -> bool:
         """Whether too many questions have no answer to report a metric."""

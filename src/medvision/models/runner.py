@@ -82,8 +82,10 @@ def _run_local(
                 tally.stopped = tally.stopped or StopReason.TIME_LIMIT
             if tally.stopped:
                 return
-    except KeyboardInterrupt:
-        tally.stopped = StopReason.INTERRUPTED
+    except KeyboardInterrupt as stop:
+        # The command line turns SIGTERM into a kind of it.
+        is_plain = type(stop) is KeyboardInterrupt
+        tally.stopped = StopReason.INTERRUPTED if is_plain else StopReason.TERMINATED
 
 
 def _batches_by_length(

@@ -67,7 +67,7 @@ class ServedRun:
         with self._starting:
             self._loop = asyncio.get_running_loop()
         if self._is_interrupted_early:
-            self._interrupted()
+            self._interrupted(signal.SIGINT)
         if self._settings.time_limit_s is not None:
             self._loop.call_later(self._settings.time_limit_s, self._end, StopReason.TIME_LIMIT)
         try:
@@ -176,7 +176,7 @@ class ServedRun:
         names = (signal.SIGINT, signal.SIGTERM)
         former = {name: signal.getsignal(name) for name in names}
         for name in names:
-            loop.add_signal_handler(name, self._interrupted)
+            loop.add_signal_handler(name, self._interrupted, name)
         try:
             yield
         finally:
@@ -190,9 +190,9 @@ class ServedRun:
             if self._loop is None:
                 self._is_interrupted_early = True
             else:
-                self._loop.call_soon_threadsafe(self._interrupted)
+                self._loop.call_soon_threadsafe(self._interrupted, signal.SIGINT)
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, number: signal.Signals) -> None:
         self._n_signals += 1
         if self._n_signals > 1:
             for worker in self._workers:
@@ -201,7 +201,8 @@ class ServedRun:
         logger.warning(
             "stopping: waiting up to %g s for questions under way", self._settings.grace_s
         )
-        self._end(StopReason.INTERRUPTED)
+        is_term = number is signal.SIGTERM
+        self._end(StopReason.TERMINATED if is_term else StopReason.INTERRUPTED)
 
 
 def run_served(run: ServedRun) -> None:

@@ -18,27 +18,12 @@ from typing import Any, Self, TypeVar
 
 from medvision.errors import UsageError
 from medvision.models.base import ErrorKind, Reply, ResponseStatus
+from medvision.models.store_file import opened, unreadable
 from medvision.models.store_notes import MESSAGES, StoreNotes
-
-STORE_VERSION = 1
 
 _CHUNK_ROWS = 500
 
 Row = TypeVar("Row")
-
-_SCHEMA = """
-CREATE TABLE responses(
-    key TEXT PRIMARY KEY, status TEXT NOT NULL, text TEXT NOT NULL, reasoning TEXT NOT NULL,
-    finish_reason TEXT NOT NULL, error_kind TEXT, http_code INTEGER, attempts INTEGER NOT NULL,
-    model TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER,
-    latency_s REAL NOT NULL, created_utc TEXT NOT NULL
-);
-CREATE TABLE requests(
-    sample_id TEXT NOT NULL, repeat INTEGER NOT NULL, key TEXT NOT NULL, prompt TEXT NOT NULL,
-    PRIMARY KEY(sample_id, repeat)
-);
-CREATE INDEX requests_by_key ON requests(key);
-"""
 
 _PUT = """
 INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -90,10 +75,6 @@ SELECT coalesce(responses.status, 'error') AS status,
 FROM requests LEFT JOIN responses ON responses.key = requests.key
 GROUP BY 1, 2 ORDER BY 1, 2
 """
-
-
-class StoreUnreadableError(UsageError):
-    """The file at the store's place is no store of ours, or of another version."""
 
 
 class DuplicateRequestError(UsageError):
@@ -164,49 +145,16 @@ class ResponseStore:
 
     Args:
         path: The SQLite file, made when absent.
-        must_exist: Whether an absent file is an error instead.
+        must_exist: Whether an absent or empty file is an error instead.
 
     Raises:
-        StoreUnreadableError: The file is absent though it must exist, is not SQLite, or was
-            written by another version.
+        StoreUnreadableError: The file is absent or empty though it must exist, is not SQLite, was
+            written by another version, or, at the end of the block, turned out to be damaged.
     """
 
     def __init__(self, path: str | Path, *, must_exist: bool = False) -> None:
         self.path = Path(path)
-        if must_exist and not self.path.is_file():
-            msg = f"{self.path}: expected stored replies, found no file; run `medvision eval` first"
-            raise StoreUnreadableError(msg)
-        try:
-            self._db = sqlite3.connect(
-                self.path, isolation_level=None, timeout=30, check_same_thread=False
-            )
-        except sqlite3.OperationalError as error:
-            msg = f"{self.path}: cannot be opened ({error}); check that its folder exists"
-            raise StoreUnreadableError(msg) from error
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            msg = f"{self.path}: expected a store of replies, found something else ({error})"
-            raise StoreUnreadableError(msg) from error
-        except StoreUnreadableError:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        (n_tables,) = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if version != STORE_VERSION and (version or n_tables):
-            msg = (
-                f"{self.path}: expected a store of replies of version {STORE_VERSION}, found "
-                f"version {version}; start a new run in another folder"
-            )
-            raise StoreUnreadableError(msg)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        if not n_tables:
-            script = f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {STORE_VERSION}; COMMIT;"
-            self._db.executescript(script)
+        self._db = opened(self.path, must_exist=must_exist)
 
     def __enter__(self) -> Self:
         return self
@@ -217,7 +165,12 @@ class ResponseStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except sqlite3.Error as closing:
+            error = error or closing
+        if isinstance(error, sqlite3.Error):
+            raise unreadable(self.path, error) from error
 
     def close(self) -> None:
         """Fold the log into the file and let go of it."""
@@ -393,7 +346,10 @@ class _Transaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:  # a full disk has ended it already
+            self._db.execute("ROLLBACK")
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from medvision.errors import UsageError
 from medvision.protocols import MEDVISION, Protocol
 from medvision.samples.candidates import (
     Candidates,
@@ -71,7 +72,13 @@ def select_samples(
         limit: At most so many samples over all configs, drawn by the suite's seed.
         root: Data root that replaces the one the tables were built under.
         protocol: What it leaves out, and in which view slices are shown.
+
+    Raises:
+        UsageError: A limit below 1, or tables that are not whole.
     """
+    if limit is not None and limit < 1:
+        msg = f"expected a limit of at least 1 sample, found {limit}"
+        raise UsageError(msg)
     dropped: Counter[str] = Counter()
     found: list[Candidates] = []
     salt = str(suite.seed)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Le
 
 from medvision.declarations import AtLeastOne, Count, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
@@ -53,7 +55,7 @@ class TaskConfig:
     labels: tuple[str, ...] = ()
     metric_kind: Literal["", MetricKind.DISTANCE, MetricKind.ANGLE] = ""
     vertex_angles: bool = False
-    min_px: AtLeastOne = 10
+    min_px: Annotated[AtLeastOne, Le(2**31 - 1)] = 10  # a count of the tables, int32
     published_test_count: Count | None = None
     listed_count: Count | None = None
     listed_is: Listed = Listed.TEST

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
 from medvision.models.base import Question, ServedModel
@@ -25,11 +24,29 @@ from medvision.models.store import ResponseStore
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
+from medvision.scoring.aggregate import PROTOCOL_COLUMN
+from medvision.scoring.score_table import SCORE_SCHEMA
 from medvision.storage import write_text
 from medvision.table.manifest import jsonable
+from medvision.table.own_files import read_rows
 from medvision.tasks import TASKS
 
 JUDGE_PROMPT_VERSION = "1"
+
+JUDGED_SCHEMA = pa.schema(
+    [
+        ("judged_status", pa.string()),
+        ("judged_values", pa.list_(pa.float64())),
+        ("iou_judged", pa.float64()),
+        ("absolute_error_judged", pa.float64()),
+        ("relative_error_judged", pa.float64()),
+    ]
+)
+"""Further columns of `scores.parquet`; null in every row that no judge was asked about.
+
+`judged_status` is what reading the judge's reply gave: ok, or why it holds no answer; MADE_UP where
+its answer has a number that does not stand in the reply it was shown.
+"""
 
 NOT_JUDGED = frozenset({"ok", "error", "empty", "refused", "truncated"})
 """Statuses of score rows that a judge is not asked about: read already, or no answer to read."""
@@ -75,7 +92,7 @@ def ask_judge(
         UsageError: The run is not scored.
     """
     started_at = _now()
-    questions = list(judge_questions(run))
+    questions = list(judge_questions(run, read_scores(run)))
     with ResponseStore(judge_store_path(run)) as store:
         summary = run_questions(
             judge, questions, store=store, settings=settings, on_progress=on_progress
@@ -93,9 +110,8 @@ def ask_judge(
     return summary
 
 
-def judge_questions(run: Path) -> Iterator[Question]:
-    """A question for each reply of a scored run that was not read."""
-    scores = read_scores(run)
+def judge_questions(run: Path, scores: pa.Table) -> Iterator[Question]:
+    """A question for each reply of a run that was not read, as its scores say."""
     rows = zip(*(scores[name].to_pylist() for name in ("sample_id", "repeat")), strict=True)
     status_of = dict(zip(rows, scores["status"].to_pylist(), strict=True))
     samples = {one.sample_id: one for one in samples_from_table(read_samples(run))}
@@ -119,13 +135,16 @@ def read_scores(run: Path) -> pa.Table:
     """The scores of a run.
 
     Raises:
-        UsageError: There are none.
+        UsageError: There are none, or the file is damaged.
     """
     path = scores_path(run)
     if not path.exists():
         msg = f"{run}: expected scores.parquet, found none; run `medvision score` first"
         raise UsageError(msg)
-    return pq.read_table(path, partitioning=None)
+    again = "run `medvision score` to make it again"
+    # Scores of versions before name no protocol.
+    schema = pa.schema([*SCORE_SCHEMA, (PROTOCOL_COLUMN, pa.string()), *JUDGED_SCHEMA])
+    return read_rows(path, schema, again, optional=[PROTOCOL_COLUMN, *JUDGED_SCHEMA.names])
 
 
 def _now() -> str:

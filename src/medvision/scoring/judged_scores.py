@@ -1,5 +1,6 @@
 """What a judge read, as further columns of `scores.parquet`."""
 
+import errno
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,41 +12,36 @@ import pyarrow.compute as pc
 from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     read_samples,
+    run_family,
     run_manifest,
     scores_path,
     store_path,
     write_parquet,
 )
 from medvision.models.store import ResponseStore
-from medvision.pictures.view import PictureFamily
 from medvision.replies import Answer, AnswerStatus, Style, read_answer
 from medvision.replies.stated import are_stated
 from medvision.samples import samples_from_table
-from medvision.scoring.judge import judge_questions, judge_store_path, read_scores
-from medvision.scoring.score_run import ReplyReader, are_current, reading_of, score_run
+from medvision.scoring.judge import (
+    JUDGED_SCHEMA,
+    judge_questions,
+    judge_store_path,
+    read_scores,
+)
+from medvision.scoring.score_run import ReplyReader, are_current, reading_of, scored
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+from medvision.storage import only_process
+from medvision.table.own_files import DamagedFileError
 
 logger = logging.getLogger(__name__)
-
-JUDGED_SCHEMA = pa.schema(
-    [
-        ("judged_status", pa.string()),
-        ("judged_values", pa.list_(pa.float64())),
-        ("iou_judged", pa.float64()),
-        ("absolute_error_judged", pa.float64()),
-        ("relative_error_judged", pa.float64()),
-    ]
-)
-"""Further columns of `scores.parquet`; null in every row that no judge was asked about.
-
-`judged_status` is what reading the judge's reply gave: ok, or why it holds no answer; MADE_UP where
-its answer has a number that does not stand in the reply it was shown.
-"""
 
 MADE_UP = "made_up"
 
 _SOURCES = ("status", "values", "iou", "absolute_error", "relative_error")
 """Columns of scores of the judge's replies, in the order of `JUDGED_SCHEMA`."""
+
+JUDGE_KEY = b"medvision_judge_key"
+"""Metadata of `scores.parquet`: which replies of a judge its columns were made from."""
 
 RowKey = tuple[str, int]
 
@@ -84,19 +80,32 @@ def add_judged(run: Path) -> pa.Table:
     Returns:
         The scores; unchanged without a judge.
     """
-    scores = read_scores(run)
-    if not judge_store_path(run).exists():
-        return scores
-    judged = _judged_rows(run)
+    with only_process(run, "scoring"):
+        scores = read_scores(run)
+        if judge_store_path(run).exists():
+            scores = _with_judged(run, scores)
+            write_parquet(scores_path(run), scores)
+    return scores
+
+
+def _with_judged(run: Path, scores: pa.Table) -> pa.Table:
+    judged = _judged_rows(run, scores)
     keys = zip(*(scores[name].to_pylist() for name in ("sample_id", "repeat")), strict=True)
     rows = [judged.get(key, {}) for key in keys]
     plain = scores.select([name for name in scores.column_names if name not in JUDGED_SCHEMA.names])
     for field, source in zip(JUDGED_SCHEMA, _SOURCES, strict=True):
         column = pa.array([row.get(source) for row in rows], field.type)
         plain = plain.append_column(field, column)
-    plain = plain.replace_schema_metadata(scores.schema.metadata)
-    write_parquet(scores_path(run), plain)
-    return plain
+    metadata = {**(scores.schema.metadata or {}), JUDGE_KEY: _judge_state(run)}
+    return plain.replace_schema_metadata(metadata)
+
+
+def _judge_state(run: Path) -> bytes:
+    """Digest of a judge's replies; empty without a judge."""
+    if not judge_store_path(run).exists():
+        return b""
+    with ResponseStore(judge_store_path(run), must_exist=True) as store:
+        return store.state().encode()
 
 
 def current_scores(run: Path) -> pa.Table:
@@ -110,16 +119,33 @@ def current_scores(run: Path) -> pa.Table:
     run_manifest(run)
     path, reading = scores_path(run), None
     if path.exists():
-        scores = read_scores(run)
-        if not store_path(run).exists():
-            logger.warning("%s: no replies to check the scores against; taken as they are", run)
-            return scores
-        if are_current(run, scores):
-            return scores
-        logger.warning("%s: the scores are not those of its present replies; scoring again", run)
-        reading = reading_of(run, scores)
-    score_run(run, reading)
-    return add_judged(run)
+        try:
+            scores = read_scores(run)
+        except DamagedFileError as error:
+            if not store_path(run).exists():
+                raise
+            logger.warning("%s: scoring again", error)
+        else:
+            if not store_path(run).exists():
+                logger.warning("%s: no replies to check the scores against; taken as they are", run)
+                return scores
+            judged_of = (scores.schema.metadata or {}).get(JUDGE_KEY, b"")
+            if are_current(run, scores) and judged_of == _judge_state(run):
+                return scores
+            why = "the scores are not those of its present replies"
+            logger.warning("%s: %s; scoring again", run, why)
+            reading = reading_of(run, scores)
+    with only_process(run, "scoring"):
+        scores = scored(run, reading)
+        if judge_store_path(run).exists():
+            scores = _with_judged(run, scores)
+        try:
+            write_parquet(path, scores)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            logger.warning("%s: cannot be written; its scores are made for this once", run)
+    return scores
 
 
 def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:
@@ -145,17 +171,17 @@ def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:
     return summaries
 
 
-def _judged_rows(run: Path) -> Mapping[RowKey, dict[str, object]]:
+def _judged_rows(run: Path, scores: pa.Table) -> Mapping[RowKey, dict[str, object]]:
     """Scores of the judge's replies by sample and repeat."""
     # A judge's reply counts only while the run's reply that it was shown is still the present one.
-    prompts = {(q.sample.sample_id, q.repeat): q.prompt_text for q in judge_questions(run)}
-    with ResponseStore(judge_store_path(run)) as store:
+    prompts = {(q.sample.sample_id, q.repeat): q.prompt_text for q in judge_questions(run, scores)}
+    with ResponseStore(judge_store_path(run), must_exist=True) as store:
         stored_replies = {(one.sample_id, one.repeat): one for one in store.current_replies()}
     replies = {key: one for key, one in stored_replies.items() if prompts.get(key) == one.prompt}
     if not replies:
         return {}
     samples = read_samples(run)
-    reader = ReplyReader(style=Style.DIRECT, family=PictureFamily(**run_manifest(run)["family"]))
+    reader = ReplyReader(style=Style.DIRECT, family=run_family(run))
     by_id = {one.sample_id: one for one in samples_from_table(samples)}
     with ResponseStore(store_path(run), must_exist=True) as store:
         shown = {(one.sample_id, one.repeat): one.reply.text for one in store.current_replies()}

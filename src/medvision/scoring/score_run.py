@@ -1,6 +1,5 @@
 """Stored replies to scores: read each reply, map its frame to the slice, score. Asks no model."""
 
-import hashlib
 import multiprocessing
 import os
 from collections import deque
@@ -15,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.declarations import decoded
 from medvision.frames import SliceGeometry
 from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     STATED_NMAE,
     read_samples,
+    require_samples,
+    run_family,
     run_manifest,
     scores_path,
     store_path,
@@ -37,7 +39,9 @@ from medvision.replies.recovered import read_recovered
 from medvision.samples import GEOMETRY_COLUMNS
 from medvision.scoring.aggregate import PROTOCOL_COLUMN
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
+from medvision.storage import only_process, sha256_file
 from medvision.table.manifest import content_key
+from medvision.table.own_files import DamagedFileError
 from medvision.tasks import Task
 
 SCORER = "2"
@@ -66,10 +70,13 @@ def score_run(run: Path, reading: Reading | None = None) -> pa.Table:
         The scores: a row for each question the model was asked.
 
     Raises:
-        UsageError: The folder holds no evaluated run.
+        UsageError: The folder holds no evaluated run, what it holds is damaged, or another process
+            is at work in it.
     """
-    scores = scored(run, reading)
-    write_parquet(scores_path(run), scores)
+    run_manifest(run)  # no lock is taken in a folder that is no run
+    with only_process(run, "scoring"):
+        scores = scored(run, reading)
+        write_parquet(scores_path(run), scores)
     return scores
 
 
@@ -77,17 +84,14 @@ def scored(run: Path, reading: Reading | None = None) -> pa.Table:
     """The scores of a run's current replies, with the name of their protocol; nothing is written.
 
     Raises:
-        UsageError: The folder holds no evaluated run.
+        UsageError: The folder holds no evaluated run, or what it holds is damaged.
     """
     manifest = run_manifest(run)
     protocol = protocol_from(manifest).with_parts(reading=reading)
-    key = scores_key(run, protocol.reading)
     samples = read_samples(run)
-    reader = ReplyReader(
-        style=Style(manifest["style"]),
-        family=PictureFamily(**manifest["family"]),
-        reading=protocol.reading,
-    )
+    key = scores_key(run, protocol.reading)
+    style = decoded(Style, manifest["style"], f"{run}: style", DamagedFileError)
+    reader = ReplyReader(style=style, family=run_family(run), reading=protocol.reading)
     with ResponseStore(store_path(run), must_exist=True) as store:
         answers = read_replies(store.current_texts(), samples, reader)
     asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())
@@ -119,21 +123,13 @@ def scores_key(run: Path, reading: Reading) -> str:
     manifest = run_manifest(run)
     with ResponseStore(store_path(run), must_exist=True) as store:
         replies = store.state()
-    asked = {name: manifest.get(name) for name in ("model", "revision", "style", "family")}
+    names = ("model", "revision", "style", "family", "repeats")
+    asked = {name: manifest.get(name) for name in names}
     if reading is not MEDVISION.reading:
         asked["reading"] = reading
-    samples = read_samples(run).select(["sample_id", "truth"]).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, samples.schema.remove_metadata()) as stream:
-        stream.write_table(samples.replace_schema_metadata(None))
-    return content_key(
-        {
-            "scorer": SCORER,
-            "samples": hashlib.sha256(sink.getvalue()).hexdigest(),
-            "replies": replies,
-            **asked,
-        }
-    )
+    # Of the file: a score depends on truth and size of a slice, its grouping on nearly all else.
+    samples = sha256_file(require_samples(run))
+    return content_key({"scorer": SCORER, "samples": samples, "replies": replies, **asked})
 
 
 def reading_of(run: Path, scores: pa.Table) -> Reading:

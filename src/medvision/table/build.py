@@ -18,12 +18,15 @@ import pyarrow.parquet as pq
 from medvision.catalog.asked import AskedImages
 from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
-from medvision.storage import absolute, only_process, remove_tree
-from medvision.table.annotate_case import AnnotateOptions, Problem, annotate_case
+from medvision.storage import absolute, only_process, remove_tree, sync
+from medvision.table.annotate_case import AnnotateOptions, Problem
+from medvision.table.case_worker import annotate_case, warm_worker
 from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.derived import DERIVED, needs_derived, plain_case
 from medvision.table.inputs import case_inputs, in_text, input_digest, input_digests
 from medvision.table.manifest import (
+    MANIFEST,
+    TABLE_KEYS,
     content_key,
     jsonable,
     package_versions,
@@ -31,7 +34,8 @@ from medvision.table.manifest import (
     write_manifest,
 )
 from medvision.table.notes import LABEL_NOTES, Note, found_labels, label_notes
-from medvision.table.parts import missing_parts, table_parts
+from medvision.table.own_files import DamagedFileError
+from medvision.table.parts import changed_parts, table_parts
 from medvision.table.schema import (
     CASE_SCHEMA,
     with_facts,
@@ -57,7 +61,15 @@ TABLES_FORMAT = 2
 """Counts what tables hold: those of another format are built anew."""
 
 MAY_PASS = frozenset(
-    {"missing_extra", "missing_file", "out_of_memory", "reader_failed", "unreadable_file"}
+    {
+        "missing_extra",
+        "missing_file",
+        "out_of_memory",
+        "reader_died",
+        "reader_failed",
+        "reader_timeout",
+        "unreadable_file",
+    }
 )
 """Reasons that may lie in the machine and not in the content of a file: they are tried again."""
 
@@ -136,7 +148,7 @@ def build_tables(
 
 
 def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSummary:
-    done = read_manifest(out)
+    done = known_manifest(out)
     if done and done["name"] != request.options.dataset:
         msg = (
             f"{out} holds the tables of {done['name']!r}, not of {request.options.dataset!r}; "
@@ -147,6 +159,8 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     subjects = [case.subject_id for case in request.cases]
     subjects += [case.subject_id for case in request.unpaired if case.subject_id]
     request.subjects.require_splits(subjects)
+    if done is None:
+        warm_worker()  # while the files are digested; of what is up to date nothing is read
     digests, unreadable = input_digests(request.cases)
     key = _key(
         request,
@@ -157,9 +171,16 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
         asked=request.asked,
         subjects=request.subjects,
     )
-    if done and done["key"] == key and not missing_parts(out, done):
-        return _told_again(done, request.notes, out)
-    published = set(done.get("measured", ())) if done and not missing_parts(out, done) else set()
+    is_whole = False
+    try:
+        is_whole = bool(done) and not changed_parts(out, done or {})
+        if done and is_whole and done["key"] == key:
+            summary = _told_again(done, request.notes, out)
+            remove_tree(out / STAGING)  # left by a process that was killed in its last clean-up
+            return summary
+    except DamagedFileError as error:
+        logger.warning("%s", error)
+    published = set(done.get("measured", ())) if done and is_whole else set()
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     staged, problems = [], _listing_problems(request, unreadable)
@@ -187,6 +208,15 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     manifest["notes"] = [*label_notes(cases, found), *request.notes]
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
+
+
+def known_manifest(out: Path) -> dict[str, Any] | None:
+    """Manifest of a folder that is to be built; None, too, of one that is damaged: all is built."""
+    try:
+        return read_manifest(out, TABLE_KEYS, "building anew")
+    except DamagedFileError as error:
+        logger.warning("%s", error)
+        return None
 
 
 def _key(request: BuildRequest, files: Mapping[Path, str], **content: object) -> str:
@@ -243,7 +273,8 @@ def _stage(
         tables = {name: getattr(annotated, name) for name in SCHEMAS}
         problems = [asdict(problem) for problem in annotated.problems]
         write_staged(folder, tables, annotated.record, problems)
-    return [Problem(**entry) for entry in read_staged(folder)["problems"]]
+    found = read_staged(folder)["problems"]
+    return list(decoded(tuple[Problem, ...], found, str(folder), DamagedFileError))
 
 
 def _merge(
@@ -327,7 +358,9 @@ def _manifest(
 def _publish(out: Path, manifest: dict[str, Any]) -> None:
     """Swap the merged tables in: the old manifest goes first, the new one comes last."""
     merged = out / STAGING / "merged"
-    for name in ("manifest.json", QUALITY_PAGE):
+    for path in merged.glob("**/*.parquet"):
+        sync(path)
+    for name in (MANIFEST, QUALITY_PAGE):
         (out / name).unlink(missing_ok=True)
     for entry in sorted(merged.iterdir()):
         target = out / entry.name
@@ -341,7 +374,7 @@ def _publish(out: Path, manifest: dict[str, Any]) -> None:
 
 def _told_again(manifest: dict[str, Any], notes: Sequence[Note], out: Path) -> BuildSummary:
     """What tables that need no building hold, and what lies beside their files today."""
-    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes")
+    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes", DamagedFileError)
     again = [*(one for one in told if one.kind in LABEL_NOTES), *notes]
     if again != list(told):
         manifest["notes"] = again
@@ -351,14 +384,16 @@ def _told_again(manifest: dict[str, Any], notes: Sequence[Note], out: Path) -> B
 
 def _summary(manifest: dict[str, Any], *, up_to_date: bool) -> BuildSummary:
     counts = manifest["counts"]
-    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes")
+    told = decoded(tuple[Note, ...], manifest.get("notes", []), "manifest: notes", DamagedFileError)
     return BuildSummary(
         n_cases=counts["cases_in"],
         n_built=counts["cases_out"],
         n_structures=counts["structures"],
         n_regions=counts["regions"],
         n_biometrics=counts["biometrics"],
-        problems=tuple(Problem(**entry) for entry in manifest["problems"]),
+        problems=decoded(
+            tuple[Problem, ...], manifest["problems"], "problems of the manifest", DamagedFileError
+        ),
         up_to_date=up_to_date,
         notes=told,
     )

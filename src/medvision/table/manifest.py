@@ -8,10 +8,21 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
-from medvision.declarations import read_json
 from medvision.storage import write_text
+from medvision.table.own_files import Keys, read_record
 
 MANIFEST = "manifest.json"
+TABLE_KEYS: Keys = {
+    "name": str,
+    "description": str,
+    "root": (str, type(None)),
+    "key": str,
+    "options": dict,
+    "counts": dict,
+    "problems": list,
+}
+"""What manifests of tables have, of this and earlier versions."""
+
 VERSIONED_PACKAGES = ("medvision", "numpy", "numba", "opencv-python-headless", "nibabel", "pyarrow")
 
 
@@ -47,17 +58,19 @@ def package_versions() -> dict[str, str]:
     return {name: version(name) for name in VERSIONED_PACKAGES}
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Path, keys: Keys, again: str) -> dict[str, Any] | None:
     """A stage folder's manifest, or None when the stage is not complete.
 
+    Args:
+        folder: The stage's folder.
+        keys: What the stage's manifests have.
+        again: What makes it again, as the end of a message.
+
     Raises:
-        DeclarationError: The file is damaged.
+        DamagedFileError: The file does not hold what a stage wrote.
     """
     path = folder / MANIFEST
-    if not path.exists():
-        return None
-    content: dict[str, Any] = read_json(path)
-    return content
+    return read_record(path, {"stage": str} | dict(keys), again) if path.exists() else None
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:

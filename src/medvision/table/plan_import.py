@@ -13,8 +13,14 @@ import pyarrow.parquet as pq
 from medvision.errors import UsageError
 from medvision.storage import checked_name, only_process, remove_tree
 from medvision.table.annotate_case import Problem
-from medvision.table.manifest import content_key, package_versions, read_manifest, write_manifest
-from medvision.table.parts import table_parts
+from medvision.table.manifest import (
+    TABLE_KEYS,
+    content_key,
+    package_versions,
+    read_manifest,
+    write_manifest,
+)
+from medvision.table.parts import missing_parts, table_parts
 from medvision.table.plan import PlanContent, read_plan
 from medvision.table.plan_cases import PlanContext, plan_case, plan_context
 from medvision.table.plan_rows import PlanCaseError
@@ -72,11 +78,11 @@ def _import_task(inputs: Mapping[str, str], out: Path, context: PlanContext) -> 
     folder = out / f"{checked_name(context.kind, 'kind of task')}-Task{task_id}"
     (sha256,) = inputs.values()
     key = content_key({"plan": sha256, "name": context.name, "data": context.data})
-    done = read_manifest(folder)
+    done = read_manifest(folder, TABLE_KEYS, "remove the folder and import the plan again")
     if folder.exists() and (done is None or "imported" not in done):
         msg = f"{folder} holds something that no import wrote; give another --out, or remove it"
         raise UsageError(msg)
-    if done and done["key"] == key:
+    if done and done["key"] == key and not missing_parts(folder, done):
         return _imported(folder, context, done, up_to_date=True)
     draft = out / f".draft-{folder.name}"
     shutil.rmtree(draft, ignore_errors=True)

@@ -6,18 +6,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
 from medvision.storage import absolute
-from medvision.table.manifest import MANIFEST, read_manifest
-from medvision.table.parts import require_parts
+from medvision.table.manifest import MANIFEST, TABLE_KEYS, read_manifest
+from medvision.table.own_files import first_line, read_rows
+from medvision.table.parts import BUILD_AGAIN, DamagedTablesError, require_parts
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
     CASE_SCHEMA,
     REGION_SCHEMA,
     STRUCTURE_SCHEMA,
-    with_facts,
 )
 
 
@@ -32,8 +31,8 @@ def tables_manifest(tables: Path) -> dict[str, Any]:
     Raises:
         UsageError: The folder holds no complete tables, or files of them are missing.
     """
-    manifest = read_manifest(tables)
-    if manifest is None or manifest.get("stage") != "build":
+    manifest = read_manifest(tables, TABLE_KEYS, BUILD_AGAIN)
+    if manifest is None or manifest["stage"] != "build":
         msg = f"{tables}: expected a table folder with a manifest.json; run `medvision build` first"
         raise UsageError(msg)
     require_parts(tables, manifest, (tables / MANIFEST).stat().st_mtime_ns)
@@ -43,15 +42,13 @@ def tables_manifest(tables: Path) -> dict[str, Any]:
 def read_cases(tables: Path) -> pa.Table:
     """One row per case: columns as in `CASE_SCHEMA`, then what is known of its subject."""
     tables_manifest(tables)
-    rows = pq.read_table(tables / "cases.parquet", partitioning=None)
-    schema = with_facts(CASE_SCHEMA, rows.column_names)
-    return rows.select(schema.names).cast(schema)
+    return read_rows(tables / "cases.parquet", CASE_SCHEMA, BUILD_AGAIN)
 
 
 def read_structures(tables: Path) -> pa.Table:
     """One row per case and label, with columns as in `STRUCTURE_SCHEMA`."""
     tables_manifest(tables)
-    return pq.read_table(tables / "structures.parquet", partitioning=None).cast(STRUCTURE_SCHEMA)
+    return read_rows(tables / "structures.parquet", STRUCTURE_SCHEMA, BUILD_AGAIN)
 
 
 def read_regions(
@@ -79,8 +76,14 @@ def _read(tables: Path, name: str, schema: pa.Schema, where: pads.Expression | N
     folder = tables / name
     if not any(folder.glob("**/*.parquet")):
         return schema.empty_table()
-    dataset = pads.dataset(folder, format="parquet", partitioning="hive")
-    return dataset.to_table(columns=schema.names, filter=where).cast(schema)
+    checked = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
+    parquet = pads.ParquetFileFormat(default_fragment_scan_options=checked)
+    try:
+        dataset = pads.dataset(folder, format=parquet, partitioning="hive")
+        return dataset.to_table(columns=schema.names, filter=where).cast(schema)
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{folder}: damaged: {first_line(error)}; {BUILD_AGAIN}"
+        raise DamagedTablesError(msg) from error
 
 
 def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:

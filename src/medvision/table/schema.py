@@ -89,6 +89,9 @@ REGION_SCHEMA = pa.schema(
 )
 """One row per connected component of one label of one mask on one slice."""
 
+PARTITION_COLUMNS = ("plane", "split")
+"""As Hive has it, these stand in the path and not in the files."""
+
 BIOMETRIC_SCHEMA = pa.schema(
     [
         *CASE_KEYS,
@@ -106,3 +109,17 @@ BIOMETRIC_SCHEMA = pa.schema(
     ]
 )
 """One row per measurement from landmarks."""
+
+SCHEMAS = {
+    "cases": CASE_SCHEMA,
+    "structures": STRUCTURE_SCHEMA,
+    "regions": REGION_SCHEMA,
+    "biometrics": BIOMETRIC_SCHEMA,
+}
+
+
+def file_schema(table: str) -> pa.Schema:
+    """Columns of a table's files; those of a table by plane lack the columns of the path."""
+    schema = SCHEMAS[table]
+    left_out = PARTITION_COLUMNS if "plane" in schema.names else ()
+    return pa.schema([field for field in schema if field.name not in left_out])

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+from medvision.storage import naming
+from medvision.table.own_files import DamagedFileError, read_record, wrong_columns
 from medvision.table.read import image_path
 from medvision.table.schema import (
     BIOMETRIC_SCHEMA,
@@ -32,8 +34,16 @@ _RECORD = "case.json"
 
 
 def is_staged(folder: Path) -> bool:
-    """Whether a folder holds a measured case."""
-    return (folder / _RECORD).exists()
+    """Whether a folder holds a measured case, and holds it whole."""
+    try:
+        read_staged(folder)
+        for name, schema in SCHEMAS.items():
+            footer = pq.read_metadata(folder / f"{name}.parquet")
+            if wrong_columns(footer.schema.to_arrow_schema(), schema):
+                return False
+    except (DamagedFileError, pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def write_staged(
@@ -50,18 +60,19 @@ def write_staged(
     draft = folder.with_name(f"draft-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    for name in SCHEMAS:
-        pq.write_table(tables[name], draft / f"{name}.parquet")
     staged = {"record": record, "problems": problems}
-    (draft / _RECORD).write_text(json.dumps(staged), encoding="utf-8")
+    with naming(draft):
+        for name in SCHEMAS:
+            pq.write_table(tables[name], draft / f"{name}.parquet")
+        (draft / _RECORD).write_text(json.dumps(staged), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
 
 
 def read_staged(folder: Path) -> dict[str, Any]:
     """Record and problems of a staged case."""
-    content: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    return content
+    keys = {"record": dict, "problems": list}
+    return read_record(folder / _RECORD, keys, "run the build again")
 
 
 def stage_published(folder: Path, tables: Path, *, cohort: str, case_id: str) -> None:

@@ -6,8 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from medvision.table.schema import file_schema
+
 ROWS_PER_GROUP = 500_000
-PARTITION_COLUMNS = ("plane", "split")
 
 
 class GroupedWriter:
@@ -16,7 +17,7 @@ class GroupedWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         """Start the file; its folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
         self._waiting: list[pa.Table] = []
 
     def write(self, rows: pa.Table) -> None:
@@ -50,8 +51,7 @@ class TableWriter:
         """Write below `folder`; tables with a plane are partitioned."""
         self.n_rows = 0
         self._is_partitioned = "plane" in schema.names
-        left_out = PARTITION_COLUMNS if self._is_partitioned else ()
-        self._schema = pa.schema([field for field in schema if field.name not in left_out])
+        self._schema = file_schema(name)
         self._folder = folder / name
         self._writers: dict[tuple[str, str], GroupedWriter] = {}
         if self._is_partitioned:

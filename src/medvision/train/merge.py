@@ -22,6 +22,7 @@ from medvision.models.in_process.weights import (
     with_adapter,
 )
 from medvision.models.profiles import CARRIED
+from medvision.storage import write_text
 from medvision.table.manifest import MANIFEST, write_manifest
 from medvision.train.card import CARD
 from medvision.train.errors import MergeError
@@ -132,7 +133,7 @@ def _write_records(result: MergeResult, adapter: Path, base: str) -> None:
             "and adapter.\n"
         )
         text = card.read_text(encoding="utf-8").replace("library_name: peft\n", "")
-        (result.model / CARD).write_text(text + note, encoding="utf-8")
+        write_text(result.model / CARD, text + note)
     if (adapter / CARRIED).exists():
         shutil.copy(adapter / CARRIED, result.model / CARRIED)
     write_manifest(

@@ -1,8 +1,10 @@
 """Supervised fine-tuning: from a configuration to a trained model, its card and its manifest."""
 
 import json
+import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ from trl import SFTConfig
 from medvision.extras import require
 from medvision.models.profiles import CARRIED, profile_text
 from medvision.protocols import MEDVISION
-from medvision.storage import write_text
+from medvision.storage import only_process, write_text
 from medvision.table.manifest import (
     jsonable,
     package_versions,
     read_manifest,
     write_manifest,
 )
+from medvision.table.own_files import Keys, read_record
 from medvision.train.base_model import computes_in_bf16, has_accelerator, load_model
 from medvision.train.card import scores_by_step, write_card
 from medvision.train.collate import refuse_long_sequences
@@ -47,6 +50,7 @@ from medvision.train.validation import Validator
 
 CHECKPOINTS, VALIDATION, MODEL = "checkpoints", "validation", "model"
 CONFIG = "config.json"
+ANOTHER = "choose another output folder, or remove this one"
 
 Move = Callable[[int, int, str], None]
 
@@ -82,21 +86,26 @@ def train_sft(
 
     Raises:
         UsageError: The configuration, the data or the base model cannot be used, or the output
-            folder holds another run.
+            folder holds another run, is damaged, or is in use by another training.
         NotFiniteError: Loss or gradient became NaN.
     """
+    # One lock for all processes of a launch: the first holds it.
+    is_first = os.environ.get("RANK", "0") == "0"
+    with only_process(Path(config.output), "training") if is_first else nullcontext():
+        return _trained(config, root, move)
+
+
+def _trained(config: SftConfig, root: Path | None, move: Move | None) -> SftResult:
     out = Path(config.output)
     written = jsonable(config)
     if config.protocol == MEDVISION.name:
         del written["protocol"]  # as in runs of versions that knew of none
     resolved, stored = json.dumps(written, indent=1) + "\n", out / CONFIG
-    if stored.exists() and stored.read_text(encoding="utf-8") != resolved:
-        msg = (
-            f"{out}: holds a run of another configuration (see {stored}); choose another output "
-            "folder, or remove this one"
-        )
+    if stored.exists() and read_record(stored, {}, ANOTHER) != json.loads(resolved):
+        msg = f"{out}: holds a run of another configuration (see {stored}); {ANOTHER}"
         raise OtherRunError(msg)
-    if (manifest := read_manifest(out)) is not None:
+    keys: Keys = {"scores": dict, "counts": dict}
+    if (manifest := read_manifest(out, keys, "remove it and train again")) is not None:
         scores = {int(step): values for step, values in manifest["scores"].items()}
         counts = manifest["counts"]
         return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)

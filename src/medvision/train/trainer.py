@@ -13,7 +13,9 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 from trl.models.utils import unwrap_model_for_generation
 
-from medvision.table.manifest import MANIFEST, read_manifest, write_manifest
+from medvision.storage import sync
+from medvision.table.manifest import read_manifest, write_manifest
+from medvision.table.own_files import DamagedFileError
 from medvision.train.collate import ROW
 from medvision.train.errors import NotFiniteError
 from medvision.train.sharding import make_ready_to_shard
@@ -156,6 +158,13 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         self.accelerator.wait_for_everyone()
         return flat_metrics(gathered_scores(run, shard))
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # A run that is resumed after its last step would take one more before it looks.
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **kwargs)
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self._has_all_weights_in_checkpoints():
             load_all_weights(self.model if model is None else model, resume_from_checkpoint)
@@ -205,26 +214,39 @@ class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
         """After a checkpoint was written."""
         folder = Path(args.output_dir) / f"{CHECKPOINT}{state.global_step}"
         if state.is_world_process_zero and folder.is_dir():
-            write_manifest(folder, {"stage": "checkpoint", "step": state.global_step})
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            for path in files:
+                sync(path)
+            sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+            content = {"stage": "checkpoint", "step": state.global_step, "bytes": sizes}
+            write_manifest(folder, content)
 
 
 def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end, or None."""
-    whole = [path for path in folder.glob(f"{CHECKPOINT}*") if (path / MANIFEST).exists()]
+    """The newest checkpoint that is as it was written, or None."""
+    whole = [path for path in folder.glob(f"{CHECKPOINT}*") if checkpoint_step(path) >= 0]
     return max(whole, key=checkpoint_step, default=None)
 
 
 def checkpoint_step(path: Path) -> int:
-    """Optimiser steps taken at a checkpoint."""
-    manifest = read_manifest(path)
-    return int(manifest["step"]) if manifest else -1
+    """Optimiser steps taken at a checkpoint; -1 of one that is not whole."""
+    try:
+        manifest = read_manifest(path, {"step": int}, "it is not used")
+    except DamagedFileError:
+        return -1
+    if manifest is None:
+        return -1
+    for name, n_bytes in manifest.get("bytes", {}).items():
+        if not (path / name).is_file() or (path / name).stat().st_size != n_bytes:
+            return -1
+    return int(manifest["step"])
 
 
 def remove_broken_checkpoints(folder: Path) -> None:
-    """Remove what an interrupted save left behind."""
+    """Remove what an interrupted save or a damaged disk left behind."""
     for path in folder.glob(f"{CHECKPOINT}*"):
-        if not (path / MANIFEST).exists():
-            logger.warning("%s: removed: it was not written to its end", path)
+        if checkpoint_step(path) < 0:
+            logger.warning("%s: removed: it is not whole", path)
             shutil.rmtree(path)
 
 

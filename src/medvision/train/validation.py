@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medvision.models.base import ALL_TASKS, Json, Question, Reply
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.generation import Generation
 from medvision.models.in_process.chat import Chat
 from medvision.models.in_process.generate import LoadedModel, picture_of
-from medvision.models.run_folder import scores_path
 from medvision.pictures.view import PictureFamily
 from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
 from medvision.samples import Sample, sample_table
 from medvision.scoring import aggregate
+from medvision.scoring.judge import read_scores
 from medvision.scoring.score_run import score_run
 from medvision.tasks import TASKS, Task
 
@@ -144,11 +143,9 @@ class Validator:
 def gathered_scores(run: Path, shard: Shard) -> pa.Table:
     """The score rows of all shards of a run, once each of them has asked."""
     if shard.n_ranks == 1:
-        return pq.read_table(scores_path(run), partitioning=None)
+        return read_scores(run)
     parts = [run / f"part-{rank}" for rank in range(shard.n_ranks)]
-    return pa.concat_tables(
-        [pq.read_table(scores_path(part), partitioning=None) for part in parts if part.exists()]
-    )
+    return pa.concat_tables([read_scores(part) for part in parts if part.exists()])
 
 
 def flat_metrics(scores: pa.Table) -> dict[str, float]:
