@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +214,15 @@ def test_a_redirect_is_followed_and_its_signature_is_in_no_message(host, session
     with pytest.raises(FetchError) as caught:
         download(remote(host), tmp_path / "b.zip", session)
     assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_does_not_fit_is_refused_as_soon_as_its_size_is_known(
+    host, session, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 599_999}))
+    with pytest.raises(DiskFullError, match=r"downloading a\.zip needs 600,000 bytes, 599,999 are"):
+        download(remote(host), tmp_path / "a.zip", session)
+    assert listing(tmp_path) == []
 
 
 def test_a_full_disk_is_said_and_leaves_no_file(host, session, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import doctest
 import hashlib
 import inspect
 import json
+import shutil
 import sys
 import types
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from medvision.errors import MissingExtraError
 from medvision.fetch import hosts as hosts_module
 from medvision.fetch import tokens as tokens_module
 from medvision.fetch.download import NotThereError, Session, http_client
-from medvision.fetch.errors import FetchError, MissingTokenError
+from medvision.fetch.errors import DiskFullError, FetchError, MissingTokenError
 from medvision.fetch.hosts import HOSTS, OBTAIN
 from medvision.fetch.tokens import VARIABLES
 from tests.fetch.file_server import serving
@@ -135,6 +136,15 @@ def test_hub_files_come_at_their_revision_with_the_hubs_digest(hub, session, tmp
     assert got.wanted.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert got.wanted.size_bytes == len(CONTENT)
     assert all(f"/{COMMIT}" in path for _, path in hub.asked)
+
+
+def test_hub_files_that_do_not_fit_are_refused_before_they_come(
+    hub, session, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1999}))
+    with pytest.raises(DiskFullError, match=r"downloading \*\.zip needs 2,000 bytes"):
+        obtain(of_hub(), Download(name="*.zip"), tmp_path, session)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pattern_brings_all_hub_files_that_fit(hub, session, tmp_path):

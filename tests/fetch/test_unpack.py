@@ -3,6 +3,7 @@
 import doctest
 import errno
 import hashlib
+import shutil
 import stat
 import sys
 import tarfile
@@ -176,8 +177,10 @@ def test_a_web_page_in_place_of_an_archive_is_named(tmp_path):
 def test_what_does_not_fit_is_refused_before_a_byte_is_written(tmp_path, monkeypatch):
     write_zip(tmp_path / "a.zip", MEMBERS)
     free = type("Usage", (), {"free": 100})
-    monkeypatch.setattr(unpack_target.shutil, "disk_usage", lambda _: free)
-    refused(tmp_path / "a.zip", tmp_path, r"needs 5,002 bytes, 100 are free", DiskFullError)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    refused(
+        tmp_path / "a.zip", tmp_path, r"unpacking needs 5,002 bytes, 100 are free", DiskFullError
+    )
 
 
 def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half_there(tmp_path, monkeypatch):

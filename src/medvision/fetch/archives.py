@@ -6,6 +6,7 @@ What a file is, its first bytes say: hosts rename archives, and send pages where
 import io
 import shutil
 import stat
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -133,7 +134,9 @@ def _decompressed(stream: BinaryIO, name: str) -> Iterator[IO[bytes]]:
         with igzip.open(stream, "rb") as plain:  # type: ignore[no-untyped-call]
             yield plain
     elif magic.startswith(ZSTD):
-        with _zstd(name).open(stream, "rb") as plain:
+        # Python 3.14 has the library of the extra.
+        module = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+        with require(module, EXTRA, item=name).open(stream, "rb") as plain:
             yield plain
     elif magic.startswith(BZIP2):
         import bz2
@@ -147,14 +150,6 @@ def _decompressed(stream: BinaryIO, name: str) -> Iterator[IO[bytes]]:
             yield plain
     else:
         yield stream
-
-
-def _zstd(name: str) -> Any:
-    try:
-        import compression.zstd as zstd  # type: ignore[import-not-found] # Python 3.14
-    except ImportError:
-        return require("backports.zstd", EXTRA, item=name)
-    return zstd
 
 
 class _SevenZipSink:
@@ -201,7 +196,17 @@ def unpack_7z(volumes: Sequence[Path], target: Target) -> None:
     with opened(volumes) as stream, py7zr.SevenZipFile(stream, "r") as bundle:
         infos = bundle.list()
         placed = target.place_all(
-            Member(name=info.filename, size_bytes=info.uncompressed, kind=_7z_kind(info))
+            Member(
+                name=info.filename,
+                size_bytes=info.uncompressed,
+                kind="folder"
+                if info.is_directory
+                else "link"
+                if info.is_symlink
+                else "file"
+                if info.is_file
+                else "special",
+            )
             for info in infos
         )
         bundle.extract(targets=list(placed), factory=_SevenZipSinks(target, placed))
@@ -209,14 +214,6 @@ def unpack_7z(volumes: Sequence[Path], target: Target) -> None:
             path = placed.get(info.filename)
             if path and path not in target.files and not info.uncompressed:
                 target.sink(path).finish()  # py7zr asks for no stream for an empty file
-
-
-def _7z_kind(info: Any) -> Any:
-    if info.is_directory:
-        return "folder"
-    if info.is_symlink:
-        return "link"
-    return "file" if info.is_file else "special"
 
 
 RAR_TOOLS = ("unrar", "unar", "7z", "7zz", "bsdtar")

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from medvision.catalog.source import Download
-from medvision.fetch.errors import ChecksumError, FetchError, disk_full, is_disk_full
+from medvision.fetch.errors import (
+    ChecksumError,
+    FetchError,
+    disk_full,
+    is_disk_full,
+    refuse_without_space,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -276,6 +282,8 @@ def _append(response: Any, wanted: Download, part: _Part, session: Session) -> N
             f"{total:,}: another version of the file"
         )
         raise ChecksumError(msg)
+    if total is not None:
+        refuse_without_space(part.path.parent, total - start, f"downloading {wanted.name}")
     etag = response.headers.get("ETag", "")
     # Only a strong tag says that the bytes are the same.
     is_strong = etag and not etag.startswith("W/")

@@ -1,6 +1,7 @@
 """What can go wrong while files are fetched; each class has a reason that summaries count."""
 
 import errno
+import shutil
 from pathlib import Path
 
 from medvision.errors import ItemError
@@ -76,3 +77,23 @@ def disk_full(folder: Path, doing: str) -> DiskFullError:
         f"{folder}: the disk is full while {doing}; nothing half written is left in place: "
         "free some space and run it again"
     )
+
+
+def refuse_without_space(folder: Path, n_bytes: int, doing: str) -> None:
+    """Refuse to begin what the disk has no space for.
+
+    Args:
+        folder: Where it would be written.
+        n_bytes: What it takes.
+        doing: In words: "unpacking a.zip".
+
+    Raises:
+        DiskFullError: Fewer bytes are free.
+    """
+    free_bytes = shutil.disk_usage(folder).free
+    if n_bytes > free_bytes:
+        msg = (
+            f"{folder}: {doing} needs {n_bytes:,} bytes, {free_bytes:,} are free; free some space "
+            "and run it again"
+        )
+        raise DiskFullError(msg)

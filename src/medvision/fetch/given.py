@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from medvision.catalog.source import Download
@@ -62,9 +62,9 @@ def given_unpacked(wanted: Download, given: Path) -> dict[str, Path] | None:
         if not base.is_dir():
             continue
         tops = {pattern.partition("/")[0] for pattern in wanted.holds}
-        entries = (e for e in sorted(base.iterdir()) if any(fits(t, e.name) for t in tops))
-        paths = (path for entry in entries for path in _files(entry))
-        files = {str(path.relative_to(base)): path for path in paths}
+        entries = [e for e in sorted(base.iterdir()) if any(fits(t, e.name) for t in tops)]
+        below = (path for entry in entries for path in (entry, *sorted(entry.rglob("*"))))
+        files = {str(path.relative_to(base)): path for path in below if path.is_file()}
         files = {name: path for name, path in files.items() if not JUNK.search(name)}
         if not wanted.unpack:
             files = {n: p for n, p in files.items() if any(fits(h, n) for h in wanted.holds)}
@@ -72,11 +72,6 @@ def given_unpacked(wanted: Download, given: Path) -> dict[str, Path] | None:
         if files and not lacking(wanted, files):
             return files
     return None
-
-
-def _files(entry: Path) -> Iterator[Path]:
-    listed = [entry] if entry.is_file() else sorted(entry.rglob("*"))
-    yield from (path for path in listed if path.is_file())
 
 
 def adopt(files: dict[str, Path], folder: Path) -> dict[str, FileFacts]:

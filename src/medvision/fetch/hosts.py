@@ -15,7 +15,7 @@ from medvision.catalog.source import Download, Source, SourceKind
 from medvision.errors import MedVisionError
 from medvision.extras import require
 from medvision.fetch.download import NotThereError, Remote, Session, download
-from medvision.fetch.errors import FetchError, disk_full, is_disk_full
+from medvision.fetch.errors import FetchError, disk_full, is_disk_full, refuse_without_space
 from medvision.fetch.tokens import needed_token, token_of, without_tokens
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,13 @@ def over_http(source: Source, wanted: Download, folder: Path, session: Session) 
             url = f"{HOSTS[source.kind]}/records/{source.id}/files/{name}?download=1"
         case SourceKind.KAGGLE:
             url = f"{HOSTS[source.kind]}/api/v1/datasets/download/{source.id}/{name}"
-            headers = _kaggle_headers(f"{source.name} {wanted.name}")
+            token = needed_token(source.kind, f"{source.name} {wanted.name}")
+            user = os.environ.get("KAGGLE_USERNAME", "")
+            if os.environ.get("KAGGLE_API_TOKEN") or not user:
+                headers["Authorization"] = f"Bearer {token}"
+            else:
+                pair = base64.b64encode(f"{user}:{token}".encode()).decode()
+                headers["Authorization"] = f"Basic {pair}"
         case SourceKind.S3:
             url = f"{source.url.rstrip('/')}/{name}"
         case _:
@@ -82,14 +88,6 @@ def _as_stated(source: Source, wanted: Download, session: Session) -> Download:
     except Exception as error:  # noqa: BLE001 - the file itself may still be had, if unpinned
         logger.info("%s: its record says nothing of %s (%s)", source.name, wanted.name, error)
     return wanted
-
-
-def _kaggle_headers(item: str) -> dict[str, str]:
-    token, user = needed_token(SourceKind.KAGGLE, item), os.environ.get("KAGGLE_USERNAME", "")
-    if os.environ.get("KAGGLE_API_TOKEN") or not user:
-        return {"Authorization": f"Bearer {token}"}
-    pair = base64.b64encode(f"{user}:{token}".encode()).decode()
-    return {"Authorization": f"Basic {pair}"}
 
 
 def from_mirror(mirror: str, dataset: str) -> Obtain:
@@ -149,6 +147,7 @@ def from_hugging_face(
         if not listed:
             msg = f"{item}: no such file at revision {source.revision or 'main'}"
             raise NotThereError(msg)
+        refuse_without_space(folder, sum(one.size for one in listed), f"downloading {wanted.name}")
         bars = _bytes_told_to(session, hub)
         obtained = []
         for one in listed:

@@ -2,13 +2,16 @@
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
 
-from medvision.fetch.errors import DamagedArchiveError, DiskFullError, UnsafeArchiveError
+from medvision.fetch.errors import (
+    DamagedArchiveError,
+    UnsafeArchiveError,
+    refuse_without_space,
+)
 
 CHUNK_BYTES = 1 << 20
 JUNK = re.compile(r"(^|/)(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
@@ -148,13 +151,7 @@ class Target:
             DiskFullError: They would not fit.
         """
         placed = {member.name: self.place(member) for member in members}
-        free_bytes = shutil.disk_usage(self.folder).free
-        if self._declared_bytes > free_bytes:
-            msg = (
-                f"{self.folder}: unpacking needs {self._declared_bytes:,} bytes, {free_bytes:,} "
-                "are free; free some space and run it again"
-            )
-            raise DiskFullError(msg)
+        refuse_without_space(self.folder, self._declared_bytes, "unpacking")
         return {name: path for name, path in placed.items() if path}
 
     def sink(self, path: str) -> "Sink":
