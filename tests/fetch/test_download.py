@@ -225,6 +225,12 @@ def test_a_file_that_does_not_fit_is_refused_as_soon_as_its_size_is_known(
     assert listing(tmp_path) == []
 
 
+def test_a_circle_of_redirects_is_an_error(host, session, tmp_path):
+    host.redirects["/a.zip"] = f"{host.url}/a.zip"
+    with pytest.raises(FetchError, match=r"a\.zip: TooManyRedirects"):
+        download(remote(host), tmp_path / "a.zip", session)
+
+
 def test_a_full_disk_is_said_and_leaves_no_file(host, session, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,5 +1,10 @@
 """What is printed from declarations: the page about datasets, plans, and where each stands."""
 
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +120,36 @@ def test_a_plan_says_what_needs_an_account_and_how_to_get_it(tmp_path, monkeypat
     assert "mricron-data 1.2.20211006+dfsg-4, sha256 pinned" in shown
     assert "needed: 57.4 GB or more" in shown
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["ACDC", "--mirror", "ftp://x"], "expected an address"),
+        (["ACDC", "--mirror", "http://x", "--from", "y"], "expected one of them"),
+        (["colin27-aal", "--from", "y"], "pip and apt-get know mirrors of their own"),
+        (["ACDC", "--source", "private"], "known: original, copy"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(words, match, tmp_path, capsys):
+    assert main(["fetch", *words, "--root", str(tmp_path)]) == 2
+    assert match in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_ends_a_fetch_from_a_silent_host_at_once(catalog, host, tmp_path):
+    large = bytes(1 << 20)
+    host.files["/images.zip"] = large
+    text = (catalog / "toy.toml").read_text("utf-8")
+    text = re.sub(r"size_bytes = \d+", f"size_bytes = {len(large)}", text)
+    (catalog / "toy.toml").write_text(text, "utf-8")
+    host.faults["/images.zip"] = [("slow", 30)]
+    words = ["fetch", "toy", "--catalog", catalog, "--root", tmp_path / "root", "--accept-licence"]
+    child = subprocess.Popen([sys.executable, "-m", "medvision.cli", *words])
+    part = tmp_path / "root" / "raw" / "toy" / ".downloads" / "s3_toy" / "images.zip.part"
+    deadline = time.monotonic() + 30
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=15) in (1, 130)
+    assert part.stat().st_size > 0

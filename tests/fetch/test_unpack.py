@@ -3,6 +3,7 @@
 import doctest
 import errno
 import hashlib
+import io
 import shutil
 import stat
 import sys
@@ -104,13 +105,45 @@ def test_backslashes_stand_between_folders(tmp_path):
     assert set(unpack([tmp_path / "a.zip"], tmp_path / "out")) == {"top/imagesTr/x.txt"}
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
-def test_links_and_pipes_in_tar_are_refused(kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "to", "match"),
+    [
+        (tarfile.SYMTYPE, "/etc/passwd", "'/etc/passwd' is an absolute path"),
+        (tarfile.SYMTYPE, "../../x", "leads out of its folder"),
+        (tarfile.SYMTYPE, "none", "member 'top/x' is a link to no file of the archive"),
+        (tarfile.SYMTYPE, ".", "member 'top/x' is a link to no file of the archive"),
+        (tarfile.LNKTYPE, "../x", "leads out of its folder"),
+        (tarfile.FIFOTYPE, "", "member 'top/x' is a device or pipe"),
+        (tarfile.CHRTYPE, "", "member 'top/x' is a device or pipe"),
+    ],
+)
+def test_links_that_lead_out_and_pipes_are_refused(kind, to, match, tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as bundle:
-        info = tarfile.TarInfo("x")
-        info.type, info.linkname = kind, "/etc/passwd"
+        info = tarfile.TarInfo("top/x")
+        info.type, info.linkname = kind, to
         bundle.addfile(info)
-    refused(tmp_path / "a.tar", tmp_path, "member 'x' is a (link|special)")
+    refused(tmp_path / "a.tar", tmp_path, match)
+
+
+def test_links_within_an_archive_become_copies_and_count(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as bundle:
+        for name, kind, to in (
+            ("labels/soft", tarfile.SYMTYPE, "../images/x"),
+            ("labels/hard", tarfile.LNKTYPE, "images/x"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, to
+            bundle.addfile(info)
+        info = tarfile.TarInfo("images/x")
+        info.size = 1000
+        bundle.addfile(info, io.BytesIO(b"x" * 1000))
+    unpack([tmp_path / "a.tar"], tmp_path / "out")
+    names = ("images/x", "labels/hard", "labels/soft")
+    assert tree(tmp_path / "out") == dict.fromkeys(names, b"x" * 1000)
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+    shutil.rmtree(tmp_path / "out")
+    few = Limits(bytes_in_all=2500)
+    refused(tmp_path / "a.tar", tmp_path, "declares 3,000 bytes", limits=few)
 
 
 def test_links_in_zip_are_refused(tmp_path):
@@ -118,7 +151,7 @@ def test_links_in_zip_are_refused(tmp_path):
         info = zipfile.ZipInfo("x")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         bundle.writestr(info, "/etc/passwd")
-    refused(tmp_path / "a.zip", tmp_path, "member 'x' is a link")
+    refused(tmp_path / "a.zip", tmp_path, "member 'x' is a link to no file")
 
 
 def test_a_file_that_is_a_folder_too_is_refused(tmp_path):

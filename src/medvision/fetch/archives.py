@@ -4,6 +4,7 @@ What a file is, its first bytes say: hosts rename archives, and send pages where
 """
 
 import io
+import posixpath
 import shutil
 import stat
 import sys
@@ -17,7 +18,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from medvision.extras import require
 from medvision.fetch.errors import DamagedArchiveError, FetchError
-from medvision.fetch.unpack_target import CHUNK_BYTES, Member, Sink, Target
+from medvision.fetch.unpack_target import CHUNK_BYTES, Member, Sink, Target, safe_path
 
 EXTRA = "fetch"
 
@@ -108,7 +109,11 @@ def _zip_kind(info: zipfile.ZipInfo) -> Any:
 
 
 def unpack_tar(volumes: Sequence[Path], target: Target) -> None:
-    """Unpack a TAR archive, plain or compressed, in one pass."""
+    """Unpack a TAR archive, plain or compressed, in one pass.
+
+    A link to a file of the same archive becomes a copy of that file; any other is refused.
+    """
+    links: dict[str, str] = {}
     # A stream ("r|") never goes back: reading the list first would decompress it all twice.
     with (
         opened(volumes) as stream,
@@ -116,10 +121,21 @@ def unpack_tar(volumes: Sequence[Path], target: Target) -> None:
         tarfile.open(fileobj=plain, mode="r|", bufsize=CHUNK_BYTES) as bundle,
     ):
         for info in bundle:
-            kind: Any = "file" if info.isreg() else "folder" if info.isdir() else "special"
-            kind = "link" if info.issym() or info.islnk() else kind
-            path = target.place(Member(name=info.name, size_bytes=info.size, kind=kind))
-            if path and (source := bundle.extractfile(info)):
+            if info.issym():
+                links[info.name] = posixpath.join(posixpath.dirname(info.name), info.linkname)
+            elif info.islnk():
+                links[info.name] = info.linkname
+            else:
+                kind: Any = "file" if info.isreg() else "folder" if info.isdir() else "special"
+                path = target.place(Member(name=info.name, size_bytes=info.size, kind=kind))
+                if path and (source := bundle.extractfile(info)):
+                    _copy(source, target, path)
+    for name, linked in links.items():
+        known = target.files.get(safe_path(posixpath.normpath(linked)))
+        size_bytes, kind = (known.size_bytes, "file") if known else (0, "link")
+        path = target.place(Member(name=name, size_bytes=size_bytes, kind=kind))
+        if path:
+            with (target.folder / safe_path(posixpath.normpath(linked))).open("rb") as source:
                 _copy(source, target, path)
 
 

@@ -3,10 +3,10 @@
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock, Thread
 
 from medvision.errors import ItemError
 from medvision.fetch.download import (
@@ -28,6 +28,9 @@ from medvision.fetch.unpack_target import Limits
 from medvision.fetch.ways import Wanted
 
 logger = logging.getLogger(__name__)
+
+LET_GO_S = 1.0
+"""So long a download may take to notice that all are to end."""
 
 SLACK = 1.05
 """A declared unpacked size may be exceeded by so much: hosts round."""
@@ -55,20 +58,44 @@ class Fetching:
             FetchError: Some could not be had; the others are in place.
         """
         progress = _Progress(self.settings.on_progress, missing)
+        slots = BoundedSemaphore(max(1, self.settings.jobs))
         with http_client() as client:
             session = Session(client=client, on_bytes=progress.add)
-            pool = ThreadPoolExecutor(max_workers=max(1, self.settings.jobs))
+            threads, coming = [], []
             try:
-                coming = [(one, pool.submit(self._obtain, one, session)) for one in missing]
+                for one in missing:
+                    future: Future[list[Obtained]] = Future()
+                    # No pool: the interpreter waits for a pool's threads as it ends, and one may
+                    # hang on a host that has gone silent.
+                    arguments = (future, slots, one, session)
+                    threads.append(Thread(target=self._obtain_into, args=arguments, daemon=True))
+                    coming.append((one, future))
+                    threads[-1].start()
                 for one, future in coming:
                     self._take(one, future)
             finally:
                 # On an interrupt the downloads must end too; what has come of them is kept.
                 session.stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
+                for thread in threads:
+                    thread.join(timeout=LET_GO_S)
         if self.failures:
             first = self.failures[0]
             raise type(first)("\n".join(str(failure) for failure in self.failures)) from first
+
+    def _obtain_into(
+        self,
+        future: "Future[list[Obtained]]",
+        slots: BoundedSemaphore,
+        wanted: Wanted,
+        session: Session,
+    ) -> None:
+        with slots:
+            try:
+                if session.stop.is_set():
+                    raise Interrupted
+                future.set_result(self._obtain(wanted, session))
+            except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+                future.set_exception(error)
 
     def _obtain(self, wanted: Wanted, session: Session) -> list[Obtained]:
         if given := self.settings.given:
@@ -142,7 +169,10 @@ class Fetching:
         return Record(
             name=wanted.name,
             source=wanted.source.name,
-            sha256=" ".join(one.sha256 for one in digests.values()),
+            # Of a pattern's files each has its own below.
+            sha256=" ".join(one.sha256 for one in digests.values())
+            if len(digests) == len(wanted.parts)
+            else "",
             checked=next(one for one in worst if one in checked),
             given=any(one.given for one in obtained),
             files=files,

@@ -233,6 +233,9 @@ def _request(url: str, remote: Remote, part: _Part, session: Session) -> None:
             _append(response, remote.download, part, session)
     except library.TransportError as error:
         raise _TryAgain(type(error).__name__) from error
+    except library.RequestError as error:  # such as too many redirects
+        msg = f"{remote.download.name}: {type(error).__name__}: {error}"
+        raise FetchError(msg) from error
 
 
 def _refuse_status(response: Any, name: str) -> None:

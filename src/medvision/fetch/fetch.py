@@ -4,11 +4,12 @@ from pathlib import Path
 
 from medvision.catalog.dataset import Dataset
 from medvision.catalog.source import PACKAGES
+from medvision.errors import UsageError
 from medvision.fetch.bring import Fetching
 from medvision.fetch.errors import MissingFilesError, NotFetchableError
 from medvision.fetch.given import given_files, given_unpacked
 from medvision.fetch.packages import fetch_packages
-from medvision.fetch.records import accept_licence, read_record, write_manifest
+from medvision.fetch.records import MANIFEST, accept_licence, read_record, write_manifest
 from medvision.fetch.settings import FetchSettings
 from medvision.fetch.space import DOWNLOADS, refuse_what_does_not_fit
 from medvision.fetch.unpack import remove_scratch
@@ -51,6 +52,12 @@ def fetch(
     settings = settings or FetchSettings()
     folder = raw_folder(root, dataset.name)
     if dataset.sources and all(source.kind in PACKAGES for source in dataset.sources):
+        if settings.given or settings.mirror:
+            msg = (
+                f"{dataset.name} is in packages of a registry: pip and apt-get know mirrors of "
+                "their own; leave --from and --mirror out"
+            )
+            raise UsageError(msg)
         fetch_packages(dataset, folder, verify=verify)
         return folder
     if not dataset.sources:
@@ -68,6 +75,7 @@ def fetch(
         for one in missing:
             remove_scratch(folder / one.declared.into)
         refuse_what_does_not_fit(dataset.name, folder, missing, settings)
+        (folder / MANIFEST).unlink(missing_ok=True)  # it says that all is there
         Fetching(dataset.name, folder, settings).run(missing)
         if not settings.keep_archives:
             remove_tree(folder / DOWNLOADS)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from medvision.catalog.source import Download, Source, SourceKind
 from medvision.errors import MedVisionError
 from medvision.extras import require
-from medvision.fetch.download import NotThereError, Remote, Session, download
+from medvision.fetch.download import Interrupted, NotThereError, Remote, Session, download
 from medvision.fetch.errors import FetchError, disk_full, is_disk_full, refuse_without_space
 from medvision.fetch.tokens import needed_token, token_of, without_tokens
 
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 HOSTS = {
     SourceKind.ZENODO: "https://zenodo.org",
     SourceKind.KAGGLE: "https://www.kaggle.com",
-    SourceKind.HUGGINGFACE: "https://huggingface.co",
+    SourceKind.HUGGINGFACE: "",
 }
-"""Where hosts with addresses of their own are."""
+"""Where hosts with addresses of their own are; "" for where their own client looks."""
 
 PATTERN = frozenset("*?[")
 
@@ -111,7 +111,7 @@ def _clients_errors(item: str, folder: Path) -> Iterator[None]:
     """Turns what a host's own client raises into an error of ours, without tokens."""
     try:
         yield
-    except MedVisionError:
+    except (MedVisionError, Interrupted):
         raise
     except Exception as error:
         if isinstance(error, OSError) and is_disk_full(error):
@@ -135,7 +135,7 @@ def from_hugging_face(
     where = {"repo_id": source.id, "repo_type": "dataset", "revision": revision}
     with _clients_errors(item, folder):
         # False, not None: with None it would look for a login of its own.
-        api = hub.HfApi(endpoint=HOSTS[source.kind], token=token or False)
+        api = hub.HfApi(endpoint=HOSTS[source.kind] or None, token=token or False)
         if PATTERN & set(wanted.name):
             listed = [
                 one
@@ -173,6 +173,8 @@ def _bytes_told_to(session: Session, hub: Any) -> Any:
             super().__init__(*args, **{**keywords, "disable": True})
 
         def update(self, n: float | None = 1) -> bool | None:
+            if session.stop.is_set():  # the only place where its client lets go
+                raise Interrupted
             session.on_bytes(int(n or 0))
             return None
 

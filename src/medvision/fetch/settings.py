@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medvision.catalog.source import Role
+from medvision.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +31,12 @@ class FetchSettings:
     keep_archives: bool = False
     jobs: int = 4
     on_progress: Callable[[int, int, str], None] = lambda _done, _total, _words: None
+
+    def __post_init__(self) -> None:
+        """Refuse two places at once, and a mirror that is no address."""
+        if self.given and self.mirror:
+            msg = "--from and --mirror: expected one of them"
+            raise UsageError(msg)
+        if self.mirror and not self.mirror.startswith(("http://", "https://")):
+            msg = f"--mirror {self.mirror}: expected an address, http://… or https://…"
+            raise UsageError(msg)

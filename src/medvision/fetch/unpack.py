@@ -95,7 +95,10 @@ READERS = ("py7zr", "rarfile", "isal", "backports.zstd", "compression.zstd")
 
 def _damaged(name: str, error: Exception) -> DamagedArchiveError:
     found = str(error) or type(error).__name__
-    return DamagedArchiveError(f"{name}: cannot be unpacked, it may be damaged or cut off: {found}")
+    return DamagedArchiveError(
+        f"{name}: cannot be unpacked, it may be damaged or cut off: {found}; if another program "
+        "can, unpack it with that and give the folder with --from"
+    )
 
 
 def remove_scratch(folder: Path) -> None:

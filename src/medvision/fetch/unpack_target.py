@@ -121,7 +121,8 @@ class Target:
         if JUNK.search(path):
             return None
         if member.kind in ("link", "special"):
-            msg = f"member {member.name[:120]!r} is a {member.kind}, and only files are unpacked"
+            what = "link to no file of the archive" if member.kind == "link" else "device or pipe"
+            msg = f"member {member.name[:120]!r} is a {what}, and only files are unpacked"
             raise UnsafeArchiveError(msg)
         above = [path[: at.start()] for at in re.finditer("/", path)]
         if taken := next((one for one in above if one in self._members), None):
