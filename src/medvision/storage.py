@@ -186,6 +186,12 @@ def absolute(path: Path) -> Path:
     return Path(*parts[:last]).resolve().joinpath(*parts[last:])
 
 
+def local_path(text: str | Path) -> Path:
+    """A path that Arrow takes for one: it would read `run:1/scores` as an address."""
+    path = Path(text)
+    return path.absolute() if ":" in str(path) else path
+
+
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

@@ -59,6 +59,15 @@ def test_generation_options_reach_the_server(evaluate, boxes, tmp_path):
     }
 
 
+def test_a_run_folder_with_a_colon_is_no_address(study_tables, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    asked = ["eval", "--tables", str(study_tables), "--task", "tl", "--limit", "4"]
+    assert main([*asked, "--model", "baseline/oracle", "--run", "noisy:0.1"]) == 0
+    assert main(["report", "noisy:0.1", "--out", "page:1.html"]) == 0
+    assert (tmp_path / "noisy:0.1" / "scores.parquet").is_file()
+    assert (tmp_path / "page:1.html").is_file()
+
+
 def test_further_repeats_keep_the_former_ones(evaluate, boxes):
     evaluate(boxes.base_url)
     evaluate(boxes.base_url, "--repeats", "3")

@@ -25,6 +25,7 @@ from medvision.samples import Sample, sample_table
 from medvision.samples.select import Selection, Split, table_folders
 from medvision.samples.select import select_samples as selected
 from medvision.samples.suite import Suite, TaskConfig, load_suite
+from medvision.storage import local_path
 from medvision.table import read
 from medvision.tasks import Task
 
@@ -53,8 +54,8 @@ def read_tables(path: PathLike) -> Tables:
     Raises:
         UsageError: The folder holds no complete tables.
     """
-    read.tables_manifest(Path(path))
-    return Tables(path=Path(path))
+    read.tables_manifest(local_path(path))
+    return Tables(path=local_path(path))
 
 
 def select_samples(
@@ -79,7 +80,7 @@ def select_samples(
         UsageError: No such task or suite, or a folder without tables.
     """
     many = [tables] if isinstance(tables, (Tables, str, Path)) else list(tables)
-    folders = [one.path if isinstance(one, Tables) else Path(one) for one in many]
+    folders = [one.path if isinstance(one, Tables) else local_path(one) for one in many]
     if isinstance(asked, Suite):
         suite = asked
     elif asked in set(Task):  # two built-in suites are called like tasks: ask for those by object
@@ -88,7 +89,7 @@ def select_samples(
         )
     else:
         suite = load_suite(asked)
-    where = None if root is None else Path(root)
+    where = None if root is None else local_path(root)
     return selected(suite, table_folders(folders), split=split, limit=limit, root=where)
 
 
@@ -148,7 +149,7 @@ def evaluate(
         repeats=repeats,
         settings=RunSettings(concurrency=concurrency),
     )
-    return Run(path=Path(run), summary=evaluation.evaluate(request, Path(run)))
+    return Run(path=local_path(run), summary=evaluation.evaluate(request, local_path(run)))
 
 
 def _named_model(
@@ -206,7 +207,7 @@ def score_run(run: Run | PathLike) -> Scores:
     from medvision.models.run_folder import run_manifest
     from medvision.scoring.score_run import score_run as scored
 
-    path = run.path if isinstance(run, Run) else Path(run)
+    path = run.path if isinstance(run, Run) else local_path(run)
     return Scores(table=scored(path), model=str(run_manifest(path)["model"]))
 
 
@@ -232,11 +233,11 @@ def report(runs: Run | PathLike | Iterable[Run | PathLike], out: PathLike | None
     from medvision.analysis.report import write_report
 
     many = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
-    paths = [one.path if isinstance(one, Run) else Path(one) for one in many]
+    paths = [one.path if isinstance(one, Run) else local_path(one) for one in many]
     if not paths:
         msg = "expected at least one run to report, found none"
         raise UsageError(msg)
-    target = Path(out) if out else paths[0] / "report" / "report.html"
+    target = local_path(out) if out else paths[0] / "report" / "report.html"
     return Report(path=write_report(read_runs(paths), target, picture=row_pictures()))
 
 
@@ -262,4 +263,4 @@ def fine_tune(config: PathLike, *, root: PathLike | None = None) -> Path:
     # Imports torch, and must come after the check for it.
     from medvision.train.sft import train_sft
 
-    return train_sft(resolved, root=None if root is None else Path(root)).model
+    return train_sft(resolved, root=None if root is None else local_path(root)).model

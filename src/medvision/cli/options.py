@@ -25,6 +25,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from medvision.storage import local_path
+
 Options = TypeVar("Options")
 
 READ_FROM_TEXT = (str, int, float, Path)
@@ -163,7 +165,8 @@ class _Field:
         if self.kind in (int, float):
             return common | {"type": partial(_number, self.kind, self.option)}
         if self.kind in READ_FROM_TEXT:
-            return common | {"type": self.kind, "choices": self.option.choices or None}
+            kind = local_path if self.kind is Path else self.kind
+            return common | {"type": kind, "choices": self.option.choices or None}
         msg = (
             f"{self.owner}.{self.name}: expected bool, str, int, float, Path, Literal, an enum of "
             f"words or a tuple of those, found {self.kind}"

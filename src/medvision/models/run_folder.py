@@ -104,7 +104,11 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
         UsageError: No sample at all, or the run has another sample list.
     """
     if not samples.num_rows:
-        msg = "no sample is left to ask; check --split, the task and the suite's filters"
+        msg = (
+            "no sample is left to ask; check --split, the task and the suite's filters (axis "
+            "lengths and counts are asked of labels declared a tumour or lesion: `target = true`, "
+            "or --target-labels)"
+        )
         raise UsageError(msg)
     run.mkdir(parents=True, exist_ok=True)
     path = samples_path(run)

@@ -7,12 +7,14 @@ In one folder, as in breast ultrasound sets: `benign (1).png`, `benign (1)_mask.
 """
 
 import re
-from pathlib import PurePosixPath
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from medvision.describe.found import Certainty, Found, FoundCase
 from medvision.describe.hints import modality_of_word
 from medvision.describe.layouts.folders import MASKS
 from medvision.describe.tree import Tree
+from medvision.table.cases import IMAGE_SUFFIXES, file_stem
 
 _MASK = re.compile(
     r"^(?P<base>.*?)(?:^|[-_. ])(?:seg|segmentation|gtv|gt|mask|label|labels|dseg)"
@@ -56,9 +58,12 @@ def recognise(tree: Tree) -> Found | None:
             lacking |= {s: f"no mask for {file}" for s, file in images.items() if file not in used}
     if not cases:
         return None
+    cases = _told_apart(cases)
     names = sorted({image for case in cases for image in case.images})
     several = sum(bool(case.more_masks) for case in cases)
-    notes = ["each case is taken for a subject of its own"]
+    notes = []
+    if all(case.subject_id == case.case_id for case in cases):
+        notes.append("each case is taken for a subject of its own")
     if several:
         notes.append(f"{several} images have several masks, which are joined into one")
     return Found(
@@ -66,10 +71,38 @@ def recognise(tree: Tree) -> Found | None:
         certainty=Certainty.LIKELY,
         reason="names that end in mask, seg, gt or label, and images named alike without it",
         cases=tuple(sorted(cases, key=lambda case: case.case_id)),
-        modalities={name: modality_of_word(name) for name in names},
+        modalities={name: modality_of_word(_said_of(name, cases)) for name in names},
         lacking=lacking,
         notes=tuple(notes),
     )
+
+
+def _told_apart(cases: list[FoundCase]) -> list[FoundCase]:
+    """Cases of one name in several folders, named by the folders in which their paths differ.
+
+    The first of these is the subject: `p1/day1` and `p1/day2` are two cases of subject `p1`.
+    """
+    if len({case.case_id for case in cases}) == len(cases):
+        return cases
+    folders = [PurePosixPath(case.mask).parent.parts for case in cases]
+    n_parts = min(map(len, folders))
+    varying = [at for at in range(n_parts) if len({parts[at] for parts in folders}) > 1]
+    named = []
+    for case, parts in zip(cases, folders, strict=True):
+        own = [parts[at] for at in varying] + list(parts[n_parts:])
+        # A case named by its folder is of the subject that the folders name first. Files of other
+        # names in one folder (`benign/1.png`) are no visits of it.
+        own += [] if case.case_id in parts else [case.case_id]
+        name = "_".join(own)
+        subject = own[0] if case.case_id in parts else name
+        named.append(replace(case, case_id=name, subject_id=subject))
+    return named
+
+
+def _said_of(image: str, cases: list[FoundCase]) -> str:
+    """What names an image: its id, or the name that the only image of each case has."""
+    stems = {file_stem(Path(c.images[image]), IMAGE_SUFFIXES) for c in cases if image in c.images}
+    return (stems.pop() or image) if image == "image" and len(stems) == 1 else image
 
 
 def _images_of(base: str, images: dict[str, str], *, n_masks: int) -> dict[str, str]:
