@@ -154,7 +154,7 @@ def test_planted_mistake_is_found_by_name(mistake, good, bad):
 def test_the_catalogue_is_consistent(capsys):
     assert catalog_findings() == []
     assert main(["catalog", "check"]) == 0
-    assert "26 datasets" in capsys.readouterr().out
+    assert "35 datasets" in capsys.readouterr().out
 
 
 def test_findings_name_file_reason_and_cure():
@@ -168,12 +168,14 @@ def test_findings_name_file_reason_and_cure():
 
 
 def test_a_mistake_makes_the_command_fail(monkeypatch, capsys):
+    from medvision.catalog import own
     from medvision.cli import check_catalog
 
     broken = parse_dataset(GOOD.replace("label = 2", "label = 3"), "toy")
     monkeypatch.setattr(check_catalog, "dataset_names", lambda: ("KiTS23", "toy"))
+    monkeypatch.setattr(own, "dataset_names", lambda: ("KiTS23", "toy"))
     monkeypatch.setattr(
-        check_catalog, "load_dataset", lambda name: broken if name == "toy" else load_dataset(name)
+        own, "load_dataset", lambda name: broken if name == "toy" else load_dataset(name)
     )
     monkeypatch.setattr(check_catalog, "suite_names", list)
     assert main(["catalog", "check"]) == 1
@@ -183,11 +185,13 @@ def test_a_mistake_makes_the_command_fail(monkeypatch, capsys):
 
 
 def test_every_mistake_of_an_unreadable_declaration_is_a_finding(monkeypatch):
+    from medvision.catalog import own
     from medvision.cli import check_catalog
 
     broken = GOOD.replace("label = 2", 'label = "two"').replace('["P1", "P2"]', '["P1", "P3"]')
     monkeypatch.setattr(check_catalog, "dataset_names", lambda: ("toy",))
-    monkeypatch.setattr(check_catalog, "load_dataset", lambda name: parse_dataset(broken, name))
+    monkeypatch.setattr(own, "dataset_names", lambda: ("toy",))
+    monkeypatch.setattr(own, "load_dataset", lambda name: parse_dataset(broken, name))
     monkeypatch.setattr(check_catalog, "suite_names", list)
     assert [str(finding) for finding in catalog_findings()] == [
         'toy: invalid_declaration: toy: tasks[1].label: expected a whole number, found "two"',
@@ -217,7 +221,7 @@ def test_list_has_a_line_per_dataset(capsys):
 
 
 @pytest.mark.parametrize("command", ["fetch", "build"])
-@pytest.mark.parametrize("name", ["BraTS24", "SKM-TEA", "CAMUS"])
+@pytest.mark.parametrize("name", ["KiPA22", "SKM-TEA", "ToothFairy2", "VerSe"])
 def test_unfetchable_datasets_say_what_a_person_must_do(command, name, tmp_path, capsys):
     assert main([command, name, "--root", str(tmp_path)]) == 1
     shown = capsys.readouterr().err
@@ -227,3 +231,17 @@ def test_unfetchable_datasets_say_what_a_person_must_do(command, name, tmp_path,
     for text in (dataset.how_to_get, dataset.licence, dataset.homepage, dataset.access):
         assert text in shown
     assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize("command", ["fetch", "build"])
+@pytest.mark.parametrize("name", ["BraTS24", "CAMUS"])
+def test_nothing_is_downloaded_before_licence_and_terms_are_accepted(
+    command, name, tmp_path, capsys
+):
+    assert main([command, name, "--root", str(tmp_path)]) == 1
+    shown = capsys.readouterr().err
+    dataset = load_dataset(name)
+    assert f"{name}: licence_not_accepted: {name}: licence: {dataset.licence}" in shown
+    for text in (dataset.terms, dataset.homepage, "--accept-licence"):
+        assert text in shown
+    assert list(tmp_path.rglob("*")) == []

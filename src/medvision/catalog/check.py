@@ -327,7 +327,7 @@ def _unknown(what: str, word: str, known: Collection[str]) -> str:
 
 def case_mistakes(dataset: Dataset) -> Found:
     """Whether cases are listed or found by patterns, each once."""
-    if bool(dataset.cases) == bool(dataset.cohorts):
+    if bool(dataset.cases) == bool(dataset.cohorts) and (dataset.cases or not dataset.planned):
         yield Mistake.NO_CASES, "expected cohorts with file patterns, or a list of cases"
     repeated = Counter((case.cohort, case.case_id) for case in dataset.cases)
     for (cohort, case_id), count in repeated.items():

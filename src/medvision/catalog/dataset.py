@@ -15,6 +15,7 @@ from typing import Literal
 
 from medvision.catalog.biometrics import BiometricsSpec
 from medvision.catalog.cohort import CaseFiles, Cohort, Image, Label, SpacingTable
+from medvision.catalog.published import PublishedCounts
 from medvision.catalog.source import Access, Source
 from medvision.declarations import AtLeastOne, Positive, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
@@ -101,6 +102,11 @@ class Dataset:
         subject_pattern: Regular expression whose first group is the subject in a case id.
         subject_examples: Case id to its subject, to prove the pattern.
         subjects: CSV file with subjects, their split and further facts.
+        quirks: What is odd about the files, one sentence each.
+        unverified: Facts that no source settles, one sentence each.
+        published: Counts of the original benchmark.
+        planned: Kinds of question that the original asks of a dataset whose files nobody has
+            described yet: it has neither cohorts nor cases.
         overlaps: Datasets that hold some of the same scans.
         changes: What differs from the original benchmark and why, one sentence each.
     """
@@ -127,6 +133,10 @@ class Dataset:
     spacing_unknown: bool = False
     spacing_from: SpacingFrom | None = None
     projection: Plane = Plane.NATIVE
+    quirks: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    published: PublishedCounts | None = None
+    planned: tuple[Task, ...] = ()
     overlaps: tuple[Short[Overlap], ...] = ()
     changes: tuple[str, ...] = ()
     sources: tuple[Short[Source], ...] = ()
@@ -151,7 +161,7 @@ class Dataset:
     @property
     def asks(self) -> tuple[str, ...]:
         """Kinds of question that can be asked, in the order of `Task`."""
-        declared = {kind for task in self.tasks for kind in task.asks}
+        declared = {*self.planned, *(kind for task in self.tasks for kind in task.asks)}
         for case in self.cases:
             declared |= {Task.DETECTION, Task.AREA} if case.mask else set()
             declared |= {Task.TUMOR_LESION, Task.COUNT} if case.target_labels else set()

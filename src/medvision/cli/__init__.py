@@ -56,6 +56,10 @@ COMMANDS = {
         commands={
             "list": Command(help="one line per dataset", module="catalog_list"),
             "show": Command(help="all about one dataset", module="catalog_show"),
+            "status": Command(
+                help="where each stands, and how large it is", module="catalog_status"
+            ),
+            "page": Command(help="the page about all datasets", module="catalog_page"),
             "check": Command(
                 help="labels, groups, tasks, suites and landmarks fit together",
                 module="check_catalog",
@@ -65,7 +69,7 @@ COMMANDS = {
             ),
         },
     ),
-    "fetch": Command(help="download, verify and unpack a dataset", module="fetch"),
+    "fetch": Command(help="download, verify and unpack datasets", module="fetch"),
     "describe": Command(
         help="what a folder holds and how it pairs; writes a declaration", module="describe"
     ),

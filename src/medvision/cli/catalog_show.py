@@ -2,12 +2,14 @@
 
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from medvision.catalog.anatomy import anatomy_group
 from medvision.catalog.cohort import Cohort, Label
-from medvision.catalog.dataset import Dataset, load_dataset
-from medvision.cli.options import Argument
+from medvision.catalog.dataset import Dataset
+from medvision.catalog.own import OwnCatalog
+from medvision.cli.options import Argument, Option
 
 WIDTH = 100
 
@@ -17,11 +19,12 @@ class ShowOptions:
     """Options of `medvision catalog show`."""
 
     name: Annotated[str, Argument("NAME")]
+    catalog: Annotated[Path | None, Option("DIR", help="declarations of your own too")] = None
 
 
 def run(options: ShowOptions) -> int:
     """Print what the catalogue declares of one dataset."""
-    dataset = load_dataset(options.name)
+    dataset = OwnCatalog.read(options.catalog).load(options.name)
     print(f"{dataset.name}: {dataset.title}")
     _field("anatomy", dataset.anatomy)
     _field("modality", " ".join(dataset.modalities))
@@ -40,6 +43,7 @@ def run(options: ShowOptions) -> int:
         parts += [f"at {source.revision[:12]}"] if source.revision else []
         parts += [f"[{source.note}]"] if source.note else []
         _field("source", " ".join(filter(None, parts)))
+        _field("", ", ".join(one.name for one in source.downloads))
     if dataset.cases:
         _field("cases", ", ".join(case.case_id for case in dataset.cases))
     else:
@@ -50,6 +54,10 @@ def run(options: ShowOptions) -> int:
     _show_tasks(dataset)
     for overlap in dataset.overlaps:
         _field("overlap", f"{overlap.dataset}: {overlap.note}")
+    for quirk in dataset.quirks:
+        _field("quirk", quirk)
+    for doubt in dataset.unverified:
+        _field("not sure", doubt)
     for change in dataset.changes:
         _field("changed", change)
     return 0

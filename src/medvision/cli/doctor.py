@@ -32,10 +32,16 @@ from medvision.table.manifest import package_versions
 
 OPTIONAL_MODULES = {
     "SimpleITK": "DICOM images (extra: formats)",
+    "huggingface_hub": "fetching from Hugging Face (extra: fetch)",
+    "gdown": "fetching from Google Drive (extra: fetch)",
+    "synapseclient": "fetching from Synapse (extra: synapse)",
+    "py7zr": "unpacking 7z archives (extra: fetch)",
+    "rarfile": "unpacking RAR archives (extra: fetch)",
 }
 PROGRAMS = {
     "apt-get": "fetching datasets that are Debian packages (colin27-aal)",
     "dpkg-deb": "unpacking them",
+    "unrar": "unpacking compressed RAR archives, as unar, 7z and bsdtar do",
 }
 HABITS = {
     "canvas_px_xyxy": "boxes in pixels of its canvas, top-left origin: x0, y0, x1, y1",

@@ -86,7 +86,8 @@ def add_options(
                 keywords["nargs"] = "*" if field.is_many else "?"
             parser.add_argument(field.name, **keywords)
         else:
-            name = f"--{field.name.replace('_', '-')}"
+            # `from_` is `--from`: a field cannot be called as a word of the language is.
+            name = f"--{field.name.rstrip('_').replace('_', '-')}"
             parser.add_argument(name, dest=field.name, required=field.is_required, **keywords)
 
 

@@ -1,31 +1,20 @@
 """Fetch a declared dataset: download, verify, unpack into `<root>/raw/<name>/`; resumes."""
 
-import fnmatch
-import json
-import logging
-import shutil
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-from medvision.catalog.cohort import CaseFiles
 from medvision.catalog.dataset import Dataset
-from medvision.catalog.source import Source
-from medvision.declarations import DeclarationError, decoded, read_json
-from medvision.fetch.registry import (
-    CLIENTS,
-    FetchError,
-    NotFetchableError,
-    download,
-    run_client,
-)
-from medvision.storage import only_process, sha256_file, sync, write_text
-
-logger = logging.getLogger(__name__)
-
-MANIFEST = "manifest.json"
+from medvision.catalog.source import PACKAGES
+from medvision.errors import UsageError
+from medvision.fetch.bring import Fetching
+from medvision.fetch.errors import MissingFilesError, NotFetchableError
+from medvision.fetch.given import given_files, given_unpacked
+from medvision.fetch.packages import fetch_packages
+from medvision.fetch.records import MANIFEST, accept_licence, read_record, write_manifest
+from medvision.fetch.settings import FetchSettings
+from medvision.fetch.space import DOWNLOADS, refuse_what_does_not_fit
+from medvision.fetch.unpack import remove_scratch
+from medvision.fetch.ways import Wanted, Way, chosen_way, wanted_of, ways_of
+from medvision.storage import only_process, remove_tree
 
 
 def raw_folder(root: Path, name: str) -> Path:
@@ -33,158 +22,120 @@ def raw_folder(root: Path, name: str) -> Path:
     return root / "raw" / name
 
 
-def fetch(dataset: Dataset, root: Path, *, verify: bool = False) -> Path:
+def fetch(
+    dataset: Dataset,
+    root: Path,
+    *,
+    verify: bool = False,
+    settings: FetchSettings | None = None,
+) -> Path:
     """Make a dataset's files present, complete and verified.
 
-    A source whose files are there is not fetched again; the manifest, written last, says so.
+    What is there is not fetched again; the manifest, written last, says what it is.
 
     Args:
         dataset: The declaration.
         root: Data root.
         verify: Recompute the digest of files that an earlier run has fetched.
+        settings: How they are obtained.
 
     Returns:
         The raw folder.
 
     Raises:
         NotFetchableError: A person has to get the files; the message says how.
+        LicenceNotAcceptedError: The user has not accepted licence and terms yet.
         FetchError: A source cannot be obtained, or an archive lacks a file.
         ChecksumError: An archive is not the pinned one.
+        FolderInUseError: Another process fetches below the same root.
     """
+    settings = settings or FetchSettings()
     folder = raw_folder(root, dataset.name)
-    if not dataset.sources or any(source.kind not in CLIENTS for source in dataset.sources):
-        raise NotFetchableError(_how_to_get(dataset, folder))
-    with only_process(folder, "fetching"):
-        for left in folder.glob(".*"):  # of a process that was killed
-            if left.name.startswith((".fetch-", ".unpack-", ".draft-")):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        _fetch_missing(dataset, folder, _present(folder, verify=verify))
+    if dataset.sources and all(source.kind in PACKAGES for source in dataset.sources):
+        if settings.given or settings.mirror:
+            msg = (
+                f"{dataset.name} is in packages of a registry: pip and apt-get know mirrors of "
+                "their own; leave --from and --mirror out"
+            )
+            raise UsageError(msg)
+        fetch_packages(dataset, folder, verify=verify)
+        return folder
+    if not dataset.sources:
+        raise NotFetchableError(how_to_get(dataset, folder))
+    way = _way(dataset, settings, folder)
+    wanted = wanted_of(way.sources)
+    missing = [one for one in wanted if not is_fetched(one, folder, verify=verify)]
+    if wanted and not missing:
+        return folder
+    if not wanted or not (way.by_program or settings.given or settings.mirror):
+        raise NotFetchableError(how_to_get(dataset, folder))
+    accept_licence(dataset, folder, accepted_now=settings.accept_licence)
+    # The whole root: two fetches at once would each count on the same free space.
+    with only_process(folder.parent, "fetching"):
+        for one in missing:
+            remove_scratch(folder / one.declared.into)
+        refuse_what_does_not_fit(dataset.name, folder, missing, settings)
+        (folder / MANIFEST).unlink(missing_ok=True)  # it says that all is there
+        Fetching(dataset.name, folder, settings).run(missing)
+        if not settings.keep_archives:
+            remove_tree(folder / DOWNLOADS)
+        read = (read_record(folder, one.source.name, one.name) for one in wanted)
+        write_manifest(dataset, folder, [record for record in read if record])
     return folder
 
 
-def _present(folder: Path, *, verify: bool) -> dict[str, str]:
-    """Digests of the files that earlier runs have fetched and that are still there."""
-    manifest = folder / MANIFEST
-    if not manifest.exists():
-        return {}
-    try:
-        listed = decoded(dict[str, dict[str, str]], read_json(manifest), str(manifest))
-    except DeclarationError as error:
-        logger.warning("%s; fetching anew", error)
-        return {}
-    return {
-        name: digest
-        for name, digest in listed.get("sha256", {}).items()
-        if (folder / name).is_file() and (not verify or sha256_file(folder / name) == digest)
-    }
+def _way(dataset: Dataset, settings: FetchSettings, folder: Path) -> Way:
+    """The way to take: of files that are given or here, the one that most of them belong to."""
+    if settings.role is not None:
+        return chosen_way(dataset, settings.role)
+    given = settings.given
+    if given is None:
+
+        def n_here(way: Way) -> int:
+            return sum(is_fetched(one, folder) for one in wanted_of(way.sources))
+
+        begun = max(ways_of(dataset), key=n_here)
+        return begun if n_here(begun) else chosen_way(dataset)
+    if not given.is_dir():
+        msg = f"--from {given}: expected a folder with the files of {dataset.name}"
+        raise MissingFilesError(msg)
+
+    def n_found(way: Way) -> int:
+        parts = [part for one in wanted_of(way.sources) for part in one.parts]
+        return sum(bool(given_files(p, given) or given_unpacked(p, given)) for p in parts)
+
+    way = max(ways_of(dataset), key=n_found)  # the first of equals: the owner's
+    if not n_found(way):
+        names = [one.name for way in ways_of(dataset) for one in wanted_of(way.sources)]
+        msg = (
+            f"--from {given}: nothing there is known of {dataset.name}; expected "
+            f"{', '.join(names) or 'no one knows what: its archives are not declared'}"
+        )
+        raise MissingFilesError(msg)
+    return way
 
 
-def _fetch_missing(dataset: Dataset, folder: Path, digests: dict[str, str]) -> None:
-    """Fetch the sources of which a file is missing; the manifest grows with each."""
-    for source in dataset.sources:
-        if all(Path(member).name in digests for member in source.files):
-            continue
-        # Unpacked beside their target: a rename replaces a file whole, across disks it would not.
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
-            archive = download(source, Path(scratch))
-            logger.info("%s: unpacking %s", dataset.name, archive.name)
-            digests |= _unpack(source, archive, folder)
-            _write_manifest(folder, digests)
-    for case in dataset.cases:
-        if case.mask_from_probabilities and case.mask not in digests:
-            _write_mask_from_probabilities(case, folder)
-            digests[case.mask] = sha256_file(folder / case.mask)
-            _write_manifest(folder, digests)
+def is_fetched(wanted: Wanted, folder: Path, *, verify: bool = False) -> bool:
+    """Whether all files of an archive are in the raw folder."""
+    record = read_record(folder, wanted.source.name, wanted.name)
+    return record is not None and record.is_whole(folder, verify=verify)
 
 
-def _how_to_get(dataset: Dataset, folder: Path) -> str:
+def how_to_get(dataset: Dataset, folder: Path) -> str:
     """What a person has to do, from licence to the command that goes on."""
     terms = f"; terms: {dataset.terms}" if dataset.terms else ""
+    steps = [step for source in dataset.sources for step in source.steps]
     files = [image.files for cohort in dataset.cohorts for image in cohort.images]
-    return (
-        f"{dataset.name} is not fetched automatically. {dataset.how_to_get} Licence: "
-        f"{dataset.licence}{terms}; access: {dataset.access}. Homepage: {dataset.homepage}. Then "
-        f"place the files below {folder} as `medvision catalog show {dataset.name}` names them "
-        f"(such as {', '.join(files[:1])}) and run `medvision build {dataset.name}`."
+    named = f" (such as {files[0]})" if files else ""
+    told = "".join(f" {rank}. {step}" for rank, step in enumerate(steps, start=1))
+    known = any(source.downloads for source in dataset.sources)
+    given = (
+        f"run `medvision fetch {dataset.name} --from DIR` on what you have, or " if known else ""
     )
-
-
-def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
-    write_text(folder / MANIFEST, json.dumps({"sha256": dict(sorted(digests.items()))}, indent=1))
-
-
-def _unpack(source: Source, archive: Path, folder: Path) -> dict[str, str]:
-    """Copy the wanted members out of an archive, each under its last name, atomically."""
-    fitting = (one for pattern, one in EXTRACTORS.items() if fnmatch.fnmatch(archive.name, pattern))
-    extractor = next(fitting, None)
-    if extractor is None:
-        msg = f"{archive.name}: expected one of {sorted(EXTRACTORS)}"
-        raise FetchError(msg)
-    digests = {}
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder) as scratch:
-        found = extractor(archive, source.files, Path(scratch))
-        missing = sorted(set(source.files) - set(found))
-        if missing:
-            msg = f"{archive.name}: expected files {missing}, not found in the archive"
-            raise FetchError(msg)
-        for member, path in found.items():
-            target = folder / Path(member).name
-            sync(path)
-            path.replace(target)
-            digests[target.name] = sha256_file(target)
-    return digests
-
-
-def from_zip(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
-    """Those of the wanted members that a ZIP archive or wheel holds, and where they are now."""
-    with zipfile.ZipFile(archive) as bundle:
-        names = set(bundle.namelist())
-        return {m: Path(bundle.extract(m, scratch)) for m in members if m in names}
-
-
-def from_tar(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
-    """Those of the wanted members that a TAR archive holds, and where they are now."""
-    with tarfile.open(archive) as bundle:
-        names = set(bundle.getnames()) & set(members)
-        for name in names:
-            bundle.extract(name, scratch, filter="data")  # no links, no paths that lead outside
-    return {name: scratch / name for name in names}
-
-
-def from_deb(archive: Path, members: tuple[str, ...], scratch: Path) -> dict[str, Path]:
-    """Those of the wanted members that a Debian package holds, and where they are now."""
-    tool = shutil.which("dpkg-deb")
-    if tool is None:
-        msg = f"{archive.name}: unpacking a Debian package needs dpkg-deb, which is not installed"
-        raise FetchError(msg)
-    run_client([tool, "-x", str(archive), str(scratch)], scratch)
-    return {m: scratch / m for m in members if (scratch / m).is_file()}
-
-
-EXTRACTORS: dict[str, Callable[[Path, tuple[str, ...], Path], dict[str, Path]]] = {
-    "*.whl": from_zip,
-    "*.zip": from_zip,
-    "*.tar.gz": from_tar,
-    "*.deb": from_deb,
-}
-"""How archives are unpacked, by their names."""
-
-
-def _write_mask_from_probabilities(case: CaseFiles, folder: Path) -> None:
-    """A label map in which each voxel takes the label of its largest probability, if >= 0.5."""
-    import nibabel as nib
-    import numpy as np
-
-    label_ids = [int(label_id) for label_id in case.mask_from_probabilities]
-    names = case.mask_from_probabilities.values()
-    images = [nib.nifti1.load(folder / name) for name in names]  # type: ignore[no-untyped-call]
-    maps = np.stack([np.asarray(image.dataobj, dtype=np.float32) for image in images])
-    if maps.max() > 1:  # of another scale, whose end stands for certainty
-        maps /= maps.max()
-    best = maps.argmax(axis=0)
-    labels = np.where(maps.max(axis=0) >= 0.5, np.array(label_ids, dtype=np.uint8)[best], 0)
-    draft = folder / f".draft-{case.mask}"
-    mask = nib.Nifti1Image(labels.astype(np.uint8), images[0].affine)  # type: ignore[no-untyped-call]
-    nib.save(mask, draft)
-    sync(draft)
-    draft.replace(folder / case.mask)
+    return (
+        f"{dataset.name} is not fetched automatically. {dataset.how_to_get}{told} Licence: "
+        f"{dataset.licence}{terms}; access: {dataset.access}. Homepage: {dataset.homepage}. Then "
+        f"{given}place "
+        f"the files below {folder} as `medvision catalog show {dataset.name}` names them{named} "
+        f"and run `medvision build {dataset.name}`."
+    )

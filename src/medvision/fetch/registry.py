@@ -12,30 +12,12 @@ import tempfile
 from pathlib import Path
 
 from medvision.catalog.source import Source, SourceKind
-from medvision.errors import ItemError
+from medvision.fetch.errors import ChecksumError, FetchError
 from medvision.storage import sha256_file
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 900
-
-
-class FetchError(ItemError):
-    """A source could not be obtained."""
-
-    reason = "fetch_failed"
-
-
-class ChecksumError(FetchError):
-    """What was obtained is not what the catalogue pins."""
-
-    reason = "checksum_mismatch"
-
-
-class NotFetchableError(FetchError):
-    """A person has to get the files: an account, terms to accept, or a host without a client."""
-
-    reason = "not_fetchable"
 
 
 def download(source: Source, folder: Path) -> Path:

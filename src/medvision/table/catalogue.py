@@ -5,9 +5,10 @@ from pathlib import Path
 
 from medvision.catalog.dataset import load_dataset
 from medvision.fetch import fetch, raw_folder
+from medvision.fetch.records import MANIFEST, read_records, unverified
 from medvision.table.build import BuildRequest
 from medvision.table.declared import declared_request, found_cases
-from medvision.table.notes import excluded_note, file_notes
+from medvision.table.notes import excluded_note, file_notes, unverified_note
 from medvision.table.subjects import read_subjects
 
 
@@ -28,11 +29,14 @@ def catalogue_request(name: str, root: Path, subjects: Path | None = None) -> Bu
     """
     dataset = load_dataset(name)
     known = read_subjects(subjects) if subjects else None
-    raw = raw_folder(root, name) / dataset.root
+    folder = raw_folder(root, name)
+    raw = folder / dataset.root
     found = found_cases(dataset, raw, known)
-    if dataset.cases or not found.listed:
+    # Where archives were fetched, some may not have come yet: the cases of the others are not all.
+    if dataset.cases or read_records(folder) or not found.listed:
         found = found_cases(dataset, fetch(dataset, root) / dataset.root, known)
     request = declared_request(dataset, found, root=root, subjects=known)
     # Of what is fetched, more is unpacked than is used.
-    left = () if dataset.cases else file_notes(raw, found.used)
-    return replace(request, notes=(*excluded_note(found.excluded), *left))
+    left = () if dataset.cases else file_notes(raw, {*found.used, folder / MANIFEST})
+    doubts = unverified_note(unverified(read_records(folder)))
+    return replace(request, notes=(*excluded_note(found.excluded), *left, *doubts))

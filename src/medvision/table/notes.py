@@ -38,6 +38,8 @@ class NoteKind(StrEnum):
     """Ids in `excluded` and `placeholder_spacing` that no case has."""
     CASE_EXCLUDED = "case_excluded"
     """Cases that the declaration leaves out."""
+    FILE_UNVERIFIED = "file_unverified"
+    """Archives that are not proven to be those that the catalogue pins."""
 
 
 LABEL_NOTES = frozenset({NoteKind.LABEL_ABSENT, NoteKind.LABEL_RARE, NoteKind.CASE_EMPTY})
@@ -166,3 +168,10 @@ def excluded_note(excluded: Mapping[str, str]) -> Iterator[Note]:
     if excluded:
         words = [f"{case_id} ({reason})" for case_id, reason in excluded.items()]
         yield note(NoteKind.CASE_EXCLUDED, "cases left out", words)
+
+
+def unverified_note(archives: Sequence[str]) -> Iterator[Note]:
+    """Archives whose digest differs, or that were given unpacked."""
+    if archives:
+        words = "archives that are not proven to be the pinned ones"
+        yield note(NoteKind.FILE_UNVERIFIED, words, archives)
