@@ -1,6 +1,6 @@
 """Score rows of one run, task and unit, as arrays that analyses work on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,16 +140,22 @@ def measured_quality(table: pa.Table, task: Task) -> FloatArray:
 
 def paired(first: TaskRows, second: TaskRows) -> tuple[TaskRows, TaskRows]:
     """The rows of two runs that ask the same question the same time, in the same order."""
-    names = ("sample_id", "repeat")
-    keys = [
-        list(zip(*(rows.table[name].to_pylist() for name in names), strict=True))
-        for rows in (first, second)
-    ]
-    places: Sequence[Mapping[tuple[str, int], int]] = [
-        {key: at for at, key in enumerate(own)} for own in keys
-    ]
-    shared = [key for key in keys[0] if key in places[1]]
-    return (
-        first.where(np.array([places[0][key] for key in shared], dtype=np.int64)),
-        second.where(np.array([places[1][key] for key in shared], dtype=np.int64)),
+    places = places_in(second, first)
+    is_shared = places >= 0
+    return first.where(is_shared), second.where(places[is_shared])
+
+
+def places_in(rows: TaskRows, asked: TaskRows) -> IndexArray:
+    """(n asked,) the row that asks the same question the same time as each of `asked`; else -1."""
+    ids = pc.unique(asked.table["sample_id"])
+    n_repeats = 1 + max(int(pc.max(one.table["repeat"]).as_py() or 0) for one in (asked, rows))
+    own, theirs = (
+        np.asarray(pc.fill_null(pc.index_in(one.table["sample_id"], value_set=ids), -1), np.int64)
+        * n_repeats
+        + np.asarray(one.table["repeat"], np.int64)
+        for one in (asked, rows)
     )
+    place = np.full(len(ids) * n_repeats, -1, dtype=np.int64)
+    is_known = theirs >= 0
+    place[theirs[is_known]] = np.flatnonzero(is_known)
+    return place[own]
