@@ -7,7 +7,7 @@ import numpy as np
 
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean, of_sums, ratio_of_sums
-from medvision.analysis.verdicts.rows import TaskRows, paired, places_in, task_rows
+from medvision.analysis.verdicts.rows import QUESTION, TaskRows, paired, places_in, task_rows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.samples.pixel_size import PIXEL_SIZE_POWERS
 from medvision.scoring.metrics import FloatArray
@@ -49,7 +49,7 @@ def _of_task(
     power, at_one = PIXEL_SIZE_POWERS[rows.unit], log_size(rows)
     logs, by_scale = [at_one], []
     for scale, again in scaled.items():
-        places = places_in(again, rows)
+        places = places_in(again.columns(QUESTION), rows.columns(QUESTION))
         # A question that was not asked again is at place -1: the NaN appended.
         found = np.append(log_size(again), np.nan)[places]
         ratios = np.exp(power * (found - at_one)[~np.isnan(found - at_one)])
