@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -172,3 +173,16 @@ def _runs(process):
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_reader_outlives_the_thread_that_started_it():
+    """A notebook, or a server, builds in threads that come and go."""
+    case_worker.stop_worker()
+    found = []
+    first = threading.Thread(target=lambda: found.append(case_worker.warm_worker()))
+    first.start()
+    first.join()
+    time.sleep(0.5)
+    assert case_worker.warm_worker() is found[0]
+    assert found[0].is_alive()
+    case_worker.stop_worker()

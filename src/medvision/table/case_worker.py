@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -108,8 +109,7 @@ def _annotated(
     except ReaderDiedError as error:
         if not error.was_killed:
             raise
-    # By the system for want of memory, or because the thread that started it has ended: neither
-    # says anything of this case. A second time it would.
+    # By the system for want of memory, which need not be this case's. A second time it would be.
     stop_worker()
     return warm_worker().annotated(case, options, digests)
 
@@ -142,7 +142,11 @@ class _Worker:
         # Not by `multiprocessing`: that would run the user's script once more, or copy a process
         # that has threads.
         package = str(Path(medvision.__file__).parent.parent)
-        code = f"import sys; sys.path.append({package!r})\n{SERVE}; serve({theirs.fileno()})"
+        # Linux tells of a parent's death when the thread that started us ends: only the main one's
+        # end is the parent's.
+        by_main = threading.current_thread() is threading.main_thread()
+        code = f"import sys; sys.path.append({package!r})\n{SERVE}; "
+        code += f"serve({theirs.fileno()}, by_main={by_main})"
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.DEVNULL,
@@ -216,12 +220,20 @@ class _Worker:
 # What follows runs in the other process.
 
 
-def serve(handle: int) -> None:
-    """Measure the cases that come over a line, until it is closed."""
+def serve(handle: int, *, by_main: bool) -> None:
+    """Measure the cases that come over a line, until it is closed.
+
+    Args:
+        handle: Of the line.
+        by_main: Whether the main thread of the other process started this one.
+    """
     # The terminal sends Ctrl-C to both: the other process decides, and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":  # a parent that is killed cannot end us: the system does
+    # A parent that is killed cannot end us: the system does, or we look for ourselves.
+    if sys.platform == "linux" and by_main:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import numpy as np
 
     from medvision.annotate.regions import region_table
@@ -252,6 +264,12 @@ def serve(handle: int) -> None:
                 except Exception as error:  # noqa: BLE001 - raised again on the other side
                     done = _sendable(error)
             line.send((done, records))
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 @contextlib.contextmanager
