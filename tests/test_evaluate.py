@@ -216,7 +216,7 @@ def test_millimetres_from_an_undeclared_family_are_refused(study_tables, tmp_pat
 
 def test_another_sample_list_on_a_run_is_refused(study_tables, tmp_path, capsys):
     run = tmp_path / "r"
-    evaluate(study_tables, run, task="detection", model="baseline/center")
+    evaluate(study_tables, run, task="tl", model="baseline/constant:9")
     assert evaluate(study_tables, run, task="area", model="baseline/constant:9") == 2
     assert "another sample list" in capsys.readouterr().err
     assert evaluate(study_tables, run, task="detection", model="baseline/random-box") == 2

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,8 @@ from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.storage import only_process
 from medvision.table.read import tables_folder, tables_manifest
 from medvision.tasks import Task
+
+LOST = "image files are missing, see above"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,22 +102,13 @@ def run(options: EvalOptions) -> int:
     questions, asked = options.questions, options.asked
     suite, tables = suite_and_tables(questions, options.root)
     protocol = questions.protocol.chosen()
-    selection = select_samples(
-        suite,
-        tables,
-        split=questions.split,
-        limit=questions.limit,
-        root=options.root,
-        protocol=protocol,
-    )
+    read = partial(select_samples, suite, tables, root=options.root, protocol=protocol)
+    selection = read(split=questions.split, limit=questions.limit)
     profile = model_profile(
         asked.model, own_profiles(asked.profiles), adapter=options.weights.adapter
     )
-    train: list[Sample] = []  # read for the baselines that learn from it
-    if asked.model.removeprefix("baseline/") in TRAINED_BASELINES:
-        train = select_samples(
-            suite, tables, split="train", root=options.root, protocol=protocol
-        ).samples
+    is_trained = asked.model.removeprefix("baseline/") in TRAINED_BASELINES
+    train = read(split="train").samples if is_trained else []
     request = EvalRequest(
         samples=selection.table,
         model=asked_model(options, profile, train),
@@ -138,13 +132,11 @@ def run(options: EvalOptions) -> int:
         factors=questions.spacing.factors(),
         withheld=questions.spacing.withhold_spacing,
     )
-    lost = [] if asked.model.startswith("baseline/") else lost_lines(selection.table, tables)
-    for line in lost:
-        print(line, file=sys.stderr)
+    is_lost = not asked.model.startswith("baseline/") and tell_lost(selection.table, tables)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
     with only_process(options.run.run, "evaluating"):
-        return ask_in_turn({"": request, **again}, options.run, is_lost=bool(lost))
+        return ask_in_turn({"": request, **again}, options.run, is_lost=is_lost)
 
 
 def ask_in_turn(requests: Mapping[str, EvalRequest], options: RunOptions, *, is_lost: bool) -> int:
@@ -193,17 +185,16 @@ def tell(folder: Path, summary: RunSummary, *, max_error_rate: float, is_lost: b
         print(line, file=sys.stderr)
     if missing or summary.stopped:
         words = f"{missing} of {scores.num_rows} questions have no answer"
-        is_told = is_lost and not summary.stopped
-        now = "image files are missing, see above" if is_told else WHAT_NOW[summary.stopped]
+        now = LOST if is_lost and not summary.stopped else WHAT_NOW[summary.stopped]
         print(f"{words}: {now}", file=sys.stderr)
     if summary.interrupted:
         return exit_status(is_term=summary.stopped is StopReason.TERMINATED)
     return int(missing > max_error_rate * scores.num_rows)
 
 
-def lost_lines(samples: pa.Table, tables: Mapping[str, Path]) -> list[str]:
-    """Image files of samples that are not there, a line for each dataset, and what to do."""
-    lines = []
+def tell_lost(samples: pa.Table, tables: Mapping[str, Path]) -> bool:
+    """Tell of image files that are not there, a line for each dataset; whether any is not."""
+    is_lost = False
     for name, folder in tables.items():
         own = samples.filter(pc.equal(samples["dataset"], name))["image_uri"].unique().to_pylist()
         gone = [uri for uri in own if not Path(uri).exists()]
@@ -213,11 +204,13 @@ def lost_lines(samples: pa.Table, tables: Mapping[str, Path]) -> list[str]:
             moved = (
                 f"give --root FOLDER, which stands for {built_under}, or " if built_under else ""
             )
-            lines.append(
+            print(
                 f"{folder}: {len(gone)} of {len(own)} image files are missing, such as {gone[0]}; "
-                f"if they were moved, {moved}build the tables again"
+                f"if they were moved, {moved}build the tables again",
+                file=sys.stderr,
             )
-    return lines
+            is_lost = True
+    return is_lost
 
 
 def asked_style(given: Style | None, protocol: Protocol, profile: ModelProfile | None) -> Style:
