@@ -33,15 +33,19 @@ def found_files(root: Path, pattern: FilePattern, suffixes: tuple[str, ...]) -> 
     return [found[path] for path in sorted(found)]
 
 
-def holds_only_data(folder: Path) -> bool:
-    """Whether a folder holds the voxels of headers beside it and nothing else: `raw/` of `a.mhd`.
+def data_folders(folder: Path) -> set[Path]:
+    """Folders below one that hold the voxels of its headers and nothing else: `raw/` of `a.mhd`.
 
     Such a folder is no series of slices and no folder of structures.
     """
-    files = {file.resolve() for file in folder.rglob("*") if not file.is_dir()}
-    headers = (path for path in folder.parent.iterdir() if path.suffix.lower() in HEADERS)
+    entries = list(folder.iterdir())
+    headers = [entry for entry in entries if entry.suffix.lower() in HEADERS]
     data = {file.resolve() for header in headers for file in companion_files(header)}
-    return bool(files) and files <= data
+    below: dict[Path, set[Path]] = {}
+    for entry in entries if data else ():
+        if entry.is_dir():
+            below[entry] = {file.resolve() for file in entry.rglob("*") if not file.is_dir()}
+    return {entry for entry, files in below.items() if files and files <= data}
 
 
 def _found(
@@ -64,6 +68,7 @@ def _found(
                 yield from _found(entry, pattern, suffixes, place, known, (*above, real))
         return
     expression = pattern.expression(place, known)
+    no_case = data_folders(folder) if is_last else set()
     for entry in entries:
         name: str | None = entry.name
         if is_last and not pattern.is_whole and not entry.is_dir():
@@ -72,7 +77,7 @@ def _found(
         if match is None:
             continue
         parts = {**known, **match.groupdict()}
-        if is_last and not (entry.is_dir() and holds_only_data(entry)):
+        if is_last and entry not in no_case:
             yield FoundFile(path=entry, parts=parts)
         elif not is_last and entry.is_dir():
             yield from _found(entry, pattern, suffixes, place + 1, parts, (*above, entry.resolve()))

@@ -10,7 +10,7 @@ from medvision.catalog.cohort import MODALITIES, CaseFiles, Image, Modality
 from medvision.catalog.dataset import found_subject
 from medvision.errors import UsageError
 from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
-from medvision.table.find_files import holds_only_data
+from medvision.table.find_files import data_folders
 from medvision.table.pairing import LANDMARK_SUFFIXES
 
 # What nnU-Net and other tools append to case names: channels of an image, words for what it is.
@@ -36,9 +36,10 @@ def _listed(
         msg = f"{option}: expected a folder, found none at {folder}"
         raise UsageError(msg)
     found: dict[str, Path] = {}
+    no_case = data_folders(folder)
     for path in sorted(folder.iterdir()):
         is_folder = folders and path.is_dir() and not path.name.startswith(".")
-        if is_folder and holds_only_data(path):
+        if path in no_case:
             continue
         stem = path.name if is_folder else file_stem(path, suffixes)
         if stem is None:
