@@ -182,8 +182,8 @@ def _box(box: Mapping[str, Any], on: PlanSlice, grid: PlanGrid) -> dict[str, Any
         corners_ijk.append(grid.ijk(stored))
     # A flipped axis swaps the corners. The plan's far corner is a pixel of the box; ours is not.
     corners = xy_from_ijk(corners_ijk, grid.shape_ijk, on.plane)
-    if not np.isfinite(corners).all():  # they would become some whole number
-        msg = f"expected finite coordinates, found {box}"
+    if not (np.abs(corners) < 2**31).all():  # they would become some other whole number
+        msg = f"expected coordinates of pixels, found {box}"
         raise ValueError(msg)
     corners_xy = corners.astype(int)
     x0, y0 = corners_xy.min(axis=0).tolist()
