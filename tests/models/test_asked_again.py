@@ -56,6 +56,10 @@ def test_each_is_a_whole_run_whose_truth_is_scaled(ask, tmp_path):
         scores = pq.read_table(run / name / "scores.parquet", partitioning=None)
         assert max(scores["absolute_error"].to_pylist()) <= 0.005 + 1e-9
     assert read_run(run).scores.num_rows == 12
+    assert main(["report", str(run)]) == 0
+    page = (run / "report" / "report.html").read_text()
+    assert "Is the stated pixel size left unused?" in page
+    assert "Needs a run with --scale-spacing" not in page
 
 
 def test_pictures_and_words_stay_but_the_pixel_size(ask, tmp_path, serve):

@@ -73,7 +73,7 @@ def read_run(run: Path, name: str = "", reading: Reading | None = None) -> RunSc
 
 
 def read_runs(runs: Sequence[Path], reading: Reading | None = None) -> list[RunScores]:
-    """Several runs; those of one model are told apart by their folders' names.
+    """Several runs, each with those inside its folder; one model's are told apart by their folders.
 
     Where the protocols differ, each name says its own.
     """
@@ -86,7 +86,10 @@ def read_runs(runs: Sequence[Path], reading: Reading | None = None) -> list[RunS
         f"{model} ({run.name})" if models.count(model) > 1 else model
         for run, model in zip(runs, models, strict=True)
     ]
-    return [read_run(run, name, reading) for run, name in zip(runs, names, strict=True)]
+    return [
+        with_asked_again(read_run(run, name, reading), run)
+        for run, name in zip(runs, names, strict=True)
+    ]
 
 
 def with_asked_again(run: RunScores, folder: Path) -> RunScores:

@@ -15,6 +15,7 @@ QUESTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "instructions": ("Does it leave the form asked for?", "It does"),
         "collapse": ("Does it say the same few numbers?", "It does"),
         "bias": ("Are answers too large, too small, or drawn to the middle?", "They are"),
+        "spacing": ("Is the stated pixel size left unused?", "It is"),
         "clinical": ("Would a clinical decision be another?", "Often"),
         "steps": ("Do its reasoning steps go wrong?", "They do"),
         "comparison": ("Which models can be told apart?", "Different"),
