@@ -68,6 +68,9 @@ class BuildOptions:
     dataset: Annotated[
         str, Argument("NAME", help="a dataset of the catalogue, or FILE.toml that declares yours")
     ] = ""
+    catalog: Annotated[
+        Path | None, Option("DIR", help="declarations of your own, beside the built-in ones")
+    ] = None
     root: Root = None
     out: Annotated[
         Path | None, Option("TABLES", help="table folder to write (default: below the data root)")
@@ -114,7 +117,7 @@ def _request(options: BuildOptions) -> tuple[BuildRequest, Path]:
         case name, None, None if name.endswith(".toml"):
             request = own_request(Path(name), own.subjects)
         case name, None, None if name:
-            request = catalogue_request(name, root, own.subjects)
+            request = catalogue_request(name, root, own.subjects, options.catalog)
         case ("", Path(), None) | ("", None, Path()):
             if options.out is None:
                 msg = "--out TABLES is needed: the folder to write"
