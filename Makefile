@@ -9,7 +9,7 @@ TORCH := .venv-torch
 TORCH_BIN := $(TORCH)/bin
 OPENAI_2 := $(TORCH)/openai-2.8
 
-.PHONY: demo test test-peers test-train lint bench clean
+.PHONY: demo test test-peers test-train lint bench reliability licences audit clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
@@ -26,6 +26,20 @@ test-train: $(TORCH)/.installed
 test-peers: $(TORCH)/.installed $(OPENAI_2)/.installed
 	$(TORCH_BIN)/python -m pytest -q -m peers tests/peers tests/train
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
+	$(BIN)/python -m tests.faults.reliability 20
+
+# Commands killed at 20 moments each, and two at once; writes docs/reliability.md.
+reliability: $(DEVELOPMENT)
+	$(BIN)/python -m tests.faults.reliability 20
+
+# Licences of everything that is installed.
+licences: $(PACKAGE)
+	$(BIN)/python -m benchmarks.licences
+
+# Known weaknesses of what is installed; asks the registry's database.
+audit: $(PACKAGE)
+	test -x $(BIN)/pip-audit || $(PIP) pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .

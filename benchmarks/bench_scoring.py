@@ -60,9 +60,8 @@ def number_lists(rng, task, *, spread):
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(numbers[kept]))
 
 
-def write_inputs(folder, n_rows, n_subjects):
-    """Samples and answers of a synthetic run."""
-    rng = np.random.default_rng(1)
+def drawn_samples(rng, n_rows, n_subjects):
+    """Samples of a synthetic run, and the code of each one's task."""
     task = rng.choice(len(TASKS), size=n_rows, p=TASK_SHARES)
     subject = rng.integers(n_subjects, size=n_rows)
     dataset = subject % N_DATASETS
@@ -79,7 +78,8 @@ def write_inputs(folder, n_rows, n_subjects):
         "subject_id": pa.array([f"subject_{s:06d}" for s in subject]),
         "modality": pa.array(["CT", "MRI", "PET"]).take(pa.array(dataset % 3)),
         "plane": chosen(rng, ["axial", "coronal", "sagittal"], n_rows),
-        "label": labels_of_datasets(rng, dataset, n_rows),
+        "label": (labels := labels_of_datasets(rng, dataset, n_rows)),
+        "name": labels,
         "unit": pa.array(UNITS.tolist()).take(pa.array(task)),
         "height_px": pa.array(np.full(n_rows, 512, dtype=np.int32)),
         "width_px": pa.array(np.full(n_rows, 512, dtype=np.int32)),
@@ -92,11 +92,17 @@ def write_inputs(folder, n_rows, n_subjects):
     for field in SAMPLE_SCHEMA:
         default = empty if field.type == pa.string() else pa.nulls(n_rows, field.type)
         columns.setdefault(field.name, default)
-    samples = pa.table([columns[f.name] for f in SAMPLE_SCHEMA], schema=SAMPLE_SCHEMA)
+    return pa.table([columns[f.name] for f in SAMPLE_SCHEMA], schema=SAMPLE_SCHEMA), task
+
+
+def write_inputs(folder, n_rows, n_subjects):
+    """Samples and answers of a synthetic run."""
+    rng = np.random.default_rng(1)
+    samples, task = drawn_samples(rng, n_rows, n_subjects)
     pq.write_table(samples, folder / "samples.parquet")
     values = number_lists(rng, task, spread=0.9).to_pylist()
     forms = rng.choice(len(FORMS), size=n_rows, p=FORM_SHARES)
-    rows = zip(ids.to_pylist(), forms.tolist(), task.tolist(), values, strict=True)
+    rows = zip(samples["sample_id"].to_pylist(), forms.tolist(), task.tolist(), values, strict=True)
     with ResponseStore(store_path(folder)) as store:
         replies = ((name, reply_text(form, TASKS[kind], v)) for name, form, kind, v in rows)
         write_replies(store, replies)

@@ -283,3 +283,22 @@ def test_nothing_heavy_is_imported_before_a_file_is_read():
 
     code = "import medvision.declarations, sys; assert 'pydantic' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join(["a"] * 100_000) + " = 1",
+        "[" + ".".join(['"a"'] * 100_000) + "]",
+        "x = {" + " . ".join(["'a b'"] * 100_000) + " = 1}",
+    ],
+)
+def test_keys_of_very_many_parts_are_refused_before_they_are_parsed(text):
+    with pytest.raises(DeclarationError, match="f: expected TOML, found a key of more than 100 "):
+        parsed_toml(text, "f")
+
+
+def test_long_names_and_texts_with_dots_are_no_such_keys():
+    uid = ".".join(["1"] * 32)
+    text = ". ".join(["a b"] * 1000)
+    assert parsed_toml(f'"{uid}" = "{text}"\n{"a" * 10_000} = 1', "f")[uid] == text

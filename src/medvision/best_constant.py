@@ -21,7 +21,7 @@ MOST_STARTS = 400
 """Boxes that are tried as the answer before the best of them are moved."""
 
 _REFINED = 4
-_STEPS_FRAC = tuple(0.064 / 2**level for level in range(11))
+_STEPS_FRAC = 0.064 / 2.0 ** np.arange(11)
 """Moves of an edge, from a fifteenth of the picture down to less than four decimals show."""
 
 _MOVES = np.array(
@@ -87,35 +87,39 @@ def best_box(truth: FloatArray) -> tuple[float, ...]:
     boxes = truth[np.linspace(0, len(truth) - 1, min(len(truth), MOST_BOXES)).astype(int)]
     starts = boxes[np.linspace(0, len(boxes) - 1, min(len(boxes), MOST_STARTS)).astype(int)]
     starts = np.vstack([starts, boxes.mean(axis=0), np.median(boxes, axis=0)])
-    scores = _mean_iou(starts, boxes)
-    best = max(
-        (_climbed(starts[at], boxes) for at in np.argsort(-scores, kind="stable")[:_REFINED]),
-        key=lambda found: found[0],
-    )
-    return tuple(best[1].tolist())
-
-
-def _climbed(box: FloatArray, boxes: FloatArray) -> tuple[float, FloatArray]:
-    score = float(_mean_iou(box[None], boxes)[0])
-    for step in _STEPS_FRAC:
-        while True:
-            moved = np.clip(box + step * _MOVES, 0, 1)
-            moved = moved[np.all(moved[:, 2:] > moved[:, :2], axis=1)]
-            scores = _mean_iou(moved, boxes)
-            at = int(np.argmax(scores))
-            if scores[at] <= score:
-                break
-            box, score = moved[at], float(scores[at])
-    return score, box
+    order = np.argsort(-_mean_iou(starts, boxes), kind="stable")
+    found = starts[order[:_REFINED]]
+    scores = _mean_iou(found, boxes)
+    # All climb at once, each with a step of its own, which is halved where no move helps it.
+    step = np.zeros(len(found), dtype=np.int64)
+    while np.any(step < len(_STEPS_FRAC)):
+        climbing = np.flatnonzero(step < len(_STEPS_FRAC))
+        moves = _STEPS_FRAC[step[climbing], None, None] * _MOVES
+        moved = np.clip(found[climbing, None] + moves, 0, 1)
+        has_area = np.all(moved[..., 2:] > moved[..., :2], axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            reached = _mean_iou(moved.reshape(-1, 4), boxes).reshape(has_area.shape)
+        reached[~has_area] = -np.inf
+        best = np.argmax(reached, axis=1)
+        reached = reached[np.arange(len(best)), best]
+        is_higher = reached > scores[climbing]
+        higher = climbing[is_higher]
+        found[higher] = moved[is_higher, best[is_higher]]
+        scores[higher] = reached[is_higher]
+        step[climbing[~is_higher]] += 1
+    return tuple(found[np.argmax(scores)].tolist())
 
 
 def _mean_iou(answers: FloatArray, boxes: FloatArray) -> FloatArray:
     """(answers,) mean IoU of each with (n, 4) boxes."""
-    low = np.maximum(answers[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(answers[:, None, 2:], boxes[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=-1)
-    areas = [np.prod(some[:, 2:] - some[:, :2], axis=-1) for some in (answers, boxes)]
-    return np.asarray((shared / (areas[0][:, None] + areas[1][None] - shared)).mean(axis=1))
+    # Edge by edge: products over an axis of length 2 would take ten times as long.
+    ax0, ay0, ax1, ay1 = (edge[:, None] for edge in np.ascontiguousarray(answers.T))
+    bx0, by0, bx1, by1 = (edge[None] for edge in np.ascontiguousarray(boxes.T))
+    shared = np.maximum(np.minimum(ax1, bx1) - np.maximum(ax0, bx0), 0.0)
+    shared *= np.maximum(np.minimum(ay1, by1) - np.maximum(ay0, by0), 0.0)
+    union = (ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0)
+    union -= shared
+    return np.asarray((shared / union).mean(axis=1))
 
 
 BEST_CONSTANTS: Mapping[str, Callable[[FloatArray], tuple[float, ...]]] = MappingProxyType(

@@ -13,6 +13,7 @@ of its lines, with the record's place.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -52,6 +53,12 @@ NonEmpty = Annotated[tuple[T, ...], MinLen(1)]
 
 SHOWN_CHARACTERS = 60
 """Most characters of a wrong value that a message repeats."""
+
+
+MOST_KEY_PARTS = 100
+_LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MOST_KEY_PARTS}}}"""
+)
 
 
 class DeclarationError(UsageError):
@@ -183,6 +190,10 @@ def parsed_toml(
         >>> parsed_toml('1 = "liver"', "labels.toml")
         {'1': 'liver'}
     """
+    # The parser takes time with the square of the parts of a key: minutes for a hundred thousand.
+    if _LONG_KEY.search(text):
+        msg = f"{where}: expected TOML, found a key of more than {MOST_KEY_PARTS} parts"
+        raise error(msg)
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as found:

@@ -114,6 +114,7 @@ PLANTED = [
         'mask = "Masks/{case}.nii.gz"\nlandmarks = "Landmarks/{case}.json"',
         "",
     ),
+    (Mistake.NO_EFFECT, "[[cohorts]]", "[[cohorts]]\ncolour_tolerance = 3"),
     (Mistake.COHORT_WITHOUT_TASK, "[[cohorts]]", '[[cohorts]]\nname = "lost"'),
     (Mistake.SUBJECT_RULE, 'p1_a = "p1"', 'p1_a = "p2"'),
     (Mistake.SUBJECT_RULE, 'p1_a = "p1"', 'q = "q"'),

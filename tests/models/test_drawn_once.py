@@ -18,6 +18,7 @@ from medvision.cli import main
 from medvision.models import Reply, ResponseStatus
 from medvision.models.base import ALL_TASKS
 from medvision.models.evaluate import EvalRequest, evaluate
+from medvision.models.run_folder import freeze_samples, samples_path, write_samples
 from medvision.pictures.render import SlicePictures, slice_identity
 from medvision.pictures.view import PictureFamily
 from medvision.samples.sample import each_sample
@@ -197,3 +198,20 @@ def test_answers_stored_under_pixels_are_found_where_no_digest_is_known(
     assert drawn == Counter({slice_identity(sample) for sample in samples_of(run)})
     digests = pq.read_table(run / "samples.parquet", partitioning=None)["pixel_sha256"]
     assert digests == samples["pixel_sha256"]
+
+
+@pytest.mark.parametrize("is_stated", [True, False])
+def test_pictures_are_drawn_again_where_a_ct_window_no_longer_applies(
+    study_tables, tmp_path, is_stated
+):
+    suite = Suite(name="s", configs=(TaskConfig(task=Task.DETECTION),), cap_per_config=3)
+    samples = select_samples(suite, {"study": study_tables}, split="all").table
+    digests = dict.fromkeys(samples["sample_id"].to_pylist(), "0" * 64)
+    write_samples(tmp_path, samples, digests)
+    if not is_stated:  # as versions before wrote it
+        listed = pq.read_table(samples_path(tmp_path))
+        pq.write_table(listed.drop_columns("ct_window"), samples_path(tmp_path))
+    assert freeze_samples(tmp_path, samples) == digests
+    place = samples.column_names.index("ct_window")
+    without = pa.repeat(pa.scalar(value=False), samples.num_rows)
+    assert freeze_samples(tmp_path, samples.set_column(place, "ct_window", without)) == {}

@@ -32,6 +32,11 @@ def broken(path, **options):
     if path.name.startswith("big"):
         import numpy as np
         held = [np.ones(1 << 23) for _ in range(64)]
+    if path.name.startswith("kill-always"):
+        os.kill(os.getpid(), 9)
+    if path.name.startswith("kill-once") and not (marker / "killed").exists():
+        (marker / "killed").touch()
+        os.kill(os.getpid(), 9)
     if path.name.startswith("bug"):
         return read_volume(None)
     if path.name.startswith("log"):
@@ -138,6 +143,12 @@ def test_a_process_that_was_killed_while_idle_is_replaced(study):
     time.sleep(0.2)
     (study / "tables" / "manifest.json").unlink()
     assert build(study) == 0
+
+
+def test_a_process_that_is_killed_in_a_case_is_replaced_once(study, broken_readers, capfd):
+    assert build(study, "kill-once") == 0
+    assert build(study, "kill-always") == 1
+    assert "the reader ended (SIGKILL)" in capfd.readouterr().err
 
 
 def test_no_process_outlives_a_killed_parent(study):

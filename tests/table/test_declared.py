@@ -8,10 +8,13 @@ import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
+from medvision.catalog import ct_window
 from medvision.cli import main
+from medvision.pictures.render import SlicePictures, sample_slice
 from medvision.pictures.view import PictureFamily
 from medvision.prompts.messages import prompt_text
 from medvision.replies import Style
+from medvision.samples.sample import sample_from_row, sample_table
 from medvision.samples.select import select_samples
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.read import read_cases, read_regions, read_structures
@@ -132,6 +135,38 @@ mask = "{case}/segmentations/{structure}.nii.gz"
     numbers = {"lungs": int((labels > 0).sum()), "lung left": int((labels == 1).sum())}
     cases = ("s0001", "s0002")
     assert counts_of(tmp_path / "t") == {(c, name): n for c in cases for name, n in numbers.items()}
+
+
+def write_metaimage(folder, case, array):
+    """A header with its voxels in a folder below."""
+    lines = ["ObjectType = Image", "NDims = 3", "ElementSpacing = 1 2 3", "TransformMatrix = "]
+    lines[-1] += "1 0 0 0 1 0 0 0 1"
+    lines += [f"DimSize = {' '.join(map(str, array.shape))}", "ElementType = MET_UCHAR"]
+    (folder / "raw").mkdir(parents=True, exist_ok=True)
+    (folder / f"{case}.mhd").write_text(
+        "\n".join([*lines, f"ElementDataFile = raw/{case}.raw", ""])
+    )
+    (folder / "raw" / f"{case}.raw").write_bytes(array.tobytes(order="F"))
+
+
+@pytest.mark.parametrize("how", ["declared", "options"])
+def test_a_folder_of_the_voxels_of_headers_is_no_case(tmp_path, capsys, how):
+    image, labels = phantom()
+    write_metaimage(tmp_path / "images", "a", image.clip(0, 255).astype(np.uint8))
+    write_metaimage(tmp_path / "masks", "a", labels)
+    if how == "declared":
+        text = f"""{LIVER}
+[[cohorts]]
+images = [{{ modality = "CT", files = "images/{{case}}" }}]
+mask = "masks/{{case}}"
+"""
+        assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    else:
+        (tmp_path / "l.json").write_text('{"1": "liver", "2": "liver tumor"}')
+        words = ["--images", tmp_path / "images", "--masks", tmp_path / "masks", "--name", "own"]
+        words += ["--labels", tmp_path / "l.json", "--modality", "CT", "--out", tmp_path / "t"]
+        assert main(["build", *map(str, words)]) == 0
+    assert "1 of 1 cases" in capsys.readouterr().out
 
 
 def test_structures_that_overlap_stay_whole_unless_one_wins(tmp_path):
@@ -371,7 +406,7 @@ mask = "**/{{case}}/seg.nii.gz"
         ("target = true", 'image = "T1"', "label 'liver tumor': no image 'T1'; known: image"),
         ("target = true", "taget = true", "unknown key 'taget'; did you mean 'target'?"),
         ('1 = "liver"', '0 = "liver"', "has the id '0'; ids count from 1"),
-        ('1 = "liver"', '1 = "liver tumor"', "gives the name 'liver tumor' to two ids"),
+        ('1 = "liver"', '1 = "liver tumor"', "two labels have the name 'liver tumor'"),
         ('mask = "masks/{case}"', "", "has neither masks nor landmarks"),
         ("scans/{case}", "nowhere/{case}", "no file below"),
     ],
@@ -477,3 +512,65 @@ def test_rare_labels_and_files_left_over_are_told_at_the_end(leftovers, monkeypa
         ("case_excluded", ["e (moved)"]),
         ("file_unmatched", ["readme.txt", "scans/old/z.nii.gz"]),
     ]
+
+
+@pytest.mark.parametrize(("more", "is_windowed"), [("", True), (", ct_window = false", False)])
+def test_an_image_that_is_not_in_hounsfield_units_gets_no_ct_window(tmp_path, more, is_windowed):
+    """A cone-beam CT is shown by its own percentiles, as MRI is; a CT by the organ's window."""
+    labels = np.zeros((50, 40, 12), np.uint8)
+    labels[3:23, 5:30, 4:9] = 1
+    noise = np.random.default_rng(0).normal(0, 200, labels.shape)
+    image = (labels * 100 + noise).astype(np.int16)
+    write_nifti(tmp_path / "a.nii.gz", image)
+    write_nifti(tmp_path / "a_m.nii.gz", labels)
+    text = f"""{LIVER}
+[[cohorts]]
+images = [{{ modality = "CT", files = "{{case}}.nii.gz"{more} }}]
+mask = "{{case}}_m.nii.gz"
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 0
+    sample, *_ = samples(tmp_path / "t", TaskConfig(task=Task.AREA, planes=("axial",))).samples
+    shown = SlicePictures().slice_image(sample_slice(sample)).pixels
+    # Displayed rows run from front to back, columns from the patient's right to the left.
+    stored = image[::-1, ::-1, sample.slice_index].T.astype(float)
+    window = ct_window(sample.label)
+    low, high = window.level_hu - window.width_hu / 2, window.level_hu + window.width_hu / 2
+    if not is_windowed:
+        low, high = np.percentile(stored, [0.5, 99.5])
+    expected = (np.clip(stored, low, high) - low) / (high - low) * 255
+    assert np.abs(shown.astype(float) - expected).max() <= 1
+    assert sample_from_row(sample_table([sample]).to_pylist()[0]) == sample
+
+
+def test_ids_that_no_case_has_are_told(leftovers, capsys):
+    path = leftovers / "own.toml"
+    text = path.read_text().replace('{ e = "moved" }', '{ e = "moved", E = "moved" }')
+    path.write_text(text + 'placeholder_spacing = ["a", "aa"]')
+    assert build(path, leftovers / "t") == 0
+    told = capsys.readouterr().err
+    assert "note: ids in excluded or placeholder_spacing that no case has: E, aa" in told
+
+
+def test_subjects_of_listed_cases_are_found_by_the_pattern(tmp_path, capsys):
+    image, labels = phantom()
+    write_nifti(tmp_path / "i.nii.gz", image)
+    write_nifti(tmp_path / "m.nii.gz", labels)
+    cases = [("p1_a", ""), ("p1_b", ""), ("p2_a", 'subject = "two"'), ("x", "")]
+    text = LIVER.replace('name = "own"', "name = \"own\"\nsubject_pattern = '^(p[0-9])_'")
+    for case, more in cases:
+        text += f"""
+[[cases]]
+case_id = "{case}"
+{more}
+modality = "CT"
+image = "i.nii.gz"
+mask = "m.nii.gz"
+"""
+    assert build(declare(tmp_path, text), tmp_path / "t") == 1
+    assert "finds no subject in case 'x'" in capsys.readouterr().err
+    rows = read_cases(tmp_path / "t").to_pylist()
+    assert {row["case_id"]: row["subject_id"] for row in rows} == {
+        "p1_a": "p1",
+        "p1_b": "p1",
+        "p2_a": "two",
+    }

@@ -12,6 +12,7 @@ from medvision.catalog.anatomy import anatomy_facts
 from medvision.cli import main
 from medvision.table import segment_names
 from medvision.table.label_names import Agreement, agreement
+from medvision.table.read import read_structures
 from medvision.volumes.stated_names import stated_names
 from tests.table.conftest import phantom
 
@@ -135,9 +136,26 @@ def build(study, labels=None):
     return main([str(word) for word in (*words, "--out", study / "tables")])
 
 
-@pytest.mark.parametrize("write", WRITERS)
+SWAPPED = {1: "liver tumor", 2: "liver"}
+
+
+def test_segments_numbered_otherwise_go_by_their_names(study):
+    """A program that saves segments numbers them anew; a header of a label map does not."""
+    (study / "masks" / "a.nii.gz").unlink()
+    write_nrrd(study / "masks" / "a", phantom()[1], SWAPPED)
+    assert build(study) == 0
+    rows = read_structures(study / "tables").to_pylist()
+    found = {row["label"]: row["voxel_count"] for row in rows if row["case_id"] == "a"}
+    assert found == {name: int((phantom()[1] == value).sum()) for value, name in SWAPPED.items()}
+
+
 @pytest.mark.parametrize(
-    "names", [{1: "liver tumor", 2: "liver"}, {1: "Spleen"}, {2: "Liver", 7: "liver tumor"}]
+    ("write", "names"),
+    [
+        *((write, {1: "Spleen"}) for write in WRITERS),
+        *((write, {2: "Liver", 7: "liver tumor"}) for write in WRITERS[1:]),
+        *((write, SWAPPED) for write in WRITERS[1:]),
+    ],
 )
 def test_a_mask_that_calls_its_values_otherwise_is_refused(study, capsys, write, names):
     (study / "masks" / "a.nii.gz").unlink()
@@ -148,6 +166,13 @@ def test_a_mask_that_calls_its_values_otherwise_is_refused(study, capsys, write,
     value, name = next(iter(names.items()))
     ours = {1: "liver", 2: "liver tumor"}[value]
     assert f"{value} calls itself {name!r}, the label file calls it {ours!r}" in shown.err
+
+
+def test_a_name_of_two_segments_is_refused(study, capsys):
+    (study / "masks" / "a.nii.gz").unlink()
+    write_nrrd(study / "masks" / "a", phantom()[1], {2: "Liver", 7: "liver tumor"})
+    assert build(study) == 1
+    assert "two segments are 'Liver'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("write", WRITERS)

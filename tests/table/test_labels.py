@@ -32,6 +32,10 @@ def test_nnunet_regions_get_ids_in_declared_order():
         ({"liver": [1, 2.5]}, r"f: liver\[1\]: expected a whole number, found 2.5"),
         ({"1": 5}, "f: 1: expected text, found 5"),
         ({"1": "a", "2": "a"}, "f: expected each name once"),
+        ({"1": "\u00e9", "2": "e\u0301"}, "f: two labels have the name '\u00e9'; names must"),
+        ({"1": "a\nb"}, r"f: label 'a\\nb': expected a name of one line"),
+        ({"1": "a\u202eb"}, "f: label .*: expected a name of one line"),
+        ({"1": "?"}, r"f: the name of a label is still '\?': say what it is"),
         ({"a": 1, "b": 1}, "f: expected each label_id once"),
     ],
 )

@@ -36,6 +36,8 @@ def found(*segments, declared=DECLARED, **options):
         ([(1, "Segment_1"), (2, "GTV")], {1: [0], 2: [1]}),
         ([(0, "Liver_Tumor"), (0, "LIVER")], {2: [0], 1: [1]}),
         ([(7, "liver")], {1: [0]}),
+        ([(1, "liver tumor"), (2, "liver")], {2: [0], 1: [1]}),
+        ([(2, "liver")], {1: [0]}),
         ([], {}),
     ],
 )
@@ -46,7 +48,8 @@ def test_a_name_decides_and_a_number_where_no_name_is_known(segments, expected):
 @pytest.mark.parametrize(
     ("segments", "told"),
     [
-        ([(1, "liver tumor"), (2, "liver")], "segment 1 calls itself 'liver tumor'"),
+        ([(1, "Segment_1"), (2, "liver")], "two segments are 'liver'"),
+        ([(2, "liver"), (1, "Segment_1")], "'Segment_1' and segment 'liver' are both taken"),
         ([(7, "liver"), (1, "spleen")], "segment 1 'spleen' and segment 'liver' are both taken"),
         ([(0, "liver"), (0, "Liver")], "two segments are 'Liver'"),
         ([(1, "spleen"), (7, "liver")], "two segments are 'liver'"),
@@ -78,3 +81,10 @@ def test_a_structure_of_several_values_has_several_segments():
     whole = Structure(label_id=1, name="whole", values=(1, 2))
     core = Structure(label_id=2, name="core", values=(2,))
     assert found((1, "a"), (2, "b"), declared=[whole, core]) == {1: [0, 1], 2: [1]}
+
+
+def test_a_name_does_not_decide_where_numbers_are_joined():
+    whole = Structure(label_id=1, name="whole", values=(1, 2))
+    core = Structure(label_id=3, name="core", values=(3,))
+    with pytest.raises(UnknownLabelError, match=r"segment 2 calls itself 'core'.*found_as"):
+        found((2, "core"), declared=[whole, core])

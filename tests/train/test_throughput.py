@@ -1,6 +1,7 @@
 """Rates of training against a clock and a FLOP count made by hand."""
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from medvision.table.manifest import read_manifest
 from medvision.train import throughput as throughput_module
 from medvision.train.collate import ExampleTransform
 from medvision.train.config import OptimiserConfig, Tuning, ValidationConfig
@@ -84,7 +84,7 @@ def test_a_slow_input_shows_as_waiting(tiny_base, sft_config, clock, monkeypatch
 
     monkeypatch.setattr(ExampleTransform, "example", slow)
     result = train_sft(config)
-    rates = read_manifest(result.model.parent)["rates"]
+    rates = json.loads((result.model.parent / "manifest.json").read_text(encoding="utf-8"))["rates"]
     assert rates["data_wait_frac"] == pytest.approx(1.0)
     assert rates["samples_per_s"] == pytest.approx(5.0)
     assert rates["tokens_per_s"] / rates["samples_per_s"] > 50

@@ -248,12 +248,15 @@ def test_series_and_segmentation_build_the_tables_of_nifti_truth(study, place):
                 assert found == truth
 
 
-def test_segments_named_in_another_order_are_refused(study, capsys):
+def test_segments_numbered_in_another_order_go_by_their_names(study):
     folder, slices = study
     labels = ["liver tumor", "liver", "spleen"]
     write_segmentation(folder / "segs/a.dcm", slices, list(masks().values()), labels=labels)
-    assert build(folder, "series", "segs", "out") == 1
-    assert "unknown_label" in capsys.readouterr().err
+    assert build(folder, "series", "segs", "out") == 0
+    rows = read_structures(folder / "out").to_pylist()
+    assert {row["label"]: row["voxel_count"] for row in rows} == {
+        label: int(mask.sum()) for label, mask in zip(labels, masks().values(), strict=True)
+    }
 
 
 def test_an_undeclared_segment_is_named(study, capsys):

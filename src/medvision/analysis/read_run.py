@@ -1,6 +1,7 @@
 """A run folder as the report reads it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medvision.analysis.run_scores import RunScores
+from medvision.models.asked_again import folders_asked_again
 from medvision.models.run_folder import read_samples, run_manifest, store_path
 from medvision.models.store import ResponseStore
 from medvision.pictures.render import SlicePictures
@@ -85,6 +87,15 @@ def read_runs(runs: Sequence[Path], reading: Reading | None = None) -> list[RunS
         for run, model in zip(runs, models, strict=True)
     ]
     return [read_run(run, name, reading) for run, name in zip(runs, names, strict=True)]
+
+
+def with_asked_again(run: RunScores, folder: Path) -> RunScores:
+    """A run with those inside its folder, whose pixel size was scaled or withheld.
+
+    Raises:
+        UsageError: A folder inside holds no evaluated run.
+    """
+    return replace(run, asked_again=tuple(map(read_run, folders_asked_again(folder))))
 
 
 def row_pictures() -> Callable[[dict[str, Any]], npt.NDArray[np.uint8]]:

@@ -198,8 +198,13 @@ def _cut(value: Any) -> str:
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[: SHOWN_CHARACTERS - 1]}…"
 
 
-def _number(text: str | None) -> float | str | None:
-    """The number a CSV field states; any other text as it is, for the message."""
+def stated_number(text: str | None) -> float | str | None:
+    """The number a CSV field states; any other text as it is, for the message.
+
+    Example:
+        >>> stated_number("-1.5e1"), stated_number("1_000")
+        (-15.0, '1_000')
+    """
     # Python alone would take 1_000 and digits of any script.
     written = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text or "", re.ASCII)
     return float(written[0]) if written else text
@@ -355,7 +360,7 @@ def from_fcsv(text: str, source: str) -> Landmarks:
         raise LandmarkFormatError(msg)
     _, *rows = _rows("\n".join(lines), source, columns)
     entries = [
-        (row.get("label") or row.get("id") or "", [_number(row.get(axis)) for axis in "xyz"])
+        (row.get("label") or row.get("id") or "", [stated_number(row.get(axis)) for axis in "xyz"])
         for _, row in rows
     ]
     return checked_landmarks(source, _world_space(source, words.pop()), entries)
@@ -385,7 +390,7 @@ def from_csv(text: str, source: str) -> Landmarks:
         spaces.add(_space(source, stated.get("space", LandmarkSpace.VOXEL.value)))
         # Only the third may be empty, of a picture: two of three left would change their axes.
         given = axes[:2] if not stated[axes[-1]] else axes
-        entries.append((stated["key"], [_number(stated[axis]) for axis in given]))
+        entries.append((stated["key"], [stated_number(stated[axis]) for axis in given]))
     space = _one_space(source, spaces)
     if "i" in axes and space is not LandmarkSpace.VOXEL:
         msg = (

@@ -31,12 +31,14 @@ class AskedImages:
             one are asked on every image.
         measured_on: Likewise for all other tasks on masks; labels without one are asked on the
             first image.
+        without_window: Cohort to the images that no CT window applies to.
         tasks: Numbered tasks.
     """
 
     descriptions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     detected_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     measured_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    without_window: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tasks: tuple[DatasetTask, ...] = ()
 
 
@@ -72,6 +74,10 @@ def asked_images(dataset: Dataset) -> AskedImages:
         },
         detected_on=declared,
         measured_on={cohort: measured[cohort] | declared.get(cohort, {}) for cohort in measured},
+        without_window={
+            cohort: tuple(image.id for image in some if not image.ct_window)
+            for cohort, some in images.items()
+        },
         tasks=dataset.tasks,
     )
 

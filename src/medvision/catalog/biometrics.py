@@ -35,7 +35,12 @@ class BiometricsSpecError(DeclarationError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSpec:
-    """A straight line through two landmarks, given by key, start first."""
+    """A straight line through two landmarks.
+
+    Attributes:
+        name: Of the distance between its ends; "" makes one of the names of the landmarks.
+        landmarks: Keys of its two ends, start first.
+    """
 
     name: str = ""
     landmarks: tuple[str, str]
@@ -43,7 +48,12 @@ class LineSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AngleSpec:
-    """An angle between two lines, given by key."""
+    """An angle between two lines.
+
+    Attributes:
+        name: As questions name it; "" makes one of the names of the lines.
+        lines: Keys of the two lines.
+    """
 
     name: str = ""
     lines: tuple[str, str]

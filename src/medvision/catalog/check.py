@@ -5,12 +5,13 @@ Each kind of mistake has a name of its own, so that a list of findings can be co
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import normalize
 
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
-from medvision.catalog.cohort import Cohort
+from medvision.catalog.cohort import Cohort, Image, MaskFiles
 from medvision.catalog.dataset import Dataset, DatasetTask
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.declarations import DeclarationError, meant
@@ -40,6 +41,7 @@ class Mistake(StrEnum):
     STATED_TWICE = "stated_twice"
     NO_CASES = "no_cases"
     SUBJECT_RULE = "subject_rule"
+    NO_EFFECT = "no_effect"
     TASK_REPEATED = "task_repeated"
     UNKNOWN_COHORT = "unknown_cohort"
     UNKNOWN_IMAGE = "unknown_image"
@@ -97,15 +99,38 @@ def check_dataset(dataset: Dataset, known: Collection[str]) -> list[Finding]:
 def label_mistakes(dataset: Dataset) -> Found:
     """Ids and names of all labels, wherever they are declared."""
     for where, labels in dataset.label_sets().items():
-        repeated = [n for n, k in Counter(label.name for label in labels.values()).items() if k > 1]
-        if repeated:
-            yield Mistake.LABEL_REPEATED, f"{where} gives the name {repeated[0]!r} to two ids"
-        for label_id, label in labels.items():
+        for mistake in name_mistakes(label.name for label in labels.values()):
+            yield Mistake.LABEL_REPEATED, f"{where}: {mistake}"
+        for label_id in labels:
             # 0 is background everywhere, and "01" would be looked up as "1".
             if not re.fullmatch(r"[1-9]\d*", label_id):
                 yield Mistake.LABEL_ID_INVALID, f"{where} has the id {label_id!r}; ids count from 1"
-            if not label.name.strip():
-                yield Mistake.LABEL_ID_INVALID, f"{where} gives the id {label_id} an empty name"
+
+
+def name_mistakes(names: Iterable[str]) -> list[str]:
+    """What is wrong with the names of labels that stand side by side, a sentence each.
+
+    Two names that only differ in how Unicode writes their characters look the same to everyone.
+
+    Example:
+        >>> name_mistakes(["liver", "?", "e\u0301", "\u00e9"])  # doctest: +NORMALIZE_WHITESPACE
+        ["the name of a label is still '?': say what it is",
+         "two labels have the name 'é'; names must differ"]
+    """
+    names = list(names)
+    mistakes = []
+    for name in names:
+        if not name.strip():
+            mistakes.append("a label has an empty name")
+        elif not name.strip().isprintable():  # line breaks, and marks that turn a line around
+            mistakes.append(f"label {name!r}: expected a name of one line, without control marks")
+        elif name.strip() == "?":
+            mistakes.append("the name of a label is still '?': say what it is")
+    counts = Counter(normalize("NFKC", name).strip() for name in names)
+    for name, count in counts.items():
+        if count > 1 and name.strip(" ?"):
+            mistakes.append(f"two labels have the name {name!r}; names must differ")
+    return mistakes
 
 
 def group_mistakes(dataset: Dataset) -> Found:
@@ -185,18 +210,83 @@ def cohort_mistakes(dataset: Dataset) -> Found:
 
 
 def _pattern_mistakes(cohort: Cohort) -> Found:
-    patterns = [*(image.files for image in cohort.images), *cohort.landmarks]
-    patterns += [*(mask.files for mask in cohort.mask_files), *filter(None, [cohort.boxes])]
-    for text in patterns:
+    patterns = [(image.files, "image") for image in cohort.images]
+    patterns += [(text, "landmark") for text in cohort.landmarks]
+    patterns += [(mask.files, "structure") for mask in cohort.mask_files]
+    patterns += [(cohort.boxes, "")] if cohort.boxes else []
+    known: set[str] = set()
+    for text, own_part in patterns:
         try:
             pattern = FilePattern(text=text)
         except UsageError as error:
             yield Mistake.PATTERN_INVALID, f"{_named(cohort)}: {error}"
             continue
+        known.update(pattern.case_parts)
         # One COCO file holds the boxes of all cases.
         if not pattern.case_parts and text != cohort.boxes:
             parts = " or ".join(f"{{{part}}}" for part in CASE_PARTS)
             yield Mistake.PATTERN_WITHOUT_CASE, f"{_named(cohort)}: {text!r} needs {parts}"
+        for part in {*pattern.parts} - {*CASE_PARTS, own_part}:
+            yield Mistake.NO_EFFECT, f"{_named(cohort)}: {text!r}: {{{part}}} is not for such files"
+    for part in re.findall(r"\{([^{}]*)\}", cohort.case_id):
+        if part not in known:
+            yield Mistake.NO_EFFECT, f"{_named(cohort)}: case_id: no pattern has {{{part}}}"
+
+
+def effect_mistakes(dataset: Dataset) -> Found:
+    """Keys that would change nothing where they stand."""
+    files: list[tuple[str, Image | MaskFiles, bool]] = []
+    landmarks = [cohort.has_landmarks for cohort in dataset.cohorts]
+    landmarks += [bool(case.landmarks) for case in dataset.cases]
+    if (dataset.biometrics or dataset.biometrics_file) and not any(landmarks):
+        yield Mistake.NO_EFFECT, "biometrics go with landmarks"
+    if dataset.spacing_unknown and dataset.spacing_yx_mm:
+        yield Mistake.NO_EFFECT, "spacing_unknown goes without spacing_yx_mm"
+    for case in dataset.cases:
+        where, coloured = f"case {case.case_id!r}", bool(dataset.colours)
+        files += [(where, image, coloured) for image in case.image_files]
+        files += [(where, mask, coloured) for mask in case.masks]
+    for declared in dataset.cohorts:
+        cohort, where = dataset.cohort(declared.name), _named(declared)
+        coloured = bool(cohort.colours)
+        files += [(where, image, coloured) for image in cohort.images]
+        files += [(where, mask, coloured) for mask in cohort.masks]
+        if cohort.frames and (cohort.boxes or cohort.landmarks):
+            yield Mistake.NO_EFFECT, f"{where}: frames: boxes and landmark files are of whole files"
+        if cohort.colour_tolerance and not coloured:
+            yield Mistake.NO_EFFECT, f"{where}: colour_tolerance goes with colours"
+        for plane, wanted in cohort.slices.items():
+            if cohort.planes and plane not in cohort.planes:
+                yield Mistake.NO_EFFECT, f"{where}: slices.{plane}: planes leave this one out"
+            if wanted.with_label and not cohort.has_structures:
+                yield Mistake.NO_EFFECT, f"{where}: slices.{plane}: with_label goes with masks"
+        if cohort.points_at != "centre" and not cohort.landmarks:
+            yield Mistake.NO_EFFECT, f"{where}: points_at goes with landmarks of COCO files"
+        for label in cohort.labels.values() if coloured else ():
+            if label.values:
+                yield (
+                    Mistake.NO_EFFECT,
+                    f"{where}: label {label.name!r}: values or colours, not both",
+                )
+        if cohort.winner and not cohort.mask_files:
+            yield Mistake.NO_EFFECT, f"{where}: winner goes with masks"
+        if cohort.landmark_image and not cohort.has_landmarks:
+            yield Mistake.NO_EFFECT, f"{where}: landmark_image goes with landmarks"
+    for where, file, coloured in files:
+        where = f"{where}: steps of {file.files!r}"
+        if any(step.channel is not None for step in file.steps[1:]):
+            yield Mistake.NO_EFFECT, f"{where}: channel comes first, and once"
+        if isinstance(file, Image) and any(step.geometry for step in file.steps):
+            yield Mistake.NO_EFFECT, f"{where}: geometry is for masks, found on an image"
+        if isinstance(file, MaskFiles) and file.steps and coloured:
+            yield Mistake.NO_EFFECT, f"{where}: none are known for colour masks"
+        if isinstance(file, Image) and file.number is not None and "{image}" not in file.files:
+            yield (
+                Mistake.NO_EFFECT,
+                f"{file.files!r}: number stands for {{image}}, which is not there",
+            )
+        if isinstance(file, MaskFiles) and file.label and "{structure}" in file.files:
+            yield Mistake.NO_EFFECT, f"{file.files!r}: expected label or {{structure}}, not both"
 
 
 def reference_mistakes(dataset: Dataset) -> Found:
@@ -324,6 +414,7 @@ def _task(task: DatasetTask, cohort: Cohort, dataset: Dataset) -> Found:
 OWN_CHECKS = (
     label_mistakes,
     cohort_mistakes,
+    effect_mistakes,
     reference_mistakes,
     case_mistakes,
     subject_mistakes,

@@ -75,6 +75,7 @@ class Image:
 
     Attributes:
         id: Name of the sequence or modality; "image" where there is only one.
+        modality: CT, MRI, PET, US or XR.
         description: What it shows, as prompts say it (follows "Kind of image:"); "" where the
             dataset's description says it.
         files: Pattern of its files; `{image}` stands for `id`, or for `number`.
@@ -123,7 +124,9 @@ class LandmarkTable:
         case: Column that names the case, by its id or by a file name.
         form: A row for each landmark, or a row for each case.
         landmark: Column of a long table that names the landmark.
-        x: Column of a long table; likewise y, and z unless "" or absent.
+        x: Column of a long table.
+        y: Column of a long table.
+        z: Column of a long table, unless "" or absent.
         columns: Of a wide table: landmark key to the columns of its coordinates.
         space: What the coordinates are, in the words of landmark files.
     """
@@ -143,6 +146,13 @@ class LandmarkTable:
         if (self.form == "wide") != bool(self.columns):
             msg = "columns: expected in a wide table, {landmark: [its columns]}, and only there"
             raise UsageError(msg)
+        named = (self.landmark, self.x, self.y, self.z)
+        if self.form == "wide" and named != ("landmark", "x", "y", "z"):
+            msg = "landmark, x, y, z: expected in a long table only; a wide one has columns"
+            raise UsageError(msg)
+        if not {len(names) for names in self.columns.values()} <= {2, 3}:
+            msg = "columns: expected two or three for each landmark: x, y and perhaps z"
+            raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +171,12 @@ class SliceRange:
     every: AtLeastOne = 1
     with_label: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a range without a slice."""
+        if self.last is not None and self.last < self.first:
+            msg = f"last: expected {self.first} or more, as first says, found {self.last}"
+            raise UsageError(msg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpacingTable:
@@ -170,6 +186,8 @@ class SpacingTable:
         file: CSV, TSV or JSON of all cases, or JSON of each case, with `{case}`.
         case: Column that names the case, by its id or by a file name.
         mm: Column of square pixels; else both `y_mm` and `x_mm`.
+        y_mm: Column with the distance between rows.
+        x_mm: Column with the distance between columns.
     """
 
     file: str
@@ -203,8 +221,9 @@ class Cohort:
         landmarks: Patterns of landmark files, which are read together.
         landmark_table: One table for all cases, instead.
         landmark_image: Image on which the landmarks were set; "" for the first.
-        labels: Label id to label, where they differ from the dataset's; likewise `ignore`, the
-            values left out like background, and `colours`, colour to label name.
+        labels: Label id to label, where they differ from the dataset's.
+        ignore: Values left out like background, where they differ from the dataset's.
+        colours: Colour to label name, where they differ from the dataset's.
         colour_tolerance: Largest difference, in any channel, from a declared colour.
         points_at: What 0, 0 is for keypoints of a COCO file: the centre of the first pixel, or the
             corner of the picture.
@@ -260,8 +279,16 @@ class CaseFiles:
     """One case of a dataset that lists its cases: file names below its raw folder.
 
     Attributes:
+        case_id: Unique in its cohort.
         subject: "" for the case itself.
+        modality: Of the one image.
         image: Of the one image, which also has `modality`; else there are `images`.
+        cohort: Cases of one cohort are scored together.
+        mask: Label map, segmentation, or folder with a file for each structure.
+        masks: Several of them, instead.
+        boxes: YOLO or COCO file, instead of masks.
+        labels: Label id to label, where they differ from the dataset's.
+        target_labels: Ids of labels that get axis lengths and counts, beside those marked.
         images: With paths as `files`.
         landmarks: Landmark files, which are read together.
         mask_from_probabilities: Label id to probability map: a voxel takes the label of its

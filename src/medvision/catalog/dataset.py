@@ -36,6 +36,7 @@ class DatasetTask:
     Attributes:
         id: Number within its kinds, as the original benchmark counts.
         asks: Kinds of question.
+        cohort: Whose cases it is asked of.
         image: Image that is shown.
         label: The one label asked for ("tl"); None for all labels that are asked.
         was: How the original differs.
@@ -51,7 +52,12 @@ class DatasetTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """Another dataset that holds some of the same scans."""
+    """Another dataset that holds some of the same scans.
+
+    Attributes:
+        dataset: Its name.
+        note: Which scans.
+    """
 
     dataset: str
     note: str = ""
@@ -63,19 +69,27 @@ class Dataset:
 
     Attributes:
         name: Name used on the command line and in tables.
+        title: In a line, for lists.
         description: What the pictures are, as prompts say it where an image says nothing itself.
         licence: In words of the owner; "not stated" where the owner states none.
         terms: What a user accepts beyond the licence.
+        homepage: Address of the owner's page.
         citation: Whom to cite.
+        anatomy: Part of the body, for lists.
         papers: Addresses of the papers.
         access: The least it takes to get the files from any of the sources; None of own files.
         how_to_get: What a person must do to get the files; "" where `fetch` does it all.
         size_mb: On disk as fetched, where known.
+        sources: Places to get the files from.
+        split: How subjects are divided where no table says it.
         root: Folder below which the files lie, seen from the declaration; of the catalogue, from
             the raw folder.
+        cohorts: Cases that share file patterns and labels.
+        tasks: Numbered questions, as benchmarks count them.
         cases: Cases, one by one; empty where cohorts say how to find them.
         labels: Label id to label, for cases and cohorts that declare none of their own.
         ignore: Values of masks that are left out like background.
+        empty_masks: Masks may hold background only: of such cases nothing is asked.
         colours: Of colour masks: colour to label name.
         label_group: Anatomy group of labels that state none and that the map does not list.
         biometrics: What to measure between landmarks; None where they are not to be measured.
@@ -128,6 +142,7 @@ class Dataset:
     sources: tuple[Short[Source], ...] = ()
     labels: dict[str, Short[Label]] = field(default_factory=dict)
     ignore: tuple[AtLeastOne, ...] = ()
+    empty_masks: bool = False
     colours: dict[str, str] = field(default_factory=dict)
     label_group: str = ""
     cohorts: tuple[Cohort, ...] = ()

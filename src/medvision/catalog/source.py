@@ -87,6 +87,7 @@ class Source:
     """One place to get files from, pinned as far as it can be.
 
     Attributes:
+        kind: How its files are obtained.
         package: Package name, as its registry spells it (pip, apt).
         version: Exact version (pip, apt).
         sha256: Digest of the package (pip, apt).

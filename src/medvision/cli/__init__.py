@@ -64,6 +64,9 @@ COMMANDS = {
                 help="labels, groups, tasks, suites and landmarks fit together",
                 module="check_catalog",
             ),
+            "schema": Command(
+                help="JSON schema of declarations, for editors", module="catalog_schema"
+            ),
         },
     ),
     "fetch": Command(help="download, verify and unpack datasets", module="fetch"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from medvision.analysis.read_run import read_runs
+from medvision.analysis.read_run import read_runs, with_asked_again
 from medvision.analysis.verdicts.analyse import ANALYSES, analyse, verdicts_json
 from medvision.analysis.verdicts.verdict import Verdict
 from medvision.cli.options import Argument, Option
@@ -32,8 +32,9 @@ class AnalyseOptions:
 def run(options: AnalyseOptions) -> int:
     """Print the verdicts."""
     seen = {"plane": options.seen_planes, "label": options.seen_labels}
+    runs = map(with_asked_again, read_runs(options.runs), options.runs)
     verdicts = analyse(
-        read_runs(options.runs),
+        list(runs),
         seen={column: values for column, values in seen.items() if values},
         cutoffs=options.cutoffs,
     )

@@ -1,4 +1,4 @@
-"""Build tables: of the catalogue, of a declaration or folders of your own, or of nnU-Net data."""
+"""Build tables: of the catalogue, of declarations or folders of your own, or of nnU-Net data."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -7,19 +7,25 @@ from typing import Annotated
 
 from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.catalog.cohort import MODALITIES
-from medvision.catalog.dataset import Dataset
+from medvision.catalog.dataset import Dataset, parse_dataset
+from medvision.catalog.own import OwnCatalog
 from medvision.cli.lines import print_problems
 from medvision.cli.options import Argument, Group, Option, given_options
 from medvision.cli.printable import printable
 from medvision.cli.progress import progress_bar
 from medvision.cli.root import Root, data_root
 from medvision.cli.spacing import spacing_yx_mm
+from medvision.describe.answers import Answers, answered, described_subjects
+from medvision.describe.declaration import declaration
+from medvision.describe.recognise import describe
+from medvision.describe.tree import read_tree
 from medvision.errors import UsageError
 from medvision.fetch import FetchError
 from medvision.frames import Plane
 from medvision.table.build import BuildRequest, build_tables
+from medvision.table.cases import Structure, Unpaired
 from medvision.table.catalogue import catalogue_request
-from medvision.table.declared import listed_request, own_request
+from medvision.table.declared import dataset_request, listed_request, own_request
 from medvision.table.folders import Folders, checked_modality, find_cases
 from medvision.table.labels import declared_labels, read_labels, target_ids
 from medvision.table.nnunet import nnunet_dataset
@@ -65,9 +71,14 @@ class OwnOptions:
 class BuildOptions:
     """Options of `medvision build`."""
 
-    dataset: Annotated[
-        str, Argument("NAME", help="a dataset of the catalogue, or FILE.toml that declares yours")
-    ] = ""
+    datasets: Annotated[
+        tuple[str, ...],
+        Argument(
+            "NAME",
+            help="datasets of the catalogue, FILE.toml that declares yours, or a FOLDER as other "
+            "tools lay them out (see `medvision describe`)",
+        ),
+    ] = ()
     catalog: Annotated[
         Path | None, Option("DIR", help="declarations of your own, beside the built-in ones")
     ] = None
@@ -80,11 +91,23 @@ class BuildOptions:
 
 
 def run(options: BuildOptions) -> int:
-    """Build, print counts and problems; 1 when a case could not be used."""
+    """Build, print counts and problems; 1 when a case or a dataset could not be used."""
+    given = given_options(replace(options.own, subjects=None))
+    if len(options.datasets) > 1 and (options.out or given):
+        msg = f"{', '.join([*(['--out'] if options.out else []), *given])}: for one dataset alone"
+        raise UsageError(msg)
+    catalog = OwnCatalog.read(options.catalog)
+    for name in options.datasets:
+        if not name.endswith(".toml") and not Path(name).is_dir():
+            catalog.load(name)  # nothing is started where one of several names is wrong
+    return max(_build(name, options) for name in options.datasets or ("",))
+
+
+def _build(dataset: str, options: BuildOptions) -> int:
     try:
-        request, out = _request(options)
+        request, out = _request(dataset, options)
     except FetchError as error:
-        print(f"{options.dataset}: {error.reason}: {error}", file=sys.stderr)
+        print(f"{dataset}: {error.reason}: {error}", file=sys.stderr)
         return 1
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
@@ -106,14 +129,18 @@ def run(options: BuildOptions) -> int:
     return 1 if summary.problems else 0
 
 
-def _request(options: BuildOptions) -> tuple[BuildRequest, Path]:
+def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
     """What is to be built, and where to."""
-    own, declared = options.own, options.dataset
+    own = options.own
     root = data_root(options.root)
-    if declared and (given := given_options(replace(own, subjects=None))):
-        msg = f"{', '.join(given)}: not with {declared}, which says it itself; leave out"
+    # A folder that is called like a dataset of the catalogue is meant as ./NAME.
+    is_folder = Path(dataset).is_dir() and dataset not in OwnCatalog.read(options.catalog).names
+    if dataset and not is_folder and (given := given_options(replace(own, subjects=None))):
+        msg = f"{', '.join(given)}: not with {dataset}, which says it itself; leave out"
         raise UsageError(msg)
-    match declared, own.images, own.nnunet:
+    match dataset, own.images, own.nnunet:
+        case folder, None, None if folder and is_folder:
+            request = _described_request(Path(folder), own)
         case name, None, None if name.endswith(".toml"):
             request = own_request(Path(name), own.subjects)
         case name, None, None if name:
@@ -125,11 +152,68 @@ def _request(options: BuildOptions) -> tuple[BuildRequest, Path]:
             request = _folder_request(own)
         case _:
             msg = (
-                "expected one of NAME, FILE.toml, --images DIR and --nnunet DIR; see "
+                "expected one of NAME, FILE.toml, FOLDER, --images DIR and --nnunet DIR; see "
                 "`medvision build --help`"
             )
             raise UsageError(msg)
     return request, options.out or tables_folder(root, request.options.dataset)
+
+
+def _described_request(folder: Path, own: OwnOptions) -> BuildRequest:
+    """A folder as another tool lays it out: described, what is left open answered by options."""
+    for option, value in {"--masks": own.masks, "--landmarks": own.landmarks}.items():
+        if value:
+            msg = f"{option}: with --images, not with the folder {folder}; leave out"
+            raise UsageError(msg)
+    structures = read_labels(own.labels) if own.labels else ()
+    if any(one.values != (one.label_id,) for one in structures):
+        msg = f'{own.labels}: expected value to name, {{"1": "liver"}}, found lists of values'
+        raise UsageError(msg)
+    described = answered(
+        describe(read_tree(folder)),
+        Answers(
+            modality=checked_modality(own.modality) if own.modality else None,
+            names={one.label_id: one.name for one in structures},
+            subject_pattern=own.subject_pattern,
+            biometrics=own.biometrics,
+        ),
+    )
+    found = described.found
+    print(
+        f"{folder}: {found.layout} ({found.certainty}: {found.reason}); to see or correct what "
+        f"pairs with what: medvision describe {folder} --out my.toml",
+        file=sys.stderr,
+    )
+    written = declaration(
+        described,
+        name=own.name or folder.resolve().name,
+        root=str(folder),
+        subjects_file="",
+        biometrics_file=str(own.biometrics.absolute()) if own.biometrics else "",
+    )
+    dataset = _with_options(parse_dataset(written.text, str(folder)), own)
+    if own.target_labels:
+        labels = {int(label_id): label for label_id, label in dataset.labels.items()}
+        known = [Structure(label_id=n, name=x.name, values=(n,)) for n, x in labels.items()]
+        targets = target_ids(own.target_labels, tuple(known))
+        retold = {str(n): replace(x, target=n in targets) for n, x in labels.items()}
+        dataset = replace(dataset, labels=retold)
+    subjects = read_subjects(own.subjects) if own.subjects else described_subjects(described)
+    request = dataset_request(
+        dataset,
+        str(folder),
+        subjects=subjects,
+        own=[folder / file for file in found.side_files],
+    )
+    # Patterns find what lacks a file themselves; listed cases are those that lack none.
+    listed = {case.case_id for case in request.cases}
+    listed |= {case.case_id for case in request.unpaired}
+    lacking = [
+        Unpaired(case_id=case_id, subject_id="", message=f"case {case_id}: {lack}")
+        for case_id, lack in found.lacking.items()
+        if case_id not in listed
+    ]
+    return replace(request, unpaired=[*request.unpaired, *lacking])
 
 
 def _folder_request(own: OwnOptions) -> BuildRequest:
@@ -158,19 +242,26 @@ def _folder_request(own: OwnOptions) -> BuildRequest:
         )
         targets = target_ids(own.target_labels, structures)
         dataset = Dataset(name=own.name, labels=declared_labels(structures, targets), cases=cases)
+    dataset = replace(
+        _with_options(dataset, own),
+        biometrics=read_biometrics_spec(own.biometrics) if own.biometrics else None,
+    )
+    subjects = read_subjects(own.subjects) if own.subjects else None
+    return listed_request(dataset, unpaired, subjects=subjects)
+
+
+def _with_options(dataset: Dataset, own: OwnOptions) -> Dataset:
+    """A dataset with what options say of it as a whole, and no file does."""
     spacing_mm = own.spacing_mm
     is_unknown = spacing_mm == "unknown"
-    dataset = replace(
+    return replace(
         dataset,
         description=own.description,
         spacing_yx_mm=None if is_unknown or not spacing_mm else spacing_yx_mm(spacing_mm),
         spacing_unknown=is_unknown,
         spacing_from=own.spacing_from,
         projection=own.projection,
-        biometrics=read_biometrics_spec(own.biometrics) if own.biometrics else None,
     )
-    subjects = read_subjects(own.subjects) if own.subjects else None
-    return listed_request(dataset, unpaired, subjects=subjects)
 
 
 def _folders(own: OwnOptions) -> Folders:

@@ -1,11 +1,14 @@
 """Ask a model the questions of a suite or of tables, store every reply, and score them."""
 
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from medvision.cli.asking import GenerationOptions, PaceOptions
 from medvision.cli.live import live_progress
@@ -15,16 +18,18 @@ from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.profiles import Profiles, model_profile, own_profiles
 from medvision.cli.protocol import ProtocolOptions
 from medvision.cli.root import Root, data_root
+from medvision.cli.spacing import SpacingOptions
 from medvision.cli.stopped import exit_status
 from medvision.cli.summary import WHAT_NOW, n_missing, print_scores
 from medvision.errors import UsageError
 from medvision.models.advice import failure_lines
+from medvision.models.asked_again import asked_again
 from medvision.models.base import LocalModel, ServedModel
 from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family, unknown_words
-from medvision.models.run_words import StopReason
+from medvision.models.run_words import RunSummary, StopReason
 from medvision.pictures.view import PictureFamily
 from medvision.protocols import Protocol
 from medvision.replies import Style
@@ -34,7 +39,7 @@ from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.storage import only_process
-from medvision.table.read import tables_folder
+from medvision.table.read import tables_folder, tables_manifest
 from medvision.tasks import Task
 
 
@@ -51,6 +56,7 @@ class QuestionOptions:
     ] = None
     style: Style | None = None
     protocol: ProtocolOptions
+    spacing: SpacingOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +123,6 @@ def run(options: EvalOptions) -> int:
         system_text=profile.system_text if profile else "",
         profile=profile,
         repeats=options.run.repeats,
-        settings=options.run.pace.run_settings(),
         selection={
             "suite": suite.name,
             "split": questions.split,
@@ -128,28 +133,91 @@ def run(options: EvalOptions) -> int:
         },
         protocol=protocol,
     )
-    reader = ReplyReader(
-        style=request.style, family=request.family, reading=request.protocol.reading
+    again = asked_again(
+        request,
+        factors=questions.spacing.factors(),
+        withheld=questions.spacing.withhold_spacing,
     )
-    with only_process(options.run.run, "evaluating"):
-        with live_progress(asked.model, RunningScore(reader=reader)) as on_progress:
-            summary = evaluate(request, options.run.run, on_progress)
-        scores = score_run(options.run.run)
+    lost = [] if asked.model.startswith("baseline/") else lost_lines(selection.table, tables)
+    for line in lost:
+        print(line, file=sys.stderr)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
+    with only_process(options.run.run, "evaluating"):
+        return ask_in_turn({"": request, **again}, options.run, is_lost=bool(lost))
+
+
+def ask_in_turn(requests: Mapping[str, EvalRequest], options: RunOptions, *, is_lost: bool) -> int:
+    """Evaluate and score, one after another, until one is stopped; budget and time are for all.
+
+    Args:
+        requests: By the name of the folder inside the run's; "" is the run itself.
+        options: Where, and how many errors are allowed.
+        is_lost: Image files are missing, which was told.
+
+    Returns:
+        1 when more replies than allowed are errors in one of them, 130 or 143 when stopped, else 0.
+    """
+    settings, code, left = options.pace.run_settings(), 0, list(requests)
+    for name, request in requests.items():
+        folder, start_s = options.run / name, time.monotonic()
+        if name:
+            print(f"{name}:")
+        reader = ReplyReader(
+            style=request.style, family=request.family, reading=request.protocol.reading
+        )
+        with only_process(folder, "evaluating"):
+            with live_progress(request.model.model_id, RunningScore(reader=reader)) as on_progress:
+                summary = evaluate(replace(request, settings=settings), folder, on_progress)
+            allowed = options.max_error_rate
+            told = tell(folder, summary, max_error_rate=allowed, is_lost=is_lost)
+            code = max(code, told)
+        left.remove(name)
+        if summary.stopped:
+            if left:
+                print(f"not asked: {', '.join(left)}", file=sys.stderr)
+            break
+        settings = settings.after(summary, time.monotonic() - start_s)
+    return code
+
+
+def tell(folder: Path, summary: RunSummary, *, max_error_rate: float, is_lost: bool) -> int:
+    """Score a run and print what was spent, scored and missed; its exit code."""
+    scores = score_run(folder)
     if summary.prompt_tokens or summary.completion_tokens:
         money = "" if summary.money is None else f", {summary.money:.4f} spent"
         print(f"{summary.prompt_tokens} + {summary.completion_tokens} tokens in and out{money}")
-    print_scores(scores, max_error_rate=options.run.max_error_rate)
+    print_scores(scores, max_error_rate=max_error_rate)
     missing = n_missing(scores)
-    for line in failure_lines(options.run.run):
+    for line in failure_lines(folder):
         print(line, file=sys.stderr)
     if missing or summary.stopped:
         words = f"{missing} of {scores.num_rows} questions have no answer"
-        print(f"{words}: {WHAT_NOW[summary.stopped]}", file=sys.stderr)
+        is_told = is_lost and not summary.stopped
+        now = "image files are missing, see above" if is_told else WHAT_NOW[summary.stopped]
+        print(f"{words}: {now}", file=sys.stderr)
     if summary.interrupted:
         return exit_status(is_term=summary.stopped is StopReason.TERMINATED)
-    return int(missing > options.run.max_error_rate * scores.num_rows)
+    return int(missing > max_error_rate * scores.num_rows)
+
+
+def lost_lines(samples: pa.Table, tables: Mapping[str, Path]) -> list[str]:
+    """Image files of samples that are not there, a line for each dataset, and what to do."""
+    lines = []
+    for name, folder in tables.items():
+        own = samples.filter(pc.equal(samples["dataset"], name))["image_uri"].unique().to_pylist()
+        gone = [uri for uri in own if not Path(uri).exists()]
+        if gone:
+            manifest = tables_manifest(folder)
+            built_under = manifest["root"] or manifest.get("files_root")
+            moved = (
+                f"give --root FOLDER, which stands for {built_under}, or " if built_under else ""
+            )
+            lines.append(
+                f"{folder}: {len(gone)} of {len(own)} image files are missing, such as {gone[0]}; "
+                f"if they were moved, {moved}build the tables again"
+            )
+    return lines
 
 
 def asked_style(given: Style | None, protocol: Protocol, profile: ModelProfile | None) -> Style:

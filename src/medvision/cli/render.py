@@ -30,10 +30,11 @@ from medvision.cli.root import Root, data_root
 from medvision.errors import UsageError
 from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
 from medvision.samples import samples_from_table
+from medvision.samples.case_images import tables_asked
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.storage import write_bytes, write_text
-from medvision.table.read import tables_folder
+from medvision.table.read import tables_folder, tables_manifest
 from medvision.tasks import Task
 
 KINDS = (".png", ".svg")
@@ -120,7 +121,10 @@ def _render_slice(options: RenderOptions, tables: Path, slice_index: int) -> str
     by_area = sorted(facts.structures, key=lambda structure: -structure.area_mm2)
     with_window = (structure.name for structure in by_area if ct_window(structure.name))
     label = options.label or next(with_window, "")
-    shown = window_label(label, case["dataset"], case["cohort"], case["images"][0]["image_id"])
+    image_id = case["images"][0]["image_id"]
+    if image_id in tables_asked(tables_manifest(tables)).without_window.get(case["cohort"], ()):
+        label = ""
+    shown = window_label(label, case["dataset"], case["cohort"], image_id)
     image = SlicePictures().slice_image(
         dataclasses.replace(ref, label=shown), options.grid.pixel_grid()
     )

@@ -38,7 +38,14 @@ class Declaration:
     subjects: str
 
 
-def declaration(described: Description, *, name: str, root: str, subjects_file: str) -> Declaration:
+def declaration(
+    described: Description,
+    *,
+    name: str,
+    root: str,
+    subjects_file: str,
+    biometrics_file: str = "",
+) -> Declaration:
     """The declaration of a described folder.
 
     Args:
@@ -46,6 +53,7 @@ def declaration(described: Description, *, name: str, root: str, subjects_file: 
         name: Of the dataset.
         root: The folder as the declaration names it, seen from where it will lie.
         subjects_file: Name of the table of subjects beside it, should there be one.
+        biometrics_file: What to measure between landmarks; "" to leave it to the user.
     """
     found = described.found
     table = subjects_table(found)
@@ -54,7 +62,9 @@ def declaration(described: Description, *, name: str, root: str, subjects_file: 
     lines += [f"# to answer: {question}" for question in found.questions]
     lines += [f"name = {quoted(name)}", f"root = {quoted(root)}"]
     lines += [f"subjects = {quoted(subjects_file)}"] if table else []
+    lines += [f"biometrics_file = {quoted(biometrics_file)}"] if biometrics_file else []
     lines += [f"ignore = {list(found.ignored)}"] if found.ignored else []
+    lines += ["empty_masks = true"] if found.empty_masks else []
     colours = {label.found_as: label for label in found.labels if label.found_as.startswith("#")}
     if colours:
         entries = ", ".join(f"{quoted(c)} = {quoted(_name(one))}" for c, one in colours.items())
@@ -65,11 +75,13 @@ def declaration(described: Description, *, name: str, root: str, subjects_file: 
         lines += [_label_line(one, is_target=one in targets) for one in found.labels]
     patterns = common_patterns(found.cases, described.tree, found.lacking)
     if patterns is None:
+        lines += [""] if found.lacking else []
+        lines += [f"# left out: {case}: {lack}" for case, lack in found.lacking.items()]
         for case in found.cases:
             lines += ["", *_case_lines(case, found)]
     else:
         lines += ["", *_cohort_lines(patterns, found)]
-    if any(case.landmarks for case in found.cases):
+    if any(case.landmarks for case in found.cases) and not biometrics_file:
         lines += ["", "[biometrics.landmarks]"]
         lines += [f"{quoted(key)} = {quoted(key)}" for key in found.landmark_keys]
         lines += _MEASURE

@@ -91,6 +91,7 @@ class Found:
         columns: Subject to further columns of a table of subjects.
         landmark_keys: Names of landmarks.
         ignored: Values of masks that mean nothing and are left out.
+        empty_masks: Whether some masks hold nothing, as those of normal cases.
     """
 
     layout: str
@@ -106,6 +107,7 @@ class Found:
     notes: tuple[str, ...] = ()
     landmark_keys: tuple[str, ...] = ()
     ignored: tuple[int, ...] = ()
+    empty_masks: bool = False
 
     @property
     def targets(self) -> tuple[FoundLabel, ...]:

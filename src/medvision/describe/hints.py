@@ -1,6 +1,6 @@
 """What files say of their modality and of the values in a mask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,9 @@ MODALITY_WORDS = {
 
 SAMPLED_MASKS = 5
 """Masks that are looked at for their values: the first ones, in order of their names."""
+
+SAMPLED_FOLDERS = 20
+"""Folders of masks of which the first is looked at for whether it holds anything."""
 
 AIR_HU = -500
 """Whole numbers this low, or lower, are Hounsfield units of air or of padding around a CT."""
@@ -74,3 +77,22 @@ def mask_values(paths: Sequence[Path]) -> tuple[list[int], list[str]]:
         except ItemError:
             continue
     return sorted(values - {0}), sorted(colours - {"#000000"})
+
+
+def empty_folders(masks: Iterable[Path]) -> list[Path]:
+    """Folders whose first mask is a picture without anything on it, such as those of normal cases.
+
+    Volumes are not looked at: they are large, and an empty one is a mistake more often.
+    """
+    pictures = (path for path in masks if path.name.lower().endswith(PICTURE_SUFFIXES))
+    first: dict[Path, Path] = {}
+    for path in pictures:
+        first.setdefault(path.parent, path)
+    found = []
+    for folder, path in list(first.items())[:SAMPLED_FOLDERS]:
+        try:
+            if not rgba_pixels(path)[..., :3].any():
+                found.append(folder)
+        except ItemError:
+            continue
+    return found

@@ -92,8 +92,8 @@ def _patterns(
 
 def _split(case: FoundCase, parts: tuple[str, ...]) -> tuple[str, ...]:
     """The case id as the text of each part; empty texts where it is not made of them."""
-    if parts == ("case",):
-        return (case.case_id,)
+    if parts == ("case",):  # alone, it says that each case is a subject of its own
+        return (case.case_id if case.subject_id == case.case_id else "",)
     if parts == ("subject",):
         return (case.subject_id if case.subject_id == case.case_id else "",)
     before = f"{case.subject_id}_"

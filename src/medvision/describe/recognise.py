@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from medvision.describe.found import Certainty, Found, FoundLabel
-from medvision.describe.hints import is_hounsfield, mask_values
+from medvision.describe.hints import empty_folders, is_hounsfield, mask_values
 from medvision.describe.layouts import (
     beside,
     bids,
@@ -116,4 +116,14 @@ def _completed(found: Found, tree: Tree) -> Found:
             for n, colour in enumerate(colours, start=max(values, default=0) + 1)
         )
         notes.append(f"values of masks are those of the first {min(len(masks), 5)}")
-    return replace(found, modalities=modalities, labels=labels, notes=tuple(notes))
+    empty = [folder.name for folder in empty_folders(masks)]
+    if empty:
+        named = ", ".join(empty)
+        notes.append(f"masks in {named} are empty: such cases are kept, and nothing asked of them")
+    return replace(
+        found,
+        modalities=modalities,
+        labels=labels,
+        notes=tuple(notes),
+        empty_masks=bool(empty),
+    )

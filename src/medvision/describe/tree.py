@@ -65,6 +65,8 @@ class Tree:
 def read_tree(root: Path) -> Tree:
     """The files below a folder; links to folders are followed, those in a circle once.
 
+    Folders of tables, which may lie beside the files they are made of, are left out.
+
     Raises:
         UsageError: No such folder.
     """
@@ -75,7 +77,7 @@ def read_tree(root: Path) -> Tree:
     seen: set[str] = set()
     for folder, below, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in seen or "cases.parquet" in names:
             below.clear()
             continue
         seen.add(real)

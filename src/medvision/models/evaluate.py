@@ -61,6 +61,7 @@ class EvalRequest:
         settings: How many at once, and what may be spent.
         selection: What chose the samples (suite, split, limit, counts), for the manifest.
         protocol: Of the samples, the prompts and, by default, the scores.
+        spacing_scale: By which the samples' pixel size was multiplied, for the manifest.
     """
 
     samples: pa.Table
@@ -73,6 +74,7 @@ class EvalRequest:
     settings: RunSettings = field(default_factory=RunSettings)
     selection: dict[str, Any] = field(default_factory=dict)
     protocol: Protocol = MEDVISION
+    spacing_scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -275,6 +277,8 @@ def _manifest(
         "settings": request.model.settings,
         "style": str(request.style),
         "protocol": request.protocol,
+        "spacing_scale": request.spacing_scale,
+        "spacing_withheld": not request.protocol.prompt.pixel_size,
         "system_text": request.system_text,
         "profile": request.profile,
         "repeats": request.repeats,

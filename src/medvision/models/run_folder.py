@@ -130,7 +130,12 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
         raise UsageError(msg)
     same_image = pc.equal(frozen["image_sha256"], samples["image_sha256"])
     same_renderer = pc.equal(frozen["renderer"], _renderers(samples))
-    trusted = frozen.filter(pc.and_(same_image, same_renderer))
+    same_picture = pc.and_(same_image, same_renderer)
+    # Pictures of older lists, which do not say it, were drawn with a window.
+    is_stated = "ct_window" in frozen.column_names
+    windowed = frozen["ct_window"] if is_stated else pa.scalar(value=True)
+    same_picture = pc.and_(same_picture, pc.equal(windowed, samples["ct_window"]))
+    trusted = frozen.filter(same_picture)
     pairs = zip(*(trusted[name].to_pylist() for name in ("sample_id", "pixel_sha256")), strict=True)
     return {sample_id: digest for sample_id, digest in pairs if digest}
 
@@ -183,7 +188,7 @@ def read_samples(run: Path) -> pa.Table:
     """
     # Versions before counted no pixels and knew one view; only imported runs have the last.
     schema = RUN_SAMPLE_SCHEMA.append(pa.field(STATED_NMAE, pa.float64()))
-    optional = ["min_px", "view", STATED_NMAE]
+    optional = ["min_px", "view", "ct_window", STATED_NMAE]
     return read_rows(require_samples(run), schema, ASK_AGAIN, optional=optional)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from medvision.errors import UsageError
@@ -41,6 +41,20 @@ class RunSettings:
         if self.concurrency < 1:
             msg = f"expected a concurrency of at least 1, found {self.concurrency}"
             raise UsageError(msg)
+
+    def after(self, summary: "RunSummary", elapsed_s: float) -> "RunSettings":
+        """What is left of budget and time for a run that follows another."""
+        tokens, money, time_s = self.budget.max_tokens, self.budget.max_money, self.time_limit_s
+        if tokens is not None:
+            tokens = max(0, tokens - summary.prompt_tokens - summary.completion_tokens)
+        if money is not None:
+            money = max(0.0, money - (summary.money or 0.0))
+        return replace(
+            self,
+            budget=replace(self.budget, max_tokens=tokens, max_money=money),
+            # A limit of 0 is refused: with next to none the run ends as soon as it looks.
+            time_limit_s=None if time_s is None else max(1e-3, time_s - elapsed_s),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

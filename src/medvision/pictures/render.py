@@ -277,7 +277,9 @@ def sample_slice(sample: Sample) -> SliceRef:
         plane=sample.plane,
         slice_index=sample.slice_index,
         spacing_yx_mm=(stored.spacing_y_mm, stored.spacing_x_mm),
-        label=window_label(asked, sample.dataset, sample.cohort, sample.image_id),
+        label=window_label(
+            asked if sample.ct_window else "", sample.dataset, sample.cohort, sample.image_id
+        ),
         spacing_from=sample.spacing_from,
         view=sample.view,
     )
@@ -287,7 +289,8 @@ def window_label(label: str, dataset: str, cohort: str, image_id: str) -> str:
     """The label that chooses a CT window; "" where no window applies.
 
     None does for angles and distances, whose label is "", nor for images that the catalogue
-    declares not to be in Hounsfield units, or to be angiography.
+    declares not to be in Hounsfield units, or to be angiography. Tables of today say so themselves,
+    those of earlier versions do not.
     """
     declared = declared_image(dataset, cohort, image_id)
     return "" if declared is not None and not declared.ct_window else label

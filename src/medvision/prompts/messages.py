@@ -43,7 +43,7 @@ def prompt_text(
     parts = [what, wording.question(sample)]
     if sample.task in facts.sizes_of:
         size = f"The image is {frame.width_px} pixels wide and {frame.height_px} pixels high"
-        if not math.isnan(frame.pixel_x_mm):
+        if facts.pixel_size and not math.isnan(frame.pixel_x_mm):
             size += (
                 f"; each pixel is {pixel_mm_text(frame.pixel_x_mm)} mm wide and "
                 f"{pixel_mm_text(frame.pixel_y_mm)} mm high"

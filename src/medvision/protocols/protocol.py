@@ -47,11 +47,13 @@ class PromptFacts:
             "" leaves it to them.
         plane: Whether the plane of the slice is named.
         sizes_of: Tasks whose prompts state image size and pixel size.
+        pixel_size: Whether these state the pixel size; without it the image size alone.
     """
 
     style: Literal["", "direct", "cot"] = ""
     plane: bool = True
     sizes_of: tuple[Task, ...] = tuple(task for task in Task if task is not Task.DETECTION)
+    pixel_size: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,11 @@ class Protocol:
         if reading and reading is not self.reading:
             changed = replace(changed, reading=reading, name=f"{changed.name}, reading {reading}")
         return changed
+
+    def without_pixel_size(self) -> "Protocol":
+        """The same protocol with prompts that do not state the pixel size; its name says so."""
+        prompt = replace(self.prompt, pixel_size=False)
+        return replace(self, prompt=prompt, name=f"{self.name}, pixel size withheld")
 
 
 def protocol_names() -> list[str]:

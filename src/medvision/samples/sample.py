@@ -50,6 +50,7 @@ class Sample:
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
         min_px: count: components of at least so many pixels are counted; else None.
         view: Which way up the slice is shown; geometry, truth, box and points are in this view.
+        ct_window: Whether a CT window may apply to the image; see its declaration.
     """
 
     sample_id: str
@@ -80,6 +81,7 @@ class Sample:
     spacing_from: str = ""
     min_px: int | None = None
     view: View = View.RADIOLOGICAL
+    ct_window: bool = True
 
     def _repr_html_(self) -> str:
         # How a sample is drawn is decided by a later stage, which is asked for by name: a notebook
@@ -94,6 +96,7 @@ _ARROW_TYPES: dict[Any, pa.DataType] = {
     View: pa.string(),
     int: pa.int32(),
     float: pa.float64(),
+    bool: pa.bool_(),
     Point: POINT_TYPE,
 }
 
@@ -145,6 +148,7 @@ def sample_from_row(row: Mapping[str, Any]) -> Sample:
     values: dict[str, Any] = {name: row.get(name) for name in _FIELDS}
     values["task"] = Task(row["task"])
     values["view"] = View(row.get("view") or View.RADIOLOGICAL)  # older lists have no such column
+    values["ct_window"] = row.get("ct_window") is not False
     values["geometry"] = SliceGeometry(**{name: row[name] for name in GEOMETRY_COLUMNS})
     values["truth"] = tuple(row["truth"])
     values["box_px"] = tuple(row["box_px"] or ())

@@ -4,6 +4,7 @@ The tables hold everything; what a benchmark leaves out is decided, and counted,
 `candidates`.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from medvision.declarations import meant
 from medvision.errors import UsageError
 from medvision.protocols import MEDVISION, Protocol
 from medvision.samples.candidates import (
@@ -23,10 +25,13 @@ from medvision.samples.candidates import (
     draw_candidates,
 )
 from medvision.samples.sample import Sample, samples_from_table
-from medvision.samples.suite import Suite
-from medvision.table.read import tables_manifest
+from medvision.samples.suite import Suite, TaskConfig
+from medvision.table.read import read_regions, tables_manifest
+from medvision.tasks import Task
 
 __all__ = ["Selection", "Split", "select_samples", "table_folders"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,13 +79,15 @@ def select_samples(
         protocol: What it leaves out, and in which view slices are shown.
 
     Raises:
-        UsageError: A limit below 1, or tables that are not whole.
+        UsageError: A limit below 1, tables that are not whole, or a suite that asks for labels that
+            none of them has, and for nothing else.
     """
     if limit is not None and limit < 1:
         msg = f"expected a limit of at least 1 sample, found {limit}"
         raise UsageError(msg)
     dropped: Counter[str] = Counter()
     found: list[Candidates] = []
+    unknown: list[str] = []
     salt = str(suite.seed)
     for config in suite.configs:
         names = [config.dataset] if config.dataset else sorted(tables)
@@ -91,8 +98,26 @@ def select_samples(
             )
             dropped.update({f"{config.task}: {why}": n for why, n in left_out.items() if n})
             found += draw_candidates([all_of_it], suite.cap_per_config, salt)
+            unknown += unknown_labels(config, tables[name], suite.name)
+    if unknown and not any(map(len, found)):
+        raise UsageError("\n".join(unknown))
+    for line in unknown:
+        logger.warning("%s", line)
     table = candidate_table(draw_candidates(found, limit, salt))
     return Selection(table=table, dropped=dict(dropped))
+
+
+def unknown_labels(config: TaskConfig, tables: Path, suite: str) -> list[str]:
+    """Labels that the line of a suite names and a table folder has no row of, a sentence each."""
+    if not config.labels or config.task is Task.ANGLE_DISTANCE:
+        return []
+    known = set(read_regions(tables, columns=["label"])["label"].unique().to_pylist())
+    return [
+        f"suite {suite!r}: {config.task}: no label {label!r} in {tables}"
+        f"{meant(label, known)}; known: {', '.join(sorted(known)) or 'none'}"
+        for label in config.labels
+        if label not in known
+    ]
 
 
 def table_folders(paths: Iterable[Path]) -> dict[str, Path]:

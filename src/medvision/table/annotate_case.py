@@ -66,6 +66,7 @@ class AnnotateOptions:
         spacing_unknown: Pictures without a spacing are built for tasks that need none.
         native_plane: Plane of 2D images: their projection, or "native".
         biometrics: What to measure between landmarks.
+        empty_masks: Masks may hold background only; nothing is asked of such cases.
     """
 
     dataset: str
@@ -74,6 +75,7 @@ class AnnotateOptions:
     spacing_unknown: bool = False
     native_plane: Plane = Plane.NATIVE
     biometrics: BiometricsSpec | None = None
+    empty_masks: bool = False
 
     def reading(self, case: CaseSource) -> ReadOptions:
         """How the files of a case are read."""
@@ -127,6 +129,13 @@ def annotate_case(
         check_same_grid(reference, volume, item=f"{case.case_id}: image {image.path.name}")
     structures, regions = _mask_rows(case, options, reference)
     biometrics, problems = _biometric_rows(case, options, reference)
+    biometrics = on_measured_slices(biometrics, case, regions)
+    regions = on_measured_slices(regions, case, regions)
+    unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
+    structures, regions = (
+        rows.filter(pc.invert(pc.is_in(rows["label_id"], unasked)))
+        for rows in (structures, regions)
+    )
     return AnnotatedCase(
         record=_record(case, options, reference, digests),
         structures=structures,
@@ -139,7 +148,9 @@ def annotate_case(
 def _record(
     case: CaseSource, options: AnnotateOptions, volume: Volume, digests: Mapping[Path, str]
 ) -> dict[str, Any]:
-    flags = list(volume.flags)
+    # A file that we converted holds less than its source said.
+    said = case.images[0].source or volume
+    flags = list(said.flags)
     if case.placeholder_spacing or spacing_suspect(volume, case.images[0].modality):
         flags.append("spacing_suspect")
     shape, spacing = volume.array.shape, volume.spacing_mm
@@ -165,9 +176,9 @@ def _record(
         "shape_ijk": [int(side) for side in shape],
         "spacing_mm": [float(side) if is_known else None for side in spacing],
         "affine": [float(value) if is_known else None for value in volume.affine.ravel()],
-        "orientation_as_stored": volume.orientation_as_stored,
-        "obliquity_deg": float(volume.obliquity_deg),
-        "spacing_source": str(volume.spacing_source),
+        "orientation_as_stored": said.orientation_as_stored,
+        "obliquity_deg": float(said.obliquity_deg),
+        "spacing_source": str(said.spacing_source),
         "flags": flags,
         "volume_fingerprint": volume_fingerprint(volume.array),
     }
@@ -177,7 +188,7 @@ def _record(
 def _mask_rows(
     case: CaseSource, options: AnnotateOptions, image: Volume
 ) -> tuple[pa.Table, pa.Table]:
-    """Rows of `structures` and of `regions`."""
+    """Rows of `structures` and of `regions`, of all planes, slices and labels."""
     structures, regions = [STRUCTURE_SCHEMA.empty_table()], [REGION_SCHEMA.empty_table()]
     with names_file(case.boxes or case.images[0].path):
         boxes = case_boxes(case, image)
@@ -187,9 +198,7 @@ def _mask_rows(
         drawn = box_region_table(boxes, (height_px, width_px), yx_mm, options.native_plane)
         of_id = {one.label_id: one for one in case.structures}
         named = [of_id[label_id].name for label_id in drawn["label_id"].to_pylist()]
-        unasked = pa.array([one.label_id for one in case.structures if not one.asked], INT)
         drawn = drawn.append_column("label", pa.array(named, TEXT))
-        drawn = drawn.filter(pc.invert(pc.is_in(drawn["label_id"], unasked)))
         regions.append(_with_case(drawn, case, options, REGION_SCHEMA))
     for layer in mask_layers(case, image, options.reading(case)):
         labels = layer.labels
@@ -200,7 +209,6 @@ def _mask_rows(
             )
         else:
             measured = region_table(labels.array, labels.spacing_mm, case.target_labels)
-        measured = _on_measured_slices(measured, case)
         if is_unscaled(image):
             measured = without_mm(measured)
         name_of = {structure.label_id: structure.name for structure in layer.structures}
@@ -212,18 +220,20 @@ def _mask_rows(
             shape_ijk=(*labels.shape[::-1], 1) if labels.is_native else labels.shape,
             voxel_mm3=None if labels.is_native else voxel_volume_mm3(image.affine),
         )
-        unasked = pa.array([one.label_id for one in layer.structures if not one.asked], INT)
-        for rows, found, schema in (
-            (structures, whole, STRUCTURE_SCHEMA),
-            (regions, measured.append_column("label", pa.array(names, TEXT)), REGION_SCHEMA),
-        ):
-            asked = found.filter(pc.invert(pc.is_in(found["label_id"], unasked)))
-            rows.append(_with_case(asked, case, options, schema))
+        structures.append(_with_case(whole, case, options, STRUCTURE_SCHEMA))
+        measured = measured.append_column("label", pa.array(names, TEXT))
+        regions.append(_with_case(measured, case, options, REGION_SCHEMA))
     return pa.concat_tables(structures), pa.concat_tables(regions)
 
 
-def _on_measured_slices(rows: pa.Table, case: CaseSource) -> pa.Table:
-    """Rows of the planes and slices that the declaration leaves."""
+def on_measured_slices(rows: pa.Table, case: CaseSource, regions: pa.Table) -> pa.Table:
+    """Rows of the planes and slices that the declaration leaves.
+
+    Args:
+        rows: With `plane` and `slice_index`.
+        case: Says which.
+        regions: Those of all labels: they tell on which slices a label is.
+    """
     if case.planes:
         rows = rows.filter(pc.is_in(rows["plane"], pa.array([str(plane) for plane in case.planes])))
     kept = pa.repeat(pa.scalar(value=True), rows.num_rows)
@@ -235,6 +245,10 @@ def _on_measured_slices(rows: pa.Table, case: CaseSource) -> pa.Table:
         inside = pc.and_(pc.greater_equal(offset, 0), pc.equal(whole, offset))
         if wanted.last is not None:
             inside = pc.and_(inside, pc.less_equal(index, wanted.last))
+        if wanted.with_label:
+            on_plane = pc.equal(regions["plane"], str(plane))
+            there = regions.filter(pc.and_(on_plane, pc.equal(regions["label"], wanted.with_label)))
+            inside = pc.and_(inside, pc.is_in(index, there["slice_index"].combine_chunks()))
         kept = pc.and_(kept, pc.or_(pc.not_equal(rows["plane"], str(plane)), inside))
     return rows.filter(kept)
 

@@ -5,6 +5,7 @@ it stopped; the staged cases are then merged into Hive partitions, one row group
 """
 
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from medvision.catalog.asked import AskedImages
 from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
 from medvision.storage import absolute, only_process, remove_tree, sync
-from medvision.table.annotate_case import AnnotateOptions, Problem
+from medvision.table.annotate_case import AnnotatedCase, AnnotateOptions, Problem
 from medvision.table.case_worker import annotate_case, warm_worker
 from medvision.table.cases import CaseSource, Unpaired
 from medvision.table.derived import DERIVED, needs_derived, plain_case
@@ -33,6 +34,7 @@ from medvision.table.manifest import (
     read_manifest,
     write_manifest,
 )
+from medvision.table.mask_layers import EmptyMaskError
 from medvision.table.notes import LABEL_NOTES, Note, found_labels, label_notes
 from medvision.table.own_files import DamagedFileError
 from medvision.table.parts import changed_parts, table_parts
@@ -259,11 +261,13 @@ def _stage(
     """Measure one case into its staging folder, unless an earlier run has; its problems."""
     if not is_staged(folder):
         try:
-            if needs_derived(case):
-                case = plain_case(case, options, derived)
-                made = [image.path for image in case.images if image.path not in digests]
-                digests = {**digests, **{path: input_digest(path) for path in made}}
-            annotated = annotate_case(case, options, digests)
+            try:
+                annotated = _annotated(case, options, digests, derived)
+            except EmptyMaskError:
+                if not options.empty_masks:
+                    raise
+                bare = replace(case, mask=None, masks=(), colours={})
+                annotated = _annotated(bare, options, digests, derived)
         except ItemError as error:
             logger.info("%s: %s", case.case_id, error)  # the summary lists it
             return [Problem(case_id=case.case_id, reason=error.reason, message=str(error))]
@@ -275,6 +279,17 @@ def _stage(
         write_staged(folder, tables, annotated.record, problems)
     found = read_staged(folder)["problems"]
     return list(decoded(tuple[Problem, ...], found, str(folder), DamagedFileError))
+
+
+def _annotated(
+    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str], derived: Path
+) -> AnnotatedCase:
+    """A case's rows, from files of its own or from those that are made of them."""
+    if needs_derived(case):
+        case = plain_case(case, options, derived)
+        made = [image.path for image in case.images if image.path not in digests]
+        digests = {**digests, **{path: input_digest(path) for path in made}}
+    return annotate_case(case, options, digests)
 
 
 def _merge(
@@ -332,12 +347,15 @@ def _manifest(
     counts: dict[str, int],
 ) -> dict[str, Any]:
     problems = list(problems)
+    folders = {str(absolute(path).parent) for path in digests}
     return {
         "stage": "build",
         "name": request.options.dataset,
         "description": request.description,
         "asked": request.asked,
         "root": str(absolute(request.root)) if request.root else None,
+        # What `--root` stands for where the files are a user's own, and have moved.
+        "files_root": None if request.root or not folders else os.path.commonpath(folders),
         "key": key,
         "options": request.options,
         "seed": SPLIT_SEED,

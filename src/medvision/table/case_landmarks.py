@@ -7,7 +7,10 @@ from medvision.annotate.landmarks import (
     LandmarkFormatError,
     LandmarkFrameError,
     Landmarks,
+    LandmarkSpace,
+    checked_landmarks,
     read_landmarks,
+    stated_number,
 )
 from medvision.table.case_boxes import coco_landmarks, is_coco_file
 from medvision.table.cases import CaseSource, LandmarkSource
@@ -38,6 +41,12 @@ def case_landmarks(case: CaseSource) -> Landmarks:
 
 
 def _source_landmarks(case: CaseSource, source: LandmarkSource) -> Landmarks:
+    if source.stated is not None:
+        return checked_landmarks(
+            f"{source.path}: case {case.case_id}",
+            LandmarkSpace(source.space),
+            ((key, [stated_number(text) for text in texts]) for key, texts in source.stated),
+        )
     with names_file(source.path):
         if is_coco_file(source.path):
             return coco_landmarks(case, source.path)

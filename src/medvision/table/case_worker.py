@@ -68,6 +68,8 @@ class ReaderDiedError(ItemError):
     """The process that read a case ended: its library failed beyond any error message."""
 
     reason = "reader_died"
+    was_killed = False
+    """Whether somebody else ended it (SIGKILL)."""
 
 
 def annotate_case(
@@ -86,10 +88,9 @@ def annotate_case(
         ItemError: The case cannot be used; the class tells why.
     """
     with _LOCK:
-        worker = warm_worker()
         own = {path: digests[path] for path in case_inputs(case) if path in digests}
         try:
-            return worker.annotated(case, options, own)
+            return _annotated(case, options, own)
         except BaseException as error:
             # An error of the case leaves the process as good as new; all else may not.
             if not isinstance(error, ItemError) or isinstance(
@@ -97,6 +98,20 @@ def annotate_case(
             ):
                 stop_worker()
             raise
+
+
+def _annotated(
+    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str]
+) -> AnnotatedCase:
+    try:
+        return warm_worker().annotated(case, options, digests)
+    except ReaderDiedError as error:
+        if not error.was_killed:
+            raise
+    # By the system for want of memory, or because the thread that started it has ended: neither
+    # says anything of this case. A second time it would.
+    stop_worker()
+    return warm_worker().annotated(case, options, digests)
 
 
 _LOCK = threading.Lock()
@@ -193,7 +208,9 @@ class _Worker:
             f"{case.case_id}: expected to be read, found that the reader ended ({how}); one of its "
             f"files breaks the library that reads it, or memory ran out: check {files}"
         )
-        raise ReaderDiedError(msg) from error
+        died = ReaderDiedError(msg)
+        died.was_killed = status == -signal.SIGKILL
+        raise died from error
 
 
 # What follows runs in the other process.

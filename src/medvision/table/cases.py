@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
-from medvision.catalog.cohort import LandmarkTable, SliceRange, Step
+from medvision.catalog.cohort import SliceRange, Step
 from medvision.frames import Plane
 from medvision.volumes.suffixes import LISTED_SUFFIXES
+from medvision.volumes.volume import VolumeGeometry
 
 IMAGE_SUFFIXES = LISTED_SUFFIXES
 """Of the files in a folder, those that may be a case's image or mask."""
@@ -20,6 +22,7 @@ class ImageSource:
     Attributes:
         steps: Conversions, in order.
         frame: Of a 4D file, the one that is meant; None where there is only one.
+        source: Of a converted file, what its source says of where voxels lie.
     """
 
     image_id: str
@@ -27,6 +30,12 @@ class ImageSource:
     path: Path
     steps: tuple[Step, ...] = ()
     frame: int | None = None
+    source: VolumeGeometry | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file is read as it is."""
+        return not self.steps and self.frame is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +56,18 @@ class MaskSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandmarkSource:
-    """A file with landmarks of a case, or a table with those of all cases.
+    """A file with landmarks of a case, or what a table of all cases says of it.
 
     Attributes:
         key: Of its one landmark, where the file's name says it; "" where the file does.
-        table: How the table is read; None of a file of the case alone.
+        stated: Keys and the text of coordinates, from a table; None of a file of the case alone.
+        space: Of a table: what its coordinates are.
     """
 
     path: Path
     key: str = ""
-    table: LandmarkTable | None = None
+    stated: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    space: Literal["voxel", "RAS", "LPS"] = "voxel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +153,22 @@ class Unpaired:
     subject_id: str
     message: str
     reason: str = "unpaired"
+
+
+def case_names(case: CaseSource) -> list[str]:
+    """What tables may call a case: its id, or a file of its images with its suffix or without.
+
+    Frames of one file are known by their ids alone.
+
+    Example:
+        >>> image = ImageSource(image_id="image", modality="CT", path=Path("scans/p1.nii.gz"))
+        >>> case_names(CaseSource(case_id="1", cohort="", subject_id="1", images=(image,)))
+        ['1', 'p1.nii.gz', 'p1']
+    """
+    paths = [image.path for image in case.images if image.frame is None]
+    stems = [file_stem(path, IMAGE_SUFFIXES) for path in paths]
+    names = [case.case_id, *(path.name for path in paths), *filter(None, stems)]
+    return [normalize("NFC", name) for name in names]
 
 
 def plain_name(name: str) -> str:

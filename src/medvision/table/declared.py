@@ -1,16 +1,16 @@
 """Declared datasets as build requests: their files found, paired, and named."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medvision.catalog.asked import DESCRIPTIONS, asked_images
 from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.catalog.check import refuse_mistakes
-from medvision.catalog.cohort import CaseFiles, Cohort, Label, MaskFiles
+from medvision.catalog.cohort import CaseFiles, Cohort, Label, LandmarkTable, MaskFiles
 from medvision.catalog.dataset import Dataset, read_dataset
-from medvision.errors import UsageError
+from medvision.errors import ItemError, UsageError
 from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.build import BuildRequest
 from medvision.table.cases import (
@@ -20,11 +20,14 @@ from medvision.table.cases import (
     MaskSource,
     Structure,
     Unpaired,
+    case_names,
     plain_name,
 )
 from medvision.table.find_files import FoundFile
+from medvision.table.frame_cases import frame_cases
 from medvision.table.inputs import case_inputs
-from medvision.table.notes import excluded_note, file_notes
+from medvision.table.landmark_tables import table_points
+from medvision.table.notes import NoteKind, excluded_note, file_notes, name_notes
 from medvision.table.pairing import PairedCase, paired_cases
 from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
@@ -37,12 +40,16 @@ class FoundCases:
     Attributes:
         used: Every file and folder that a pattern found or a case names.
         excluded: Cases left out, each with the reason.
+        rows_left: Names in tables of landmarks that no case has.
+        named_only: Ids that the declaration says something of, and no case has.
     """
 
     cases: list[CaseSource] = field(default_factory=list)
     unpaired: list[Unpaired] = field(default_factory=list)
     used: set[Path] = field(default_factory=set)
     excluded: dict[str, str] = field(default_factory=dict)
+    rows_left: list[str] = field(default_factory=list)
+    named_only: list[str] = field(default_factory=list)
 
     @property
     def listed(self) -> bool:
@@ -61,13 +68,37 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
         DeclarationError: It cannot be read, or contradicts itself.
         UsageError: Its patterns find no file, or pair none.
     """
-    dataset = read_dataset(path)
-    refuse_mistakes(dataset, str(path))
-    here = path.parent
+    dataset, here = read_dataset(path), path.parent
     table = subjects or (here / dataset.subjects if dataset.subjects else None)
     known = read_subjects(table) if table else Subjects()
+    own = (path, *([table] if table else []))
+    return dataset_request(dataset, str(path), here=here, subjects=known, own=own)
+
+
+def dataset_request(
+    dataset: Dataset,
+    where: str,
+    *,
+    here: Path = Path(),
+    subjects: Subjects,
+    own: Collection[Path] = (),
+) -> BuildRequest:
+    """The build request of a dataset whose files lie below its root.
+
+    Args:
+        dataset: The declaration.
+        where: What is named in errors: the file that declares it, or the folder.
+        here: Folder that its paths are seen from.
+        subjects: What is known of them.
+        own: Files that say something of the dataset and belong to no case.
+
+    Raises:
+        DeclarationError: It contradicts itself.
+        UsageError: Its patterns find no file, or pair none.
+    """
+    refuse_mistakes(dataset, where)
     root = here / dataset.root
-    found = found_cases(dataset, root, known)
+    found = found_cases(dataset, root, subjects)
     if dataset.spacing:
         spacings = case_spacings(dataset.spacing, root, found.cases)
         found.cases[:] = [
@@ -75,14 +106,18 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
         ]
     if not found.listed:
         looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
-        msg = f"{path}: no file below {root} fits {', '.join(looked)}"
+        msg = f"{where}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
-    own = [path, *(here / name for name in (dataset.biometrics_file,) if name)]
-    own += [table] if table else []
+    said = {*own, *(here / name for name in (dataset.biometrics_file,) if name)}
     if dataset.spacing:
-        own += [root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases]
-    notes = (*excluded_note(found.excluded), *file_notes(root, found.used | {*own}))
-    request = declared_request(dataset, found, here=here, subjects=known)
+        said |= {root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases}
+    notes = (
+        *excluded_note(found.excluded),
+        *name_notes(NoteKind.ROW_UNMATCHED, found.rows_left),
+        *name_notes(NoteKind.CASE_UNKNOWN, found.named_only),
+        *file_notes(root, found.used | said),
+    )
+    request = declared_request(dataset, found, here=here, subjects=subjects)
     return replace(request, notes=notes)
 
 
@@ -138,6 +173,7 @@ def declared_request(
             spacing_unknown=dataset.spacing_unknown,
             native_plane=dataset.projection,
             biometrics=biometrics,
+            empty_masks=dataset.empty_masks,
         ),
         description=dataset.description or alone,
         root=root,
@@ -152,11 +188,17 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
     found = FoundCases()
     for case in dataset.cases:
         source = _listed_case(dataset, case, root)
-        subject = known.of_case.get(case.case_id, source.subject_id)
-        found.cases.append(replace(source, subject_id=subject))
         found.used.update(case_inputs(source))
+        try:
+            subject = known.of_case.get(case.case_id) or case.subject
+            subject = subject or dataset.subject(case.case_id)
+        except UsageError as error:
+            unpaired = Unpaired(case_id=case.case_id, subject_id=case.case_id, message=str(error))
+            found.unpaired.append(unpaired)
+            continue
+        found.cases.append(replace(source, subject_id=subject))
     for declared in dataset.cohorts:
-        cohort = dataset.cohort(declared.name)
+        cohort, n_before = dataset.cohort(declared.name), len(found.cases)
         pairing = paired_cases(cohort, root)
         known_names = {name for one in _structures(cohort.labels) for name in one.names}
         found.used.update(pairing.used - pairing.structures_beside(known_names))
@@ -167,7 +209,41 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
             message = f"case {case_id}: no image goes with {names}"
             # Without an image it may be no case at all, but a file by another name: no subject.
             found.unpaired.append(Unpaired(case_id=case_id, subject_id="", message=message))
+        there = {case.case_id for case in found.cases[n_before:]}
+        there |= {one.case_id for one in found.unpaired} | found.excluded.keys()
+        named = (*cohort.excluded, *cohort.placeholder_spacing)
+        found.named_only.extend(name for name in named if name not in there)
+        if cohort.landmark_table:
+            ours, found.cases[n_before:] = found.cases[n_before:], []
+            _add_table_landmarks(cohort.landmark_table, root, ours, found)
     return found
+
+
+def _add_table_landmarks(
+    table: LandmarkTable, root: Path, cases: Iterable[CaseSource], found: FoundCases
+) -> None:
+    """Give cases the landmarks that a table has of them; those that it lacks are unpaired."""
+    path = root / table.file
+    points = table_points(path, table)
+    found.used.add(path)
+    left = dict.fromkeys(points)
+    for case in cases:
+        name = next((name for name in case_names(case) if name in points), None)
+        if name is not None and name in left:
+            del left[name]
+            source = LandmarkSource(path=path, stated=points[name], space=table.space)
+            found.cases.append(replace(case, landmarks=(source,)))
+            continue
+        what = "no row" if name is None else f"the row {name!r}, which is another case's too,"
+        found.unpaired.append(
+            Unpaired(
+                case_id=case.case_id,
+                subject_id=case.subject_id,
+                message=f"case {case.case_id}: {what} in {table.file}",
+                reason="unpaired" if name is None else "ambiguous",
+            )
+        )
+    found.rows_left.extend(left)
 
 
 def _add_case(
@@ -199,7 +275,19 @@ def _add_case(
             )
         )
         return
-    found.cases.append(source)
+    try:
+        cases = frame_cases(source) if cohort.frames else [source]
+    except ItemError as error:
+        message, reason = f"case {case_id}: {error}", error.reason
+        found.unpaired.append(
+            Unpaired(case_id=case_id, subject_id=subject_id, message=message, reason=reason)
+        )
+        return
+    for case in cases:
+        if case.case_id in cohort.excluded:
+            found.excluded[case.case_id] = cohort.excluded[case.case_id]
+        else:
+            found.cases.append(case)
 
 
 def _cohort_case(

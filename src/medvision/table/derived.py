@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medvision.errors import ItemError
+from medvision.frames import FloatArray
 from medvision.storage import remove_tree, write_bytes
 from medvision.table.annotate_case import AnnotateOptions
-from medvision.table.cases import CaseSource, MaskSource, Structure
+from medvision.table.cases import CaseSource, ImageSource, MaskSource, Structure
 from medvision.table.mask_layers import (
     EmptyMaskError,
     MaskLayer,
@@ -28,6 +29,10 @@ from medvision.table.mask_layers import (
     mask_layers,
 )
 from medvision.volumes import Volume
+from medvision.volumes.canonical import canonical_geometry
+from medvision.volumes.errors import DimensionsError
+from medvision.volumes.guard import names_file
+from medvision.volumes.read import open_stored
 from medvision.volumes.stored import ReadOptions
 
 DERIVED = "derived"
@@ -42,7 +47,7 @@ class OverlappingMasksError(ItemError):
 
 def needs_derived(case: CaseSource) -> bool:
     """Whether files of a case must be joined or converted before they are read."""
-    return bool(case.masks or case.colours)
+    return bool(case.masks or case.colours) or not all(image.is_plain for image in case.images)
 
 
 def plain_case(case: CaseSource, options: AnnotateOptions, folder: Path) -> CaseSource:
@@ -59,7 +64,15 @@ def plain_case(case: CaseSource, options: AnnotateOptions, folder: Path) -> Case
     own = folder / quote(case.cohort or "-", safe="") / quote(case.case_id, safe=" ()+,=@")
     remove_tree(own)
     own.mkdir(parents=True)
-    image, reading = options.image(case, case.images[0].path), options.reading(case)
+    reading = options.reading(case)
+    images = tuple(_plain_image(image, reading, own) for image in case.images)
+    if case.mask is None and not case.masks:
+        return replace(case, images=images)
+    image = options.image(case, images[0].path)
+    if any(step.geometry for source in case.masks for step in source.steps):
+        spacing_mm = image.spacing_mm if image.is_native else None
+        like = open_stored(images[0].path, replace(reading, spacing_mm=spacing_mm))
+        reading = replace(reading, like=like)
     if case.mask is not None:
         case = replace(case, masks=(MaskSource(path=case.mask),))
     joined = _joined(case, image, reading)
@@ -74,7 +87,31 @@ def plain_case(case: CaseSource, options: AnnotateOptions, folder: Path) -> Case
                 name = structure.name.replace("/", "_")
                 _write_label_map(mask / name, inside.astype(np.uint8), image)
     plain = tuple(replace(one, values=(one.label_id,), found_as=()) for one in case.structures)
-    return replace(case, mask=mask, masks=(), structures=plain, ignore=(), colours={})
+    return replace(
+        case, images=images, mask=mask, masks=(), structures=plain, ignore=(), colours={}
+    )
+
+
+def _plain_image(image: ImageSource, reading: ReadOptions, folder: Path) -> ImageSource:
+    """An image that is read as it is: converted and written below a folder if need be."""
+    if image.is_plain:
+        return image
+    with names_file(image.path):
+        stored = open_stored(image.path, _reading_of(image, reading))
+        source, voxels = canonical_geometry(stored), stored.load()
+    path = folder / "images" / f"{quote(image.image_id, safe=' ')}.nii.gz"
+    # As stored, not turned to RAS+: voxel landmarks count along the stored axes.
+    _write_nifti(path, voxels, stored.affine, is_oriented=stored.orientation_known)
+    return replace(image, path=path, steps=(), frame=None, source=source)
+
+
+def _reading_of(file: ImageSource | MaskSource, reading: ReadOptions) -> ReadOptions:
+    """How a file with a frame or with conversions of its own is read."""
+    frame, steps = file.frame, file.steps
+    if steps and steps[0].channel is not None:
+        frame, steps = steps[0].channel, steps[1:]
+    like = reading.like if any(step.geometry for step in steps) else None
+    return replace(reading, frame=frame, steps=steps, like=like)
 
 
 def _joined(case: CaseSource, image: Volume, options: ReadOptions) -> npt.NDArray[Any] | None:
@@ -83,6 +120,7 @@ def _joined(case: CaseSource, image: Volume, options: ReadOptions) -> npt.NDArra
     Files of one structure each, and segments, may; a label map has one label a voxel.
     """
     apart = any(source.label_id or holds_segments(source.path) for source in case.masks)
+    apart = apart or len(case.masks) == 1  # in one file, only declared regions overlap
     largest = max(structure.label_id for structure in case.structures)
     joined = np.zeros(image.shape, np.uint8 if largest < 256 else np.int32)
     # Background comes last: any structure may take its voxels.
@@ -131,7 +169,15 @@ def _union(
 def _layers(
     case: CaseSource, source: MaskSource, image: Volume, options: ReadOptions
 ) -> Iterator[MaskLayer]:
-    """Layers of one of several masks; none of an empty one."""
+    """Layers of one of several masks; none of an empty one.
+
+    Raises:
+        DimensionsError: Conversions of a file that is no label map.
+    """
+    if (source.steps or source.frame is not None) and holds_segments(source.path):
+        msg = f"{source.path}: conversions and frames are for label maps; this file names segments"
+        raise DimensionsError(msg)
+    options = _reading_of(source, options)
     try:
         if source.label_id is not None:
             yield from layers_of_files(case, {source.label_id: [source.path]}, image, options)
@@ -150,6 +196,19 @@ def _write_label_map(path: Path, labels: npt.NDArray[Any], image: Volume) -> Pat
         write_bytes(path, cv2.imencode(".png", stored)[1].tobytes())
         return path
     path = path.with_name(f"{path.name}.nii.gz")
-    content = nib.Nifti1Image(labels, image.affine).to_bytes()  # type: ignore[no-untyped-call]
-    write_bytes(path, gzip.compress(content, compresslevel=1, mtime=0))
+    _write_nifti(path, labels, image.affine)
     return path
+
+
+def _write_nifti(
+    path: Path, voxels: npt.NDArray[Any], affine: FloatArray, *, is_oriented: bool = True
+) -> None:
+    """Write voxels of a type that NIfTI has, where an affine puts them."""
+    if voxels.dtype == np.float16:
+        voxels = voxels.astype(np.float32)
+    made: Any = nib.Nifti1Image(voxels, affine, dtype=voxels.dtype)  # type: ignore[no-untyped-call]
+    # Both forms, so that either can be asked for; neither where nobody knows which way is up.
+    made.set_qform(affine, code=2 if is_oriented else 0)
+    made.set_sform(affine if is_oriented else None, code=2 if is_oriented else 0)
+    path.parent.mkdir(exist_ok=True)
+    write_bytes(path, gzip.compress(made.to_bytes(), compresslevel=1, mtime=0))

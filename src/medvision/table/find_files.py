@@ -7,6 +7,10 @@ from unicodedata import normalize
 
 from medvision.catalog.patterns import FOLDERS, FilePattern
 from medvision.table.cases import file_stem
+from medvision.volumes import companion_files
+
+HEADERS = (".hdr", ".nhdr", ".mhd")
+"""Headers whose voxels are in other files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,17 @@ def found_files(root: Path, pattern: FilePattern, suffixes: tuple[str, ...]) -> 
     """
     found = {file.path: file for file in _found(root, pattern, suffixes, 0, {}, (root.resolve(),))}
     return [found[path] for path in sorted(found)]
+
+
+def holds_only_data(folder: Path) -> bool:
+    """Whether a folder holds the voxels of headers beside it and nothing else: `raw/` of `a.mhd`.
+
+    Such a folder is no series of slices and no folder of structures.
+    """
+    files = {file.resolve() for file in folder.rglob("*") if not file.is_dir()}
+    headers = (path for path in folder.parent.iterdir() if path.suffix.lower() in HEADERS)
+    data = {file.resolve() for header in headers for file in companion_files(header)}
+    return bool(files) and files <= data
 
 
 def _found(
@@ -57,7 +72,7 @@ def _found(
         if match is None:
             continue
         parts = {**known, **match.groupdict()}
-        if is_last:
+        if is_last and not (entry.is_dir() and holds_only_data(entry)):
             yield FoundFile(path=entry, parts=parts)
-        elif entry.is_dir():
+        elif not is_last and entry.is_dir():
             yield from _found(entry, pattern, suffixes, place + 1, parts, (*above, entry.resolve()))

@@ -10,6 +10,7 @@ from medvision.catalog.cohort import MODALITIES, CaseFiles, Image, Modality
 from medvision.catalog.dataset import found_subject
 from medvision.errors import UsageError
 from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
+from medvision.table.find_files import holds_only_data
 from medvision.table.pairing import LANDMARK_SUFFIXES
 
 # What nnU-Net and other tools append to case names: channels of an image, words for what it is.
@@ -37,6 +38,8 @@ def _listed(
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         is_folder = folders and path.is_dir() and not path.name.startswith(".")
+        if is_folder and holds_only_data(path):
+            continue
         stem = path.name if is_folder else file_stem(path, suffixes)
         if stem is None:
             continue

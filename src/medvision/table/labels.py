@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from medvision.catalog.check import name_mistakes
 from medvision.catalog.cohort import Label
 from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
@@ -67,6 +68,8 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
         if len(set(seen)) != len(seen):
             msg = f"{where}: expected each {what} once, found {sorted(seen)}"
             raise UsageError(msg)
+    if mistakes := name_mistakes(structure.name for structure in structures):
+        raise UsageError("\n".join(f"{where}: {mistake}" for mistake in mistakes))
     return structures
 
 

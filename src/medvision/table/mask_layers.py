@@ -28,11 +28,12 @@ from medvision.table.segment_names import (
     check_name,
     segments_of_structures,
 )
-from medvision.volumes import Volume, check_same_grid, read_label_map
+from medvision.volumes import Volume, check_same_grid
 from medvision.volumes.colour_mask import read_colour_mask
 from medvision.volumes.dicom_seg import read_segments, segmentation_file
 from medvision.volumes.errors import MissingSpacingError
 from medvision.volumes.guard import names_file
+from medvision.volumes.read import label_map
 from medvision.volumes.rtstruct import (
     frame_of_reference,
     read_rois,
@@ -246,7 +247,7 @@ def _label_map(case: CaseSource, path: Path, image: Volume, options: ReadOptions
             return read_colour_mask(
                 path, case.colours, tolerance=case.colour_tolerance, spacing_mm=spacing_mm
             )
-        return read_label_map(path, spacing_mm=spacing_mm, spacing_from=options.spacing_from)
+        return label_map(path, replace(options, spacing_mm=spacing_mm))
 
     try:
         labels = read(yx_mm)

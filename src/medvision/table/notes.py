@@ -12,15 +12,13 @@ import pyarrow.parquet as pq
 
 from medvision.storage import absolute
 from medvision.table.cases import CaseSource
+from medvision.table.find_files import HEADERS
 
 SHOWN = 5
 """Most names in a message."""
 
 KEPT = 1000
 """Most names in a manifest."""
-
-HEADERS = (".hdr", ".nhdr", ".mhd")
-"""Headers whose voxels are in other files of the same name."""
 
 
 class NoteKind(StrEnum):
@@ -30,15 +28,21 @@ class NoteKind(StrEnum):
     """Labels that are declared and in no case."""
     LABEL_RARE = "label_rare"
     """Labels that are in fewer than half of the cases."""
+    CASE_EMPTY = "case_empty"
+    """Cases whose masks hold background only."""
     FILE_UNMATCHED = "file_unmatched"
     """Files that no pattern and no structure is for."""
+    ROW_UNMATCHED = "row_unmatched"
+    """Rows of a table of landmarks that no case has."""
+    CASE_UNKNOWN = "case_unknown"
+    """Ids in `excluded` and `placeholder_spacing` that no case has."""
     CASE_EXCLUDED = "case_excluded"
     """Cases that the declaration leaves out."""
     FILE_UNVERIFIED = "file_unverified"
     """Archives that are not proven to be those that the catalogue pins."""
 
 
-LABEL_NOTES = frozenset({NoteKind.LABEL_ABSENT, NoteKind.LABEL_RARE})
+LABEL_NOTES = frozenset({NoteKind.LABEL_ABSENT, NoteKind.LABEL_RARE, NoteKind.CASE_EMPTY})
 """Notes about what the tables hold; the others are about what lies beside it."""
 
 
@@ -87,12 +91,18 @@ def label_notes(
 ) -> Iterator[Note]:
     """Labels that are in no case, and in fewer than half of those that could have them.
 
+    And cases whose masks hold nothing, where a declaration lets them.
+
     Args:
         cases: Those that are built.
         found: Cohort, case and label id of all structures.
     """
     counts: dict[str, tuple[int, int]] = {}
+    drawn = {(cohort, case_id) for cohort, case_id, _ in found}
+    empty = []
     for case in cases:
+        if (case.mask or case.masks) and (case.cohort, case.case_id) not in drawn:
+            empty.append(case.case_id)
         for structure in case.structures:
             if structure.asked and (case.mask or case.masks or case.boxes):
                 n_found, n_cases = counts.get(structure.name, (0, 0))
@@ -104,6 +114,8 @@ def label_notes(
         for name, (n_found, n_cases) in counts.items()
         if 0 < 2 * n_found < n_cases
     ]
+    if empty:
+        yield note(NoteKind.CASE_EMPTY, "cases with empty masks, of which nothing is asked", empty)
     if absent:
         yield note(NoteKind.LABEL_ABSENT, "declared labels that are in no case", absent)
     if rare:
@@ -139,6 +151,16 @@ def file_notes(root: Path, used: AbstractSet[Path]) -> Iterator[Note]:
         ]
     if left:
         yield note(NoteKind.FILE_UNMATCHED, f"files below {root} that nothing is for", left)
+
+
+def name_notes(kind: NoteKind, names: Sequence[str]) -> Iterator[Note]:
+    """Names that no case has, in a table or in a declaration."""
+    where = {
+        NoteKind.ROW_UNMATCHED: "rows of landmark tables that no case has",
+        NoteKind.CASE_UNKNOWN: "ids in excluded or placeholder_spacing that no case has",
+    }
+    if names:
+        yield note(kind, where[kind], names)
 
 
 def excluded_note(excluded: Mapping[str, str]) -> Iterator[Note]:

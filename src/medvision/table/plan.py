@@ -16,6 +16,7 @@ A plan holds `dataset_info` and a list of `tasks`. A task names its images (`ima
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from medvision.errors import UsageError
 
 PROFILES = {0: "slice_profiles_x", 1: "slice_profiles_y", 2: "slice_profiles_z"}
 """Array axis along which slices count, to the key of a case's slices."""
+
+_MAPS = ("labels_map", "landmarks_map", "lines_map", "angles_map")
 
 SPLITS = {"train": "train_cases", "test": "test_cases"}
 
@@ -94,38 +97,64 @@ def read_plan(path: Path) -> Plan:
         if path.name.endswith(".gz"):
             text = gzip.decompress(text)
         content = json.loads(text)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        if re.search(rb"\\u[dD][89a-fA-F]", text):  # half a character alone is no text
+            json.dumps(content, ensure_ascii=False).encode()
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         msg = f"{path}: cannot read the benchmark plan: {error}"
         raise PlanError(msg) from error
     if not isinstance(content, dict) or not isinstance(content.get("tasks"), list):
         msg = f"{path}: expected a benchmark plan with a list of tasks, found none"
         raise PlanError(msg)
-    tasks = []
+    tasks: list[PlanTask] = []
     for rank, entry in enumerate(content["tasks"], start=1):
         where = f"{path}: task {rank}"
         if not isinstance(entry, dict) or not any(key in entry for key in SPLITS.values()):
             msg = f"{where}: expected train_cases or test_cases, found neither; is the plan "
             msg += "processed?"
             raise PlanError(msg)
+        _require_shape(entry, where)
         task_id = str(entry.get("task_ID", f"{rank:02d}"))
-        tasks.append(PlanTask(task_id=task_id, content=_content(entry, where), fields=entry))
+        task = PlanTask(task_id=task_id, content=_content(entry, where), fields=entry)
+        if (task_id, task.content) in [(other.task_id, other.content) for other in tasks]:
+            msg = f"{where}: expected a task_ID of its own, found {task_id!r} again"
+            raise PlanError(msg)
+        tasks.append(task)
+    info = content.get("dataset_info", {})
     return Plan(
-        dataset=str(content.get("dataset_info", {}).get("dataset") or ""),
+        dataset=str((info.get("dataset") if isinstance(info, dict) else "") or ""),
         sha256=hashlib.sha256(text).hexdigest(),
         tasks=tuple(tasks),
     )
 
 
+def _require_shape(task: Mapping[str, Any], where: str) -> None:
+    """Refuse a task whose parts are not of the types that a plan has."""
+    kinds: dict[str, type] = dict.fromkeys(_MAPS, dict) | dict.fromkeys(SPLITS.values(), list)
+    kinds |= dict.fromkeys(("image_modality", "image_description", "task_type"), str)
+    for key, kind in kinds.items():
+        if key in task and not isinstance(task[key], kind):
+            word = {"dict": "an object", "list": "a list", "str": "text"}[kind.__name__]
+            msg = f"{where}: {key}: expected {word}, found {json.dumps(task[key])[:60]}"
+            raise PlanError(msg)
+    for key in SPLITS.values():
+        for place, case in enumerate(task.get(key, [])):
+            if not isinstance(case, dict) or not isinstance(case.get("case_ID", ""), str | int):
+                msg = f"{where}: {key}[{place}]: expected an object with a case_ID, found "
+                raise PlanError(msg + json.dumps(case)[:60])
+
+
 def _content(task: Mapping[str, Any], where: str) -> PlanContent:
     """What the first non-empty slice profile looks like; else what the task says of itself."""
-    profiles = (
-        profile["slice_profile"]
+    # What is odd here is told of its case, when that is read.
+    slices = (
+        on
         for split in SPLITS.values()
         for case in task.get(split, [])
         for key in PROFILES.values()
-        for profile in case.get(key, [])
+        for on in (case.get(key) if isinstance(case.get(key), list) else [])
     )
-    entry = next((profile[0] for profile in profiles if profile), None)
+    profiles = (on.get("slice_profile") for on in slices if isinstance(on, dict))
+    entry = next((one[0] for one in profiles if one and isinstance(one, list)), None)
     if isinstance(entry, list):
         return PlanContent.AXES
     if entry is not None:
@@ -133,7 +162,7 @@ def _content(task: Mapping[str, Any], where: str) -> PlanContent:
             if isinstance(entry, dict) and key in entry:
                 return content
         known = ", ".join(_TELLING_KEYS)
-        msg = f"{where}: expected one of {known} in a slice profile, found {entry!r}"
+        msg = f"{where}: expected one of {known} in a slice profile, found {json.dumps(entry)[:60]}"
         raise PlanError(msg)
     by_type = {"detection": PlanContent.BOXES, "segmentation": PlanContent.AREAS}
     biometry = PlanContent.AXES if "target_label" in task else PlanContent.MEASUREMENTS

@@ -25,7 +25,7 @@ from medvision.table.plan_rows import (
     plan_grid,
     region_dicts,
 )
-from medvision.table.schema import BIOMETRIC_SCHEMA, REGION_SCHEMA
+from medvision.table.schema import BIOMETRIC_SCHEMA, CASE_SCHEMA, REGION_SCHEMA
 from medvision.tasks import Task
 from medvision.volumes.volume import SUSPECT_MIN_SIDE_PX
 
@@ -103,6 +103,10 @@ def _subject(declared: Dataset | None, case_id: str) -> str:
         return case_id
 
 
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, pa.ArrowException)
+"""What Python, NumPy and Arrow raise for a case that is not of a plan's shape."""
+
+
 def plan_case(
     context: PlanContext, case: Mapping[str, Any], split: str
 ) -> tuple[dict[str, Any], pa.Table]:
@@ -124,7 +128,8 @@ def plan_case(
             {"image_id": record["images"][0]["image_id"]} if measures else {}
         )
         table = pa.Table.from_pylist([{**row, **named} for row in rows], schema)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        pa.Table.from_pylist([record], CASE_SCHEMA)  # it is written with all others, at the end
+    except _ODD as error:
         msg = f"{item}: expected a case as the original writes it, found {error!r}"
         raise PlanCaseError(msg) from error
     if not measures:

@@ -90,10 +90,14 @@ def plan_grid(info: Mapping[str, Any], item: str) -> PlanGrid:
         to_stored[stored_axis, axis] = -1 if flipped else 1
         to_stored[stored_axis, 3] = shape[axis] - 1 if flipped else 0
         placed.append((axis, flipped))
+    affine = np.asarray(info["affine"], dtype=np.float64) @ to_stored
+    if not (np.isfinite(affine).all() and np.isfinite(spacing).all() and min(shape) > 0):
+        msg = f"{item}: expected sizes above 0 and finite numbers, found {stored_shape}, {spacing}"
+        raise PlanCaseError(msg)
     return PlanGrid(
         shape_ijk=tuple(shape),
         spacing_mm=tuple(spacing),
-        affine=np.asarray(info["affine"], dtype=np.float64) @ to_stored,
+        affine=affine,
         axes=tuple(placed),
         orientation=letters,
     )
@@ -177,7 +181,11 @@ def _box(box: Mapping[str, Any], on: PlanSlice, grid: PlanGrid) -> dict[str, Any
         stored.insert(on.stored_axis, on.stored_index)
         corners_ijk.append(grid.ijk(stored))
     # A flipped axis swaps the corners. The plan's far corner is a pixel of the box; ours is not.
-    corners_xy = xy_from_ijk(corners_ijk, grid.shape_ijk, on.plane).astype(int)
+    corners = xy_from_ijk(corners_ijk, grid.shape_ijk, on.plane)
+    if not np.isfinite(corners).all():  # they would become some whole number
+        msg = f"expected finite coordinates, found {box}"
+        raise ValueError(msg)
+    corners_xy = corners.astype(int)
     x0, y0 = corners_xy.min(axis=0).tolist()
     x1, y1 = (corners_xy.max(axis=0) + 1).tolist()
     height, width = on.geometry.height_px, on.geometry.width_px

@@ -92,7 +92,8 @@ def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
     Args:
         uri: As in `cases.parquet`.
         tables: The table folder; relative URIs start there.
-        root: Data root that replaces the one the tables were built under, or None.
+        root: Data root that replaces the one the tables were built under, or None. Of a user's own
+            tables: folder that replaces the one that held all their files.
 
     Example:
         >>> image_path("images/p1.nii.gz", Path("/tables/toy"))
@@ -102,7 +103,11 @@ def image_path(uri: str, tables: Path, root: Path | None = None) -> Path:
         return absolute(tables / uri)
     if root is None:
         return Path(uri)
-    built_under = tables_manifest(tables)["root"]
+    manifest = tables_manifest(tables)
+    built_under, files_root = manifest["root"], manifest.get("files_root")
     if built_under and Path(uri).is_relative_to(built_under):
         return absolute(root / Path(uri).relative_to(built_under))
+    # A user's own files may lie anywhere: the root is theirs once they are not where they were.
+    if files_root and Path(uri).is_relative_to(files_root) and not Path(uri).exists():
+        return absolute(root / Path(uri).relative_to(files_root))
     return Path(uri)

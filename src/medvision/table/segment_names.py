@@ -1,8 +1,7 @@
 """Which segment of a file is which declared structure: by its name, or by its number.
 
 Tools number segments file by file: number 2 may be the spleen here and the liver there. So a name
-decides where both sides have it, a number where they do not, and where the two contradict each
-other nothing does.
+that is declared decides, whatever its number, and a number where no name is known.
 """
 
 import logging
@@ -83,10 +82,12 @@ def segments_of_structures(
     for place, segment in enumerate(segments):
         by_name = names.get(plain_name(segment.name))
         by_number = [s for s in structures if segment.number and segment.number in s.values]
+        if by_name and by_name not in by_number and all(len(s.values) == 1 for s in by_number):
+            by_number = []  # programs number anew when they save
         if by_name and by_number and by_name not in by_number:
             msg = (
                 f"{path}: segment {segment.number} calls itself {segment.name!r}, the label file "
-                f"calls it {by_number[0].name!r}; segments of all cases must be numbered alike"
+                f"joins it with others as {by_number[0].name!r}; declare what to join by found_as"
             )
             raise UnknownLabelError(msg)
         if by_name and not by_number:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from medvision.catalog.cohort import SpacingTable
 from medvision.declarations import DeclarationError, decoded, read_json
-from medvision.table.cases import IMAGE_SUFFIXES, CaseSource, file_stem
+from medvision.table.cases import CaseSource, case_names
 from medvision.table.subjects import read_table
 
 OF_EACH = "{case}"
@@ -31,14 +32,12 @@ def case_spacings(
         rows = {name: (path, read_json(path)) for name, path in files.items() if path.exists()}
     else:
         path = root / spec.file
-        rows = {name: (path, row) for name, row in _rows(path, spec.case).items()}
+        stated = _rows(path, spec.case).items()
+        rows = {normalize("NFC", name): (path, row) for name, row in stated}
     found: dict[str, tuple[float, float]] = {}
     mistakes = []
     for case in cases:
-        paths = [image.path for image in case.images]
-        names = [case.case_id, *(path.name for path in paths)]
-        names += [stem for path in paths if (stem := file_stem(path, IMAGE_SUFFIXES))]
-        name = next((name for name in names if name in rows), None)
+        name = next((name for name in case_names(case) if name in rows), None)
         if name is None:
             continue
         path, row = rows[name]

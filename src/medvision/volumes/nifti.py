@@ -74,7 +74,7 @@ def open_nifti(path: Path, options: ReadOptions) -> StoredImage:
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
     """
-    header = _read_header(path)
+    header = _read_header(path, options.frame)
     unit_mm = _UNIT_MM.get(int(header.fields["xyzt_units"]) & _UNIT_MASK, 1.0)
     flags = () if unit_mm == 1.0 else ("units_converted",)
     scaled = header.slope_and_inter is not None
@@ -88,6 +88,15 @@ def open_nifti(path: Path, options: ReadOptions) -> StoredImage:
             flags=(*flags, *spacing.flags),
             scaled=scaled,
             load=lambda: _voxels(header).T,
+        )
+    if options.like is not None:  # which is often why another geometry is taken: this one is odd
+        return StoredImage(
+            path=path,
+            shape=header.shape,
+            affine=np.eye(4),
+            spacing_source=options.like.spacing_source,
+            scaled=scaled,
+            load=lambda: _voxels(header),
         )
     choice = chosen_affine(_affine_fields(header), spacing_from=options.spacing_from)
     affine = choice.affine.copy()
@@ -104,8 +113,21 @@ def open_nifti(path: Path, options: ReadOptions) -> StoredImage:
     )
 
 
-def _read_header(path: Path) -> _Header:
-    """The raw header of a file or of a pair, its form judged field by field."""
+def frame_count(path: Path) -> int:
+    """How many volumes a file holds one after the other; 1 of a file of one volume.
+
+    Raises:
+        ItemError: The header cannot be understood, or has five axes or more.
+    """
+    sizes = _read_header(path, frame=0).fields["dim"]
+    return math.prod(int(n) for n in sizes[4 : int(sizes[0]) + 1])
+
+
+def _read_header(path: Path, frame: int | None = None) -> _Header:
+    """The raw header of a file or of a pair, its form judged field by field.
+
+    With a frame of a 4D file, the header is that of the frame alone.
+    """
     header_path, data_path = _pair_paths(path)
     block = first_bytes(header_path, _LONGEST_HEADER)
     sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")} & set(_HEADERS)
@@ -130,7 +152,7 @@ def _read_header(path: Path) -> _Header:
     if pair and data_path == header_path:
         msg = f"{path}: a .nii file with the magic of a .hdr/.img pair; rename it to .hdr"
         raise NotAnImageError(msg)
-    shape, dtype, slope_and_inter = _voxel_form(header_path, fields)
+    shape, dtype, slope_and_inter = _voxel_form(header_path, fields, frame)
     # In a single file four bytes, the extension flag, lie between header and voxels: 352. Files
     # without the flag (348) are let pass, and a vox_offset that was never set (0) is taken as 352.
     offset, least = float(fields["vox_offset"]), 0 if pair else size + _EXTENSION_FLAG
@@ -144,7 +166,8 @@ def _read_header(path: Path) -> _Header:
         dtype=dtype,
         slope_and_inter=slope_and_inter,
         data_path=data_path if pair else header_path,
-        data_offset=int(offset) or least,
+        # The last axis is the slowest: frames lie one after the other.
+        data_offset=(int(offset) or least) + (frame or 0) * math.prod(shape) * dtype.itemsize,
     )
 
 
@@ -202,7 +225,7 @@ def _other_halves(path: Path, kind: str) -> list[Path]:
 
 
 def _voxel_form(
-    path: Path, fields: Any
+    path: Path, fields: Any, frame: int | None
 ) -> tuple[tuple[int, ...], np.dtype[Any], tuple[float, float] | None]:
     """Sizes without singleton axes beyond the third, stored type, slope and intercept or None."""
     n_axes = int(fields["dim"][0])
@@ -213,8 +236,16 @@ def _voxel_form(
     if any(n < 1 for n in sizes):
         msg = f"{path}: expected at least one voxel along each axis, found shape {sizes}"
         raise BadHeaderError(msg)
-    if n_axes < 2 or any(n != 1 for n in sizes[3:]):
-        msg = f"{path}: expected a 2D image or a 3D volume, found shape {sizes}; split it first"
+    if frame is not None and not (
+        n_axes > 2 and max(sizes[3:], default=1) == math.prod(sizes[3:]) > frame
+    ):
+        msg = f"{path}: expected four axes, the last of more than {frame}, found shape {sizes}"
+        raise DimensionsError(msg)
+    if frame is None and (n_axes < 2 or any(n != 1 for n in sizes[3:])):
+        msg = (
+            f"{path}: expected a 2D image or a 3D volume, found shape {sizes}; split it first, or "
+            "declare `channel` or `frames`"
+        )
         raise DimensionsError(msg)
     code = int(fields["datatype"])
     if code not in _DTYPES:

@@ -7,7 +7,9 @@ from pathlib import Path
 from medvision.errors import ItemError
 from medvision.volumes import dicom, dicom_folder, metaimage, nifti, nrrd_file, pictures, suffixes
 from medvision.volumes.canonical import canonical_geometry, canonical_volume
+from medvision.volumes.conversions import converted
 from medvision.volumes.errors import (
+    DimensionsError,
     EmptyFileError,
     InvalidSpacingError,
     MissingFileError,
@@ -22,7 +24,7 @@ from medvision.volumes.volume import Volume, VolumeGeometry
 _Opener = Callable[[Path, ReadOptions], StoredImage]
 
 OPENERS: dict[str, _Opener] = {
-    **dict.fromkeys((*suffixes.NIFTI_SINGLE, *suffixes.NIFTI_PAIR), nifti.open_nifti),
+    **dict.fromkeys(suffixes.NIFTI, nifti.open_nifti),
     **dict.fromkeys(suffixes.NRRD, nrrd_file.open_nrrd),
     **dict.fromkeys(suffixes.PICTURE, pictures.open_picture),
     **dict.fromkeys(suffixes.METAIMAGE, metaimage.open_metaimage),
@@ -74,7 +76,7 @@ def read_volume(
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
     with names_file(Path(path)):
-        return canonical_volume(_opened(Path(path), options))
+        return canonical_volume(open_stored(Path(path), options))
 
 
 def read_label_map(
@@ -97,9 +99,17 @@ def read_label_map(
         ItemError: One of `medvision.volumes.errors`, by cause.
         UsageError: `spacing_mm` is not two positive numbers.
     """
-    options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from, purpose="label_map")
-    with names_file(Path(path)):
-        stored = _opened(Path(path), options)
+    return label_map(Path(path), ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from))
+
+
+def label_map(path: Path, options: ReadOptions) -> Volume:
+    """As `read_label_map`, of a file that may have to be converted.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+    """
+    with names_file(path):
+        stored = open_stored(path, dataclasses.replace(options, purpose="label_map"))
         volume = canonical_volume(stored)
         labels = integer_labels(volume.array, item=str(path), scaled=stored.scaled)
         return dataclasses.replace(volume, array=labels)
@@ -124,7 +134,7 @@ def read_geometry(
     """
     options = ReadOptions(spacing_mm=spacing_mm, spacing_from=spacing_from)
     with names_file(Path(path)):
-        return canonical_geometry(_opened(Path(path), options))
+        return canonical_geometry(open_stored(Path(path), options))
 
 
 def companion_files(path: Path | str) -> tuple[Path, ...]:
@@ -152,7 +162,15 @@ def _suffix(path: Path) -> str | None:
     return next((s for s in OPENERS if path.name.lower().endswith(s)), None)
 
 
-def _opened(path: Path, options: ReadOptions) -> StoredImage:
+def open_stored(path: Path, options: ReadOptions) -> StoredImage:
+    """A file as it stores its image, converted as the options say; its voxels are not read yet.
+
+    Raises:
+        ItemError: One of `medvision.volumes.errors`, by cause.
+    """
+    if options.frame is not None and _suffix(path) not in suffixes.NIFTI:
+        msg = f"{path}: channels and frames are picked from NIfTI files only; convert it first"
+        raise DimensionsError(msg)
     if not path.exists():
         msg = f"{path}: no such file; check the path"
         raise MissingFileError(msg)
@@ -178,4 +196,4 @@ def _opened(path: Path, options: ReadOptions) -> StoredImage:
             "with a spacing of its own; leave the option out"
         )
         raise InvalidSpacingError(msg)
-    return stored
+    return converted(stored, options.steps, options.like)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from medvision.catalog.cohort import Step
 from medvision.errors import UsageError
 from medvision.frames import FloatArray
 from medvision.volumes.errors import InvalidSpacingError, MissingSpacingError
@@ -23,11 +24,17 @@ class ReadOptions:
         spacing_mm: (y, x) of a 2D image; wins over what its file says.
         spacing_from: NIfTI: which statement of the header to believe.
         purpose: Colour becomes luminance in an image and is an error in a label map.
+        frame: Of a 4D file, the one that is meant.
+        steps: Conversions after that, in order.
+        like: The image that a step takes the geometry of; the file's own need not be sound then.
     """
 
     spacing_mm: Sequence[float] | None = None
     spacing_from: SpacingFrom | None = None
     purpose: Literal["image", "label_map"] = "image"
+    frame: int | None = None
+    steps: tuple[Step, ...] = ()
+    like: "StoredImage | None" = None
 
     def __post_init__(self) -> None:
         """Refuse a spacing that no image can have."""

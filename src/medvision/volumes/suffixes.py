@@ -5,12 +5,13 @@ Apart from the readers, which take long to load: most commands only list files.
 
 NIFTI_SINGLE = (".nii", ".nii.gz")
 NIFTI_PAIR = (".hdr", ".img", ".hdr.gz", ".img.gz")
+NIFTI = (*NIFTI_SINGLE, *NIFTI_PAIR)
 NRRD = (".nrrd", ".nhdr")
 METAIMAGE = (".mha", ".mhd")
 PICTURE = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 DICOM = (".dcm", ".dicom", ".ima")
 
-IMAGE_SUFFIXES = (*NIFTI_SINGLE, *NIFTI_PAIR, *NRRD, *PICTURE, *METAIMAGE, *DICOM)
+IMAGE_SUFFIXES = (*NIFTI, *NRRD, *PICTURE, *METAIMAGE, *DICOM)
 """Ends of the names of readable files; DICOM files and folders need none. No name has two of them:
 `scan.nii.gz` does not end in `.nii`."""
 

@@ -8,7 +8,12 @@ import pyarrow as pa
 from medvision.analysis import RunScores
 from medvision.frames import SliceGeometry, relative_from_point_px
 from medvision.replies import AnswerStatus
-from medvision.samples import Point, sample_table
+from medvision.samples import Point, sample_table, samples_from_table
+from medvision.samples.pixel_size import (
+    PIXEL_SIZE_POWERS,
+    of_pixel_size,
+    with_pixel_size_scaled,
+)
 from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.score_table import score_table
 from medvision.tasks import MetricKind, Task
@@ -130,6 +135,33 @@ def one_scanner(one, rng):
     if one.task is Task.DETECTION:
         return np.array([0.0, 0.0, 0.5, 0.5])
     return noisy(one, rng, 0.5)
+
+
+def guessed_pixel_size(one, rng):
+    """Right in pixels, turned into millimetres by a pixel size of its own, whatever is stated."""
+    if one.task is Task.DETECTION or one.unit == "deg":
+        return sure(one, rng)
+    power = PIXEL_SIZE_POWERS[one.unit]
+    return sure(one, rng) * (0.65 / one.geometry.spacing_x_mm) ** power
+
+
+def asked_with_pixel_sizes(name, samples, answer, *, seed=1, factors=(0.5, 2.0)):
+    """A run with its lengths and areas asked again, the pixel size scaled, and once without it."""
+    asked = of_pixel_size(sample_table(samples), tuple(Task))
+
+    def again(factor, answered, *, withheld=False):
+        scaled = samples_from_table(with_pixel_size_scaled(asked, factor))
+        found = run(name, scaled, answered, seed=seed + int(10 * factor))
+        stated = {"spacing_scale": factor, "spacing_withheld": withheld}
+        return dataclasses.replace(found, manifest=found.manifest | stated)
+
+    return dataclasses.replace(
+        run(name, samples, answer, seed=seed),
+        asked_again=(
+            *(again(factor, answer) for factor in factors),
+            again(1.0, guessed_pixel_size, withheld=True),
+        ),
+    )
 
 
 def run(name, samples, answer, *, seed=1, unread=0.0, repeats=1, model=""):

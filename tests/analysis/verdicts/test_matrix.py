@@ -50,6 +50,13 @@ RUNS = {
     "copy of train-best": (
         of(copy_of_train_best), {"size", "collapse", "bias", "clinical"}
     ),
+    "uses the pixel size": (
+        lambda: studies.asked_with_pixel_sizes("uses", QUESTIONS, studies.sure), set()
+    ),
+    "ignores the pixel size": (
+        lambda: studies.asked_with_pixel_sizes("ignores", QUESTIONS, studies.guessed_pixel_size),
+        {"spacing", "clinical", "bias"},
+    ),
     "wrong arithmetic": (
         lambda: studies.reasoned("sums", QUESTIONS, seed=4, arithmetic=0.25),
         {"steps:calculating", "clinical"},
@@ -93,6 +100,7 @@ FIRST = {
     "fails on coronal slices": "generalisation", "ten per cent too large": "bias",
     "drawn to the middle": "bias", "a third unread": "instructions",
     "right for one scanner only": "metadata", "copy of train-best": "collapse",
+    "ignores the pixel size": "spacing",
     "wrong arithmetic": "steps:calculating", "wrong places": "steps:locating",
 }  # fmt: skip
 

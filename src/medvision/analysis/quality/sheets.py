@@ -25,7 +25,8 @@ from medvision.analysis.quality.tile import SIDE_PX, Row, Tile, case_name, tile_
 from medvision.errors import ItemError
 from medvision.frames import SliceGeometry
 from medvision.pictures.render import SlicePictures, window_label
-from medvision.table.read import read_cases, read_regions, read_structures
+from medvision.samples.case_images import tables_asked
+from medvision.table.read import read_cases, read_regions, read_structures, tables_manifest
 from medvision.table.unscaled import NOMINAL_YX_MM
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class _Drawer:
     def __init__(self, tables: Path, root: Path | None) -> None:
         self.failed: dict[tuple[str, str], str] = {}
         self._tables, self._root = tables, root
+        self._without_window = tables_asked(tables_manifest(tables)).without_window
         self._cases = {case_key(row): row for row in read_cases(tables).to_pylist()}
         self._pictures = SlicePictures(n_volumes=1)
         self._outlines = MaskOutlines(tables, root)
@@ -148,6 +150,8 @@ class _Drawer:
         )
         image_id = case["images"][0]["image_id"]
         label = window_label(row["label"], case["dataset"], case["cohort"], image_id)
+        if image_id in self._without_window.get(case["cohort"], ()):
+            label = ""
         shown = self._pictures.slice_image(replace(ref, label=label)).pixels
         crop = _crop(row, geometry)
         canvas = canvas_of(

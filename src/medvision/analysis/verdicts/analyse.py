@@ -18,6 +18,7 @@ from medvision.analysis.verdicts.margin import margin
 from medvision.analysis.verdicts.metadata import metadata
 from medvision.analysis.verdicts.repeats import repeats
 from medvision.analysis.verdicts.size import size
+from medvision.analysis.verdicts.spacing import spacing
 from medvision.analysis.verdicts.steps import steps
 from medvision.analysis.verdicts.verdict import Found, Verdict
 
@@ -31,6 +32,7 @@ ANALYSES: Mapping[str, Analysis] = MappingProxyType(
         "instructions": instructions,
         "collapse": collapse,
         "bias": bias,
+        "spacing": spacing,
         "clinical": clinical,
         "steps": steps,
         "comparison": comparison,
@@ -86,6 +88,7 @@ NEEDS: Mapping[str, str] = MappingProxyType(
         "instructions": "replies",
         "collapse": "a task of continuous numbers",
         "bias": "a task other than detection",
+        "spacing": "a run with --scale-spacing, of lengths or areas",
         "clinical": "questions that a clinical decision is about",
         "steps": "a run with --style cot, of T/L or A/D",
         "comparison": "two runs that were asked the same questions",

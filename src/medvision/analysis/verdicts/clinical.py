@@ -105,8 +105,10 @@ def clinical(
 
 def _decided(rows: TaskRows, decision: Decision) -> Iterator[Verdict]:
     pattern = re.compile(decision.about, re.IGNORECASE)
-    names = zip(rows.text("name"), rows.text("label"), strict=True)
-    members = np.array([any(map(pattern.search, pair)) for pair in names], dtype=bool)
+    kinds = [rows.kinds(column) for column in ("name", "label")]
+    members = np.logical_or.reduce(
+        [np.array([bool(pattern.search(w)) for w in kind.words])[kind.code] for kind in kinds]
+    )
     if members.any():
         about, at = rows.where(members), TASKS[rows.task].names.index(decision.value)
         both = (about.truth(), about.answers())

@@ -86,6 +86,9 @@ def _facts(gap: _Gap) -> dict[str, Any]:
     if members.all():
         known = np.flatnonzero(~np.isnan(gaps))
         order = known[np.argsort(-np.abs(gaps[known]), kind="stable")][:_MOST_CASES]
-        ids = ours.table["sample_id"].to_pylist()
-        facts["cases"] = [{"sample_id": ids[at], "difference": float(gaps[at])} for at in order]
+        ids = ours.where(order).column("sample_id").to_pylist()
+        facts["cases"] = [
+            {"sample_id": sample_id, "difference": float(gaps[at])}
+            for sample_id, at in zip(ids, order, strict=True)
+        ]
     return facts

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from medvision.scoring.aggregate import DEFAULT_RESAMPLES, DEFAULT_SEED
 from medvision.scoring.bootstrap import LEVEL_FRAC, subject_counts, subject_draws
 from medvision.scoring.columns import IndexArray
+from medvision.scoring.grouping import dense
 from medvision.scoring.metrics import FloatArray
 
 LEVEL = 0.05
@@ -108,11 +110,13 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
         function: Of the sums, for any leading shape.
     """
     in_use = np.any(terms != 0, axis=1)
-    _, subject = np.unique(subject[in_use], return_inverse=True)
+    subject = subject[in_use]
+    found, subject = dense(subject, int(subject.max()) + 1 if len(subject) else 0)
     rows = np.asarray(terms[in_use], dtype=np.float64)
-    n_subjects = int(subject.max()) + 1 if len(subject) else 0
+    n_subjects = len(found)
     sums = np.zeros((n_subjects, rows.shape[1]))
-    np.add.at(sums, subject, rows)
+    for at, term in enumerate(rows.T):
+        sums[:, at] = np.bincount(subject, weights=term, minlength=n_subjects)
     total = sums.sum(axis=0)
     value = float(function(total))
     low = high = p = math.nan
@@ -127,7 +131,7 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
 
 def _resampled(sums: FloatArray, function: OfSums) -> FloatArray:
     n_subjects = len(sums)
-    at_once = max(1, _AT_ONCE // n_subjects)
+    at_once = max(1, _AT_ONCE // _at_most(n_subjects))
     blocks = [
         range(start, min(start + at_once, DEFAULT_RESAMPLES))
         for start in range(0, DEFAULT_RESAMPLES, at_once)
@@ -139,8 +143,17 @@ def _resampled(sums: FloatArray, function: OfSums) -> FloatArray:
 # Groups of one run mostly have all its subjects: 32 MB at most for each number of them.
 @lru_cache(maxsize=8)
 def _counts(n_subjects: int, block: range) -> FloatArray:
-    draws = subject_draws(n_subjects, block, seed=DEFAULT_SEED)
-    return subject_counts(draws, n_subjects)
+    return subject_counts(_draws(_at_most(n_subjects), block), n_subjects)
+
+
+# The first draws are the same for any number of subjects: drawn once for all up to a power of two.
+@lru_cache(maxsize=16)
+def _draws(at_most: int, block: range) -> npt.NDArray[np.uint32]:
+    return subject_draws(at_most, block, seed=DEFAULT_SEED)
+
+
+def _at_most(n_subjects: int) -> int:
+    return max(64, 1 << (n_subjects - 1).bit_length())
 
 
 def _tail_frac(n_subjects: int) -> float:

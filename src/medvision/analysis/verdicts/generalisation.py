@@ -23,8 +23,8 @@ def generalisation(
     for run in runs:
         groups = []
         for rows in task_rows(run):
-            planes = rows.text("plane")
-            kinds = {f"plane={plane}": planes == plane for plane in sorted(set(planes) - {""})}
+            planes = rows.kinds("plane").members()
+            kinds = {f"plane={plane}": members for plane, members in planes}
             if seen:
                 kinds = {
                     f"{column} not trained on": (rows.text(column) != "")

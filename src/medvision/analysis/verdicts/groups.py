@@ -15,10 +15,8 @@ def groups_of(rows: TaskRows) -> Iterator[tuple[str, np.ndarray]]:
     """All rows under "", then each group of at least so many rows as "column=value"; masks."""
     yield "", np.ones(len(rows), dtype=bool)
     for column in GROUP_COLUMNS:
-        words = rows.text(column)
-        values = sorted(set(words) - {""})
-        if len(values) > 1:
-            for value in values:
-                members = words == value
+        kinds = rows.kinds(column)
+        if len(set(kinds.words) - {""}) > 1:
+            for word, members in kinds.members():
                 if members.sum() >= MIN_ROWS:
-                    yield f"{column}={value}", members
+                    yield f"{column}={word}", members

@@ -23,17 +23,16 @@ _EXAMPLE_CHARACTERS = 300
 def instructions(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The share of replies that state no readable answer, with the kinds of them."""
     for run in runs:
-        texts = reply_texts(run)
-        for rows in task_rows(run):
-            yield _unread(rows, texts)
+        yield from map(_unread, task_rows(run))
 
 
-def _unread(rows: TaskRows, texts: dict[tuple[str, int], str]) -> Verdict:
+def _unread(rows: TaskRows) -> Verdict:
     unread = ~rows.is_parsed
     share = mean(rows.subject, unread.astype(float))
     # `mean` counts rows with a term; every row has the second one.
-    statuses = Counter(rows.table["status"].to_pylist())
-    recovered = pc.equal(rows.table["recovered_status"], "ok").to_numpy()
+    counted = pc.value_counts(rows.column("status")).to_pylist()
+    statuses = Counter({one["values"]: one["counts"] for one in counted})
+    recovered = pc.equal(rows.column("recovered_status"), "ok").to_numpy()
     gained = int(np.sum(recovered & unread))
     style = str(rows.run.manifest.get("style", ""))
     return Verdict(
@@ -51,21 +50,17 @@ def _unread(rows: TaskRows, texts: dict[tuple[str, int], str]) -> Verdict:
             "style": style,
             "statuses": dict(statuses.most_common()),
             "recovered": gained,
-            "clusters": _clusters(rows.where(unread), texts),
+            "clusters": _clusters(rows.where(unread)),
             "distinct_answers": len(np.unique(rows.answers()[rows.is_parsed], axis=0)),
             "distinct_truths": len(np.unique(rows.truth(), axis=0)),
         },
     )
 
 
-def _clusters(rows: TaskRows, texts: dict[tuple[str, int], str]) -> list[dict[str, Any]]:
+def _clusters(rows: TaskRows) -> list[dict[str, Any]]:
     """Unread replies that differ in their numbers only, the most frequent first."""
-    names, repeats, statuses = (
-        rows.table[name].to_pylist() for name in ("sample_id", "repeat", "status")
-    )
     members: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, repeat, status in zip(names, repeats, statuses, strict=True):
-        text = texts.get((name, repeat), "")
+    for text, status in zip(reply_texts(rows), rows.column("status").to_pylist(), strict=True):
         shape = re.sub(r"\s+", " ", re.sub(r"\d[\d.,]*", "#", text)).strip().lower()
         members[status, shape[:80]].append(text)
     largest = sorted(members.items(), key=lambda item: -len(item[1]))[:_MOST_CLUSTERS]

@@ -1,5 +1,6 @@
 """Does it beat a constant? Its measure less that of the best answer that looks at nothing."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from medvision.analysis.verdicts.rows import TaskRows, paired, task_rows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.best_constant import best_constant
 from medvision.scoring.columns import IndexArray
+from medvision.scoring.grouping import grouped
 from medvision.scoring.metrics import FloatArray, measures
 from medvision.tasks import TASKS
 
@@ -23,7 +25,7 @@ OTHERS = ("baseline/train-mean", "baseline/train-median", "baseline/random-box")
 _ALIKE = (("dataset", "cohort", "label", "metric_key", "plane"), ("label", "metric_key"), ())
 """Columns by which questions are alike, the closest first: a constant for each."""
 
-_MIN_ALIKE, _MOST_FOLDS = 5, 10
+_MIN_ALIKE, _MOST_FOLDS, _ENOUGH_ALIKE = 5, 10, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +80,12 @@ def quality_of_constants(rows: TaskRows) -> FloatArray:
     truth = rows.truth()
     answers = np.full_like(truth, np.nan)
     # The closest likeness that leaves enough questions of other subjects decides.
-    for columns in reversed(_ALIKE):
-        kinds = _codes(rows, columns)
-        for kind in range(int(kinds.max()) + 1 if len(kinds) else 0):
-            members = np.flatnonzero(kinds == kind)
+    for columns in _ALIKE:
+        kinds = np.zeros(len(rows), dtype=np.int64)
+        if columns:
+            kinds = grouped(rows.columns(columns), columns).code
+        order = np.argsort(kinds, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1):
             _answer_by_others(rows, truth, members, answers)
     found = measures(rows.task, truth, answers)
     column = np.asarray(getattr(found, TASKS[rows.task].headline_column), dtype=np.float64)
@@ -93,33 +97,28 @@ def quality_of_constants(rows: TaskRows) -> FloatArray:
 def _answer_by_others(
     rows: TaskRows, truth: FloatArray, members: IndexArray, answers: FloatArray
 ) -> None:
-    """Set the answers to `members`, for each subject from the truths of the others."""
+    """Set the answers to `members` that have none, for each subject from the others' truths."""
     column = TASKS[rows.task].headline_column
-    # One fold a subject, or ten of many subjects, each of whole subjects.
-    folds = np.unique(rows.subject[members], return_inverse=True)[1] % _MOST_FOLDS
+    # One fold a subject, or ten of many subjects, each of whole subjects. Of many questions so few
+    # folds that enough are left: a constant is not better for more.
+    to_spare = max(len(members) - _ENOUGH_ALIKE, 1)
+    n_folds = min(max(math.ceil(len(members) / to_spare), 2), _MOST_FOLDS)
+    folds = np.unique(rows.subject[members], return_inverse=True)[1] % n_folds
     for fold in np.unique(folds):
-        theirs = members[folds != fold]
-        if len(theirs) >= _MIN_ALIKE:
-            answers[members[folds == fold]] = best_constant(column, truth[theirs])
-
-
-def _codes(rows: TaskRows, columns: Sequence[str]) -> IndexArray:
-    words = ["\0".join(parts) for parts in zip(*(rows.text(name) for name in columns), strict=True)]
-    if not words:
-        return np.zeros(len(rows), dtype=np.int64)
-    return np.unique(np.array(words, object), return_inverse=True)[1]
+        ours, theirs = members[folds == fold], members[folds != fold]
+        unanswered = ours[np.isnan(answers[ours, 0])]
+        if len(theirs) >= _MIN_ALIKE and len(unanswered):
+            answers[unanswered] = best_constant(column, truth[theirs])
 
 
 def _margins(rows: TaskRows, against: Sequence[Opponent]) -> Iterator[Verdict]:
     best = against[0]
     for group, members in groups_of(best.rows):
-        ours = best.rows.where(members)
-        gap = ours.quality - best.quality[members]
-        estimate = mean(ours.subject, gap)
+        subject, quality = best.rows.subject[members], best.rows.quality[members]
+        estimate = mean(subject, quality - best.quality[members])
         found = settled(estimate, found=estimate.low > 0)
         others = {
-            one.name: mean(ours.subject, ours.quality - one.quality[members]).value
-            for one in against[1:]
+            one.name: mean(subject, quality - one.quality[members]).value for one in against[1:]
         }
         beats = {"found": "beats", "not_found": "does not beat"}.get(found, "cannot be told from")
         yield Verdict(

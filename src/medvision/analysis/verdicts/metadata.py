@@ -23,7 +23,7 @@ def metadata(runs: Sequence[RunScores]) -> Iterator[Verdict]:
         groups = [
             group
             for rows in task_rows(run)
-            for column in rows.table.column_names
+            for column in run.scores.column_names
             if column.startswith(PREFIX) and column not in NOT_METADATA
             for group in _groups(rows, column)
         ]
@@ -42,11 +42,11 @@ def _groups(rows: TaskRows, column: str) -> Iterator[Group]:
 
 def _kinds(rows: TaskRows, column: str) -> np.ndarray:
     """Values as words; numbers of many values (an age) by thirds of the subjects."""
-    words = rows.text(column)
-    if len(set(words)) <= _MOST_VALUES:
+    kinds, words = rows.kinds(column), rows.text(column)
+    if len(kinds.words) <= _MOST_VALUES:
         return words
     try:
-        numbers = np.array([float(word) if word else np.nan for word in words])
+        numbers = np.array([float(word) if word else np.nan for word in kinds.words])[kinds.code]
     except ValueError:
         return words  # a name for nearly every subject: no group will be large enough
     _, first = np.unique(rows.subject, return_index=True)

@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 from scipy import stats
 
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import is_worth, mean
 from medvision.analysis.verdicts.rows import ZERO_FILLED, TaskRows, task_rows
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
+from medvision.scoring.grouping import grouped
 from medvision.scoring.metrics import FloatArray, measures
 from medvision.tasks import TASKS
 
@@ -18,13 +20,12 @@ def repeats(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The measure of the median answer of each question, less that of one answer."""
     for run in runs:
         for rows in task_rows(run):
-            if max(rows.table["repeat"].to_pylist(), default=0) > 0:
+            if len(rows) and pc.max(rows.column("repeat")).as_py() > 0:
                 yield _of_task(rows)
 
 
 def _of_task(rows: TaskRows) -> Verdict:
-    ids = rows.table["sample_id"].to_pylist()
-    _, question = np.unique(np.array(ids, object), return_inverse=True)
+    question = grouped(rows.columns(("sample_id",)), ("sample_id",)).code
     n_questions = int(question.max()) + 1
     first = np.full(n_questions, -1)
     first[question[::-1]] = np.arange(len(rows))[::-1]
@@ -55,7 +56,7 @@ def _of_task(rows: TaskRows) -> Verdict:
         if is_found
         else "The median of the repeats is no better than one answer.",
         details={
-            "n_repeats": int(max(rows.table["repeat"].to_pylist())) + 1,
+            "n_repeats": int(pc.max(rows.column("repeat")).as_py()) + 1,
             "identical_share": float(np.mean(spread[~np.isnan(spread)] == 0))
             if np.any(~np.isnan(spread))
             else None,
@@ -73,15 +74,16 @@ def _medians(
     spread = np.full(n_questions, np.nan)
     read = np.flatnonzero(~np.isnan(answers[:, 0]))
     order = read[np.argsort(question[read], kind="stable")]
-    for members in np.split(order, np.flatnonzero(np.diff(question[order])) + 1):
-        if not len(members):
-            continue
-        found = answers[members]
-        at = question[members[0]]
-        medians[at] = np.median(found, axis=0)
-        if len(members) > 1:
-            scale = np.maximum(np.abs(medians[at]).mean(), 1e-12)
-            spread[at] = found.std(axis=0).mean() / scale
+    n_read = np.bincount(question[read], minlength=n_questions)
+    start = np.cumsum(n_read) - n_read
+    # All questions that were read the same number of times together.
+    for times in np.unique(n_read[n_read > 0]):
+        at = np.flatnonzero(n_read == times)
+        found = answers[order[start[at][:, None] + np.arange(times)]]
+        medians[at] = np.median(found, axis=1)
+        if times > 1:
+            scale = np.maximum(np.abs(medians[at]).mean(axis=1), 1e-12)
+            spread[at] = found.std(axis=1).mean(axis=1) / scale
     return medians, spread
 
 

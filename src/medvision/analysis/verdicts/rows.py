@@ -1,6 +1,6 @@
 """Score rows of one run, task and unit, as arrays that analyses work on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from medvision.analysis.run_scores import RunScores
 from medvision.scoring.alignment import ERROR
-from medvision.scoring.columns import IndexArray, NumberLists, one_chunk
+from medvision.scoring.columns import IndexArray, NumberLists
 from medvision.scoring.grouping import grouped
 from medvision.scoring.metrics import FloatArray
 from medvision.scoring.subject_sums import SUBJECT_COLUMNS
@@ -17,6 +17,9 @@ from medvision.tasks import TASKS, Task
 
 ZERO_FILLED = frozenset({"iou", "exact"})
 """Measures that an unread answer has at their worst, 0; an error of an unread answer is unknown."""
+
+QUESTION = ("sample_id", "repeat")
+"""Columns that tell rows of a run apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,8 @@ class TaskRows:
         run: Whose rows they are.
         task: Asked for.
         unit: Of the answers.
-        table: The score rows; errors of the harness are left out.
+        places: (n,) their rows of the run's scores, of which columns are taken when they are asked
+            for; errors of the harness are left out.
         subject: (n,) code of each row's subject.
         quality: (n,) the headline measure, larger is better: an error is negative. NaN where the
             answer was not read and the measure has no worst value.
@@ -36,7 +40,7 @@ class TaskRows:
     run: RunScores
     task: Task
     unit: str
-    table: pa.Table
+    places: IndexArray
     subject: IndexArray
     quality: FloatArray
 
@@ -48,30 +52,43 @@ class TaskRows:
     @property
     def is_parsed(self) -> np.ndarray:
         """(n,) whether the answer was read."""
-        return np.asarray(pc.equal(self.table["status"], "ok").to_numpy())
+        return np.asarray(pc.equal(self.column("status"), "ok").to_numpy())
 
     @property
     def n_values(self) -> int:
         """How many numbers an answer has."""
         return TASKS[self.task].n_values
 
+    def column(self, name: str) -> pa.ChunkedArray:
+        """(n,) a column of the scores."""
+        return self.run.scores[name].take(pa.array(self.places))
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Several columns of the scores."""
+        return pa.table({name: self.column(name) for name in names})
+
+    def kinds(self, name: str) -> "Kinds":
+        """A column of words as codes; "" where null."""
+        return kinds_of(self.column(name))
+
     def text(self, name: str) -> np.ndarray:
         """(n,) a column of words; "" where null."""
-        return np.array(pc.fill_null(self.table[name].cast(pa.string()), "").to_pylist(), object)
+        kinds = self.kinds(name)
+        return np.array(kinds.words, object)[kinds.code]
 
     def numbers(self, name: str) -> FloatArray:
         """(n,) a column of numbers; NaN where null."""
-        return np.asarray(self.table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+        return np.asarray(self.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
 
     def truth(self) -> FloatArray:
         """(n, values) true numbers."""
-        return NumberLists.of(self.table["truth"]).matrix(np.arange(len(self)), self.n_values)
+        return NumberLists.of(self.column("truth")).matrix(np.arange(len(self)), self.n_values)
 
     def answers(self) -> FloatArray:
         """(n, values) numbers answered; NaN where none was read."""
         found = np.full((len(self), self.n_values), np.nan)
         rows = np.flatnonzero(self.is_parsed)
-        found[rows] = NumberLists.of(self.table["values"]).matrix(rows, self.n_values)
+        found[rows] = NumberLists.of(self.column("values")).matrix(rows, self.n_values)
         return found
 
     def where(self, rows: np.ndarray) -> "TaskRows":
@@ -81,13 +98,45 @@ class TaskRows:
             run=self.run,
             task=self.task,
             unit=self.unit,
-            table=self.table.take(pa.array(places)),
+            places=self.places[places],
             subject=self.subject[places],
             quality=self.quality[places],
         )
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return len(self.places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """A column of words: what it says, and which rows say it.
+
+    Attributes:
+        words: Sorted, each once.
+        code: (n,) place of each row's word among them.
+    """
+
+    words: tuple[str, ...]
+    code: IndexArray
+
+    def members(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Each word but "" with the rows that say it, a mask."""
+        for at, word in enumerate(self.words):
+            if word:
+                yield word, self.code == at
+
+
+def kinds_of(column: pa.ChunkedArray) -> Kinds:
+    """A column of words as codes; "" where null.
+
+    Example:
+        >>> kinds = kinds_of(pa.chunked_array([["b", None, "a", "b"]]))
+        >>> kinds.words, kinds.code.tolist()
+        (('', 'a', 'b'), [2, 0, 1, 2])
+    """
+    text = pc.fill_null(column.cast(pa.string()), "")
+    groups = grouped(pa.table({"word": text}), ("word",))
+    return Kinds(words=tuple(groups.keys["word"].to_pylist()), code=groups.code)
 
 
 def each_task(runs: Iterable[RunScores]) -> Iterator[TaskRows]:
@@ -96,60 +145,75 @@ def each_task(runs: Iterable[RunScores]) -> Iterator[TaskRows]:
         yield from task_rows(run)
 
 
-def reply_texts(run: RunScores) -> dict[tuple[str, int], str]:
-    """Replies by sample id and repeat; "" where none came."""
-    names = ("sample_id", "repeat", "text")
-    columns = (run.replies[name].to_pylist() for name in names)
-    return {(name, repeat): text or "" for name, repeat, text in zip(*columns, strict=True)}
+def reply_texts(rows: TaskRows) -> list[str]:
+    """(n,) the reply of each row; "" where none came."""
+    replies = rows.run.replies
+    places = places_in(replies, rows.columns(QUESTION))
+    text = replies["text"].take(pa.array(places, mask=places < 0))
+    return pc.fill_null(text, "").to_pylist()  # type: ignore[no-any-return]
 
 
 def task_rows(run: RunScores) -> list[TaskRows]:
     """The rows of a run, by task and unit, in the order of the tasks."""
-    kept = run.scores.filter(pc.not_equal(run.scores["status"], ERROR))
-    subjects = grouped(kept, SUBJECT_COLUMNS).code
-    tasks, units = (one_chunk(kept[name]) for name in ("task", "unit"))
+    scores = run.scores
+    is_kept = pc.fill_null(pc.not_equal(scores["status"], ERROR), False)  # noqa: FBT003
+    subjects = grouped(scores, SUBJECT_COLUMNS).code
     found = []
     for task, record in TASKS.items():
         for unit in record.units:
-            is_in = pc.and_(pc.equal(tasks, str(task)), pc.equal(units, unit)).to_numpy(
-                zero_copy_only=False
-            )
-            if is_in.any():
-                table = kept.filter(pa.array(is_in))
+            is_task = pc.and_(pc.equal(scores["task"], str(task)), pc.equal(scores["unit"], unit))
+            places = np.flatnonzero(pc.and_(is_kept, is_task))
+            if len(places):
+                measured = scores[record.headline_column].take(pa.array(places))
                 found.append(
                     TaskRows(
                         run=run,
                         task=task,
                         unit=unit,
-                        table=table,
-                        subject=subjects[is_in],
-                        quality=measured_quality(table, task),
+                        places=places,
+                        subject=subjects[places],
+                        quality=measured_quality(measured, task),
                     )
                 )
     return found
 
 
-def measured_quality(table: pa.Table, task: Task) -> FloatArray:
+def measured_quality(headline: pa.ChunkedArray, task: Task) -> FloatArray:
     """(n,) the headline measure of score rows as `TaskRows.quality` has it."""
-    column = TASKS[task].headline_column
-    measured = np.asarray(table[column].cast(pa.float64()).to_numpy(), dtype=np.float64)
-    if column in ZERO_FILLED:
+    measured = np.asarray(headline.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    if TASKS[task].headline_column in ZERO_FILLED:
         return np.nan_to_num(measured, nan=0.0)
     return -measured
 
 
 def paired(first: TaskRows, second: TaskRows) -> tuple[TaskRows, TaskRows]:
     """The rows of two runs that ask the same question the same time, in the same order."""
-    names = ("sample_id", "repeat")
-    keys = [
-        list(zip(*(rows.table[name].to_pylist() for name in names), strict=True))
-        for rows in (first, second)
-    ]
-    places: Sequence[Mapping[tuple[str, int], int]] = [
-        {key: at for at, key in enumerate(own)} for own in keys
-    ]
-    shared = [key for key in keys[0] if key in places[1]]
-    return (
-        first.where(np.array([places[0][key] for key in shared], dtype=np.int64)),
-        second.where(np.array([places[1][key] for key in shared], dtype=np.int64)),
+    places = places_in(second.columns(QUESTION), first.columns(QUESTION))
+    is_shared = places >= 0
+    return first.where(is_shared), second.where(places[is_shared])
+
+
+def places_in(rows: pa.Table, asked: pa.Table) -> IndexArray:
+    """(n asked,) the row of the same question and repeat as each row of `asked`; -1 without any.
+
+    Args:
+        rows: With columns sample_id and repeat, each pair once.
+        asked: The same.
+
+    Example:
+        >>> rows = pa.table({"sample_id": ["a", "b", "b"], "repeat": [0, 0, 1]})
+        >>> places_in(rows, pa.table({"sample_id": ["b", "c", "a"], "repeat": [1, 0, 0]})).tolist()
+        [2, -1, 0]
+    """
+    ids = pc.unique(asked["sample_id"])
+    n_repeats = 1 + max(int(pc.max(one["repeat"]).as_py() or 0) for one in (asked, rows))
+    own, theirs = (
+        np.asarray(pc.fill_null(pc.index_in(one["sample_id"], value_set=ids), -1), np.int64)
+        * n_repeats
+        + np.asarray(one["repeat"], np.int64)
+        for one in (asked, rows)
     )
+    place = np.full(len(ids) * n_repeats, -1, dtype=np.int64)
+    is_known = theirs >= 0
+    place[theirs[is_known]] = np.flatnonzero(is_known)
+    return place[own]

@@ -19,6 +19,7 @@ LEAST_DROP_IOU = 0.1
 
 _STEPS_FRAC = np.arange(0, 1.0001, 0.05)
 _FOUND_IOU = 0.5
+_LEAST_IN_BIN, _MOST_BINS = 50, 100
 
 
 def size(runs: Sequence[RunScores]) -> Iterator[Verdict]:
@@ -82,7 +83,8 @@ def _curve(rows: TaskRows, sizes: FloatArray, edges: FloatArray) -> list[dict[st
 def _falls_below(rows: TaskRows, frac: FloatArray) -> dict[str, Any] | None:
     """The size under which the mean IoU is below 0.5, from bins of equally many questions."""
     known = np.flatnonzero(~np.isnan(frac))
-    bins = np.array_split(known[np.argsort(frac[known], kind="stable")], max(1, len(known) // 50))
+    n_bins = min(max(1, len(known) // _LEAST_IN_BIN), _MOST_BINS)
+    bins = np.array_split(known[np.argsort(frac[known], kind="stable")], n_bins)
     sure_from = None
     for members in reversed(bins):  # from the largest targets down
         found = mean(rows.subject[members], rows.quality[members])

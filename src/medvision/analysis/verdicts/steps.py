@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.arithmetic import stated_sums
@@ -120,11 +121,14 @@ def _details(
 
 def _said(rows: TaskRows) -> list[StatedPoints | None]:
     """What each row's reply says; None where it does not state all of its points."""
-    texts, names = reply_texts(rows.run), ("sample_id", "repeat")
-    samples = {sample.sample_id: sample for sample in samples_from_table(rows.run.samples)}
+    ids = rows.column("sample_id")
+    asked = rows.run.samples.filter(
+        pc.is_in(rows.run.samples["sample_id"], value_set=pc.unique(ids))
+    )
+    samples = {sample.sample_id: sample for sample in samples_from_table(asked)}
     family = PictureFamily(**rows.run.manifest.get("family", {"name": "as_sent"}))
-    keys = zip(*(rows.table[name].to_pylist() for name in names), strict=True)
-    return [_stated(samples[key[0]], texts.get(key, ""), family) for key in keys]
+    said = zip(ids.to_pylist(), reply_texts(rows), strict=True)
+    return [_stated(samples[sample_id], text, family) for sample_id, text in said]
 
 
 def _stated(sample: Sample, text: str, family: PictureFamily) -> StatedPoints | None:
