@@ -221,7 +221,7 @@ def test_another_sample_list_on_a_run_is_refused(study_tables, tmp_path, capsys)
     assert "another sample list" in capsys.readouterr().err
     assert evaluate(study_tables, run, task="detection", model="baseline/random-box") == 2
     assert "one run is one model" in capsys.readouterr().err
-    assert evaluate(study_tables, run, task="detection", model="baseline/center") == 0
+    assert evaluate(study_tables, run, task="tl", model="baseline/constant:9") == 0
 
 
 def test_scoring_again_asks_nothing_and_changes_nothing(study_tables, tmp_path):

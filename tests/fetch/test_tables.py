@@ -1,6 +1,7 @@
 """From archives at hand to tables, and what the tables say of where they are from."""
 
 import json
+from importlib import resources
 
 import nibabel as nib
 import numpy as np
@@ -87,3 +88,17 @@ def test_a_build_does_not_take_a_part_of_the_archives_for_all(
     (copies / "later.zip").rename(copies / "Masks.zip")
     assert main(["fetch", *where, *given]) == 0
     assert main(["build", *where]) == 0
+
+
+def test_a_dataset_declared_outside_the_package_is_fetched_and_built(copies, tmp_path, capsys):
+    declared = tmp_path / "declared"
+    declared.mkdir()
+    built_in = resources.files("medvision.catalog") / "datasets" / "ACDC.toml"
+    text = built_in.read_text("utf-8").replace('name = "ACDC"', 'name = "mine"')
+    (declared / "mine.toml").write_text(text, "utf-8")
+    where = ["mine", "--root", str(tmp_path / "root"), "--catalog", str(declared)]
+    assert main(["build", *where]) == 1
+    assert "licence_not_accepted" in capsys.readouterr().err
+    assert main(["fetch", *where, "--from", str(copies), "--accept-licence"]) == 0
+    assert main(["build", *where]) == 0
+    assert read_cases(tmp_path / "root" / "tables" / "mine").num_rows == 2

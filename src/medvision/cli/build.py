@@ -7,7 +7,8 @@ from typing import Annotated
 
 from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.catalog.cohort import MODALITIES
-from medvision.catalog.dataset import Dataset, dataset_names, load_dataset, parse_dataset
+from medvision.catalog.dataset import Dataset, parse_dataset
+from medvision.catalog.own import OwnCatalog
 from medvision.cli.lines import print_problems
 from medvision.cli.options import Argument, Group, Option, given_options
 from medvision.cli.printable import printable
@@ -78,6 +79,9 @@ class BuildOptions:
             "tools lay them out (see `medvision describe`)",
         ),
     ] = ()
+    catalog: Annotated[
+        Path | None, Option("DIR", help="declarations of your own, beside the built-in ones")
+    ] = None
     root: Root = None
     out: Annotated[
         Path | None, Option("TABLES", help="table folder to write (default: below the data root)")
@@ -92,9 +96,10 @@ def run(options: BuildOptions) -> int:
     if len(options.datasets) > 1 and (options.out or given):
         msg = f"{', '.join([*(['--out'] if options.out else []), *given])}: for one dataset alone"
         raise UsageError(msg)
+    catalog = OwnCatalog.read(options.catalog)
     for name in options.datasets:
         if not name.endswith(".toml") and not Path(name).is_dir():
-            load_dataset(name)  # nothing is started where one of several names is wrong
+            catalog.load(name)  # nothing is started where one of several names is wrong
     return max(_build(name, options) for name in options.datasets or ("",))
 
 
@@ -129,7 +134,7 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
     own = options.own
     root = data_root(options.root)
     # A folder that is called like a dataset of the catalogue is meant as ./NAME.
-    is_folder = Path(dataset).is_dir() and dataset not in dataset_names()
+    is_folder = Path(dataset).is_dir() and dataset not in OwnCatalog.read(options.catalog).names
     if dataset and not is_folder and (given := given_options(replace(own, subjects=None))):
         msg = f"{', '.join(given)}: not with {dataset}, which says it itself; leave out"
         raise UsageError(msg)
@@ -139,7 +144,7 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
         case name, None, None if name.endswith(".toml"):
             request = own_request(Path(name), own.subjects)
         case name, None, None if name:
-            request = catalogue_request(name, root, own.subjects)
+            request = catalogue_request(name, root, own.subjects, options.catalog)
         case ("", Path(), None) | ("", None, Path()):
             if options.out is None:
                 msg = "--out TABLES is needed: the folder to write"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from medvision.catalog.dataset import load_dataset
+from medvision.catalog.own import OwnCatalog
 from medvision.fetch import fetch, raw_folder
 from medvision.fetch.records import MANIFEST, read_records, unverified
 from medvision.table.build import BuildRequest
@@ -12,7 +12,9 @@ from medvision.table.notes import excluded_note, file_notes, unverified_note
 from medvision.table.subjects import read_subjects
 
 
-def catalogue_request(name: str, root: Path, subjects: Path | None = None) -> BuildRequest:
+def catalogue_request(
+    name: str, root: Path, subjects: Path | None = None, catalog: Path | None = None
+) -> BuildRequest:
     """The build request of a catalogued dataset, fetched first if need be.
 
     Files that a person has laid out below the raw folder, as the declaration names them, are used
@@ -22,12 +24,13 @@ def catalogue_request(name: str, root: Path, subjects: Path | None = None) -> Bu
         name: Of the dataset.
         root: Data root.
         subjects: Table of subjects, if any.
+        catalog: Folder with declarations of the user's own, if any.
 
     Raises:
         UsageError: No such dataset.
         FetchError: Its files cannot be obtained.
     """
-    dataset = load_dataset(name)
+    dataset = OwnCatalog.read(catalog).load(name)
     known = read_subjects(subjects) if subjects else None
     folder = raw_folder(root, name)
     raw = folder / dataset.root
