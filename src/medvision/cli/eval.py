@@ -30,7 +30,7 @@ from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family, unknown_words
-from medvision.models.run_words import RunSummary, StopReason
+from medvision.models.run_words import RunSettings, RunSummary, StopReason
 from medvision.pictures.view import PictureFamily
 from medvision.protocols import Protocol
 from medvision.replies import Style
@@ -135,22 +135,30 @@ def run(options: EvalOptions) -> int:
     is_lost = not asked.model.startswith("baseline/") and tell_lost(selection.table, tables)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
+    settings = options.run.pace.run_settings()  # what it refuses is refused before a folder is made
     with only_process(options.run.run, "evaluating"):
-        return ask_in_turn({"": request, **again}, options.run, is_lost=is_lost)
+        return ask_in_turn({"": request, **again}, options.run, settings, is_lost=is_lost)
 
 
-def ask_in_turn(requests: Mapping[str, EvalRequest], options: RunOptions, *, is_lost: bool) -> int:
+def ask_in_turn(
+    requests: Mapping[str, EvalRequest],
+    options: RunOptions,
+    settings: RunSettings,
+    *,
+    is_lost: bool,
+) -> int:
     """Evaluate and score, one after another, until one is stopped; budget and time are for all.
 
     Args:
         requests: By the name of the folder inside the run's; "" is the run itself.
         options: Where, and how many errors are allowed.
+        settings: How many at once, and what may be spent on all of them.
         is_lost: Image files are missing, which was told.
 
     Returns:
         1 when more replies than allowed are errors in one of them, 130 or 143 when stopped, else 0.
     """
-    settings, code, left = options.pace.run_settings(), 0, list(requests)
+    code, left = 0, list(requests)
     for name, request in requests.items():
         folder, start_s = options.run / name, time.monotonic()
         if name:
