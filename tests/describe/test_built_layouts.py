@@ -87,8 +87,8 @@ def built(request, tmp_path_factory):
     getattr(trees, request.param)(folder)
     path = place / "my.toml"
     assert main(["describe", str(folder), "--out", str(path)]) == 0
-    path.write_text(answered(path.read_text(), request.param))
-    assert '"?"' not in path.read_text()
+    path.write_text(answered(path.read_text("utf-8"), request.param))
+    assert '"?"' not in path.read_text("utf-8")
     code = main(["build", str(path), "--out", str(place / "t")])
     return Built(tree=request.param, folder=folder, tables=place / "t", code=code)
 
@@ -128,7 +128,7 @@ def both(path, first, second):
 
 def nnunet(folder, case_id):
     """Values by dataset.json: a region is any of its values, `ignore` is nobody's."""
-    declared = json.loads((folder / "dataset.json").read_text())
+    declared = json.loads((folder / "dataset.json").read_text("utf-8"))
     entry = declared.get("dataset", {}).get(case_id)
     path = folder / (entry["label"] if entry else f"labelsTr/{case_id}.nii.gz")
     labels = declared["labels"]
@@ -314,7 +314,7 @@ def split_boxes(folder, case_id):
 def coco_boxes(folder, case_id):
     found = {}
     for path in (folder / "annotations").iterdir():
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text("utf-8"))
         names = {one["id"]: one["name"] for one in content["categories"]}
         ids = {one["id"] for one in content["images"] if one["file_name"] == f"{case_id}.jpg"}
         for one in content["annotations"]:
@@ -326,10 +326,10 @@ def coco_boxes(folder, case_id):
 
 
 def yolo_boxes(folder, case_id):
-    names = dict(re.findall(r"(?m)^  (\d+): (\w+)$", (folder / "data.yaml").read_text()))
+    names = dict(re.findall(r"(?m)^  (\d+): (\w+)$", (folder / "data.yaml").read_text("utf-8")))
     [path] = (folder / "labels").rglob(f"{case_id}.txt")
     found = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text("utf-8").splitlines():
         number, x, y, width, height = line.split()
         x, y, width, height = (float(v) for v in (x, y, width, height))
         sides = ((x - width / 2) * 47, (y - height / 2) * 30)
@@ -367,7 +367,7 @@ def check_lengths(built):
     rows = read_biometrics(built.tables).to_pylist()
     assert sorted(row["case_id"] for row in rows) == ["a", "b"]
     for row in rows:
-        shapes = json.loads((built.folder / f"{row['case_id']}.json").read_text())["shapes"]
+        shapes = json.loads((built.folder / f"{row['case_id']}.json").read_text("utf-8"))["shapes"]
         points = {one["label"]: one["points"][0] for one in shapes if one["shape_type"] == "point"}
         (ax, ay), (bx, by) = points["ear"], points["nose"]
         expected_mm = hypot((ax - bx) * YX_MM[1], (ay - by) * YX_MM[0])

@@ -181,7 +181,7 @@ def test_an_output_below_a_file_is_one_line(copy, command, capsys):
     line = one_line(capsys.readouterr().err)
     assert f"{copy.folder / 'file'}" in line
     assert "expected a folder, found a file" in line
-    assert (copy.folder / "file").read_text() == "x"
+    assert (copy.folder / "file").read_text(encoding="utf-8") == "x"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_each_is_a_whole_run_whose_truth_is_scaled(ask, tmp_path):
     for name, factor in (("spacing-0.5", 0.5), ("spacing-2", 2.0), ("spacing-withheld", 1.0)):
         samples, manifest = (
             read_samples(run / name),
-            json.loads((run / name / "manifest.json").read_text()),
+            json.loads((run / name / "manifest.json").read_text(encoding="utf-8")),
         )
         assert manifest["spacing_scale"] == factor
         assert manifest["spacing_withheld"] == (name == "spacing-withheld")
@@ -57,7 +57,7 @@ def test_each_is_a_whole_run_whose_truth_is_scaled(ask, tmp_path):
         assert max(scores["absolute_error"].to_pylist()) <= 0.005 + 1e-9
     assert read_run(run).scores.num_rows == 12
     assert main(["report", str(run)]) == 0
-    page = (run / "report" / "report.html").read_text()
+    page = (run / "report" / "report.html").read_text(encoding="utf-8")
     assert "Is the stated pixel size left unused?" in page
     assert "Needs a run with --scale-spacing" not in page
 

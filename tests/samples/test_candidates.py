@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from medvision.errors import UsageError
 from medvision.frames import Plane
 from medvision.samples import samples_from_table
 from medvision.samples.candidates import candidate_table, candidates, draw_candidates
@@ -118,8 +119,11 @@ def test_a_draw_over_several_lines_is_that_of_all_their_ids(two_images):
 
 
 def test_nothing_to_ask_is_an_empty_table(two_images):
-    config = TaskConfig(task=Task.AREA, labels=("spleen",))
-    suite = Suite(name="t", configs=(config,))
+    """The study has no landmarks; a label that it does not have is refused."""
+    suite = Suite(name="t", configs=(TaskConfig(task=Task.ANGLE_DISTANCE),))
     found = select_samples(suite, table_folders([two_images]), split="all", limit=5)
     assert found.samples == []
     assert found.table.num_rows == 0
+    suite = Suite(name="t", configs=(TaskConfig(task=Task.AREA, labels=("spleen",)),))
+    with pytest.raises(UsageError, match="no label 'spleen'"):
+        select_samples(suite, table_folders([two_images]), split="all", limit=5)

@@ -505,7 +505,7 @@ def test_rare_labels_and_files_left_over_are_told_at_the_end(leftovers, monkeypa
         told = capsys.readouterr().err.splitlines()
         assert len(told) == len(notes)
         assert all(line.endswith(note) for line, note in zip(told, notes, strict=True))
-    manifest = json.loads((leftovers / "t" / "manifest.json").read_text())
+    manifest = json.loads((leftovers / "t" / "manifest.json").read_text("utf-8"))
     assert [(note["kind"], note["items"]) for note in manifest["notes"]] == [
         ("label_absent", ["spleen"]),
         ("label_rare", ["liver tumor (1 of 4)"]),
@@ -544,7 +544,7 @@ mask = "{{case}}_m.nii.gz"
 
 def test_ids_that_no_case_has_are_told(leftovers, capsys):
     path = leftovers / "own.toml"
-    text = path.read_text().replace('{ e = "moved" }', '{ e = "moved", E = "moved" }')
+    text = path.read_text("utf-8").replace('{ e = "moved" }', '{ e = "moved", E = "moved" }')
     path.write_text(text + 'placeholder_spacing = ["a", "aa"]')
     assert build(path, leftovers / "t") == 0
     told = capsys.readouterr().err

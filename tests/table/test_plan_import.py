@@ -441,7 +441,7 @@ def test_a_plan_reaches_no_folder_beside_its_own(amos, tmp_path, capsys, task_id
     words = ["table", "import-plan", str(tmp_path / "plan.json"), "--out", str(tmp_path / "out")]
     assert main([*words, "--data", str(root / "raw" / "AMOS22")]) == 2
     assert "expected a name that can be part of a path" in capsys.readouterr().err
-    assert (tmp_path / "victim" / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "victim" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
 def test_an_import_removes_only_what_an_import_made(amos, tmp_path, capsys):
@@ -456,7 +456,7 @@ def test_an_import_removes_only_what_an_import_made(amos, tmp_path, capsys):
     (folder / "mine.txt").write_text("kept")
     assert main(words) == 2
     assert "something that no import wrote" in capsys.readouterr().err
-    assert (folder / "mine.txt").read_text() == "kept"
+    assert (folder / "mine.txt").read_text(encoding="utf-8") == "kept"
 
 
 def test_the_time_of_packing_is_no_part_of_a_plan(amos, tmp_path):

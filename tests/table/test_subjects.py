@@ -139,4 +139,4 @@ def test_facts_group_scores_and_the_report(own):
     assert set(n_of) == {"A", "B"}
     assert n_of["A"] == n_of["B"]  # two cases each
     assert main(["report", str(own / "r"), "--out", str(own / "r.html")]) == 0
-    assert "scanner" in (own / "r.html").read_text()
+    assert "scanner" in (own / "r.html").read_text(encoding="utf-8")

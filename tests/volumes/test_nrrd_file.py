@@ -364,7 +364,7 @@ def test_data_in_several_files_are_joined(tmp_path, voxels, form, encoding):
         (tmp_path / name).write_bytes(packed(part, encoding))
     path = write_by_hand(tmp_path / "a.nhdr", encoding=encoding)
     rest = "".join(f"{name}\n" for name in names) if "LIST" in stated else "\n"
-    path.write_text(path.read_text().rstrip("\n") + f"\ndata file: {stated}\n{rest}")
+    path.write_text(path.read_text("utf-8").rstrip("\n") + f"\ndata file: {stated}\n{rest}")
     np.testing.assert_array_equal(read_volume(path).array, voxels)
     assert [file.name for file in companion_files(path)] == [n.split("/")[-1] for n in names]
 

@@ -59,7 +59,7 @@ def test_own_decisions_replace_the_built_in_ones(runs, tmp_path, capsys):
         one for one in json.loads(capsys.readouterr().out)["analyses"] if one["name"] == "clinical"
     ]
     assert (found["group"], found["details"]["source"]) == ("half a centimetre", "this test")
-    own.write_text(own.read_text().replace('["below", "above"]', '["below"]'))
+    own.write_text(own.read_text(encoding="utf-8").replace('["below", "above"]', '["below"]'))
     assert main(["analyse", runs[0], "--cutoffs", str(own)]) == 2
     assert "one class more than cuts, found 1 cuts [5.0] and 1 classes" in capsys.readouterr().err
 
