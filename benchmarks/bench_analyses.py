@@ -142,7 +142,7 @@ def measure(folder, setting):
     print_row("inputs read", time.perf_counter(), time.process_time(), f"{n_rows:>9} rows")
     for name, analysis in ANALYSES.items():
         start, cpu_start = time.perf_counter(), time.process_time()
-        found = list(analysis(runs))
+        found = list(analysis.put(runs))
         print_row(name, start, cpu_start, f"{len(found):>5} verdicts")
     start, cpu_start = time.perf_counter(), time.process_time()
     found = analyse(runs)

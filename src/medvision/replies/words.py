@@ -183,25 +183,6 @@ _SPACED_AFTER_UNIT = _words(
 
 _BEFORE = _SETTING | ABOUT | SIZE_WORDS
 _BEFORE_AXIS = (MAJOR | MINOR) - _words("max maximum maximal")
-_PARTICLES = ABOUT | _words(
-    "of to a an the as d de du des à au do da di del zu zum als que che чем than"
-)
-"""Words that go with the one before them: "a maximum of about 45" is a bound."""
-BOUNDS = _words(
-    "under below less fewer lower more over above beyond exceeding exceeds exceed least most",
-    "up down",
-    "upwards upward excess maximum minimum max min maximal minimal limit limited than between",
-    "within",
-    "not isn aren t no never only range order multiple if unlike",
-    "unter über weniger mehr höchstens mindestens bis kleiner größer unterhalb oberhalb zwischen",
-    "nicht kein keine moins plus jusqu jusque sous dessous dessus inférieur inférieure supérieur",
-    "supérieure dépasse entre pas menos más hasta menor mayor máximo mínimo máxima mínima inferior",
-    "superior mais até maior pelo meno più fino oltre almeno massimo minimo tra fra inferiore",
-    "superiore non não no менее более до свыше меньше больше не от между минимум максимум",
-    "выше ниже",
-    "أقل أكثر حتى فوق تحت بين ليس من كم कम अधिक ज्यादा",
-)
-"""Words that make a bound, a range or a denial of the number after them."""
 
 PARTICLES = ABOUT | _words(
     "of to a an the as d de du des à au do da di del zu zum als que che чем than"

@@ -8,7 +8,7 @@ from medvision.analysis.verdicts.rows import TaskRows
 from medvision.analysis.verdicts.verdict import MIN_ROWS
 
 GROUP_COLUMNS = ("plane", "size_bin", "anatomy_group", "name")
-"""By which questions are grouped: columns of score rows, or `metadata_columns`."""
+"""By which questions are grouped: columns of score rows."""
 
 
 def groups_of(rows: TaskRows) -> Iterator[tuple[str, np.ndarray]]:

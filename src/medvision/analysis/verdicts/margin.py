@@ -9,17 +9,18 @@ import numpy as np
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean
 from medvision.analysis.verdicts.groups import groups_of
-from medvision.analysis.verdicts.rows import TaskRows, paired, task_rows
+from medvision.analysis.verdicts.rows import TaskRows, each_task, paired, quality_of_answers
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.best_constant import best_constant
+from medvision.models.baselines import RandomBox, TrainBest, TrainMean, TrainMedian
 from medvision.scoring.columns import IndexArray
 from medvision.scoring.grouping import grouped
-from medvision.scoring.metrics import FloatArray, measures
+from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
 
-TRAINED = "baseline/train-best"
+TRAINED = TrainBest.model_id
 
-OTHERS = ("baseline/train-mean", "baseline/train-median", "baseline/random-box")
+OTHERS = (TrainMean.model_id, TrainMedian.model_id, RandomBox.model_id)
 """Opponents told beside it, where their runs are given."""
 
 _ALIKE = (("dataset", "cohort", "label", "metric_key", "plane"), ("label", "metric_key"), ())
@@ -45,10 +46,8 @@ class Opponent:
 
 def margin(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The margin of each model over the best constant, in all and in its groups."""
-    for run in runs:
-        for rows in task_rows(run):
-            if run.model != TRAINED:
-                yield from _margins(rows, opponents(rows, runs))
+    for rows in each_task(run for run in runs if run.model != TRAINED):
+        yield from _margins(rows, opponents(rows, runs))
 
 
 def opponents(rows: TaskRows, runs: Sequence[RunScores]) -> list[Opponent]:
@@ -57,10 +56,9 @@ def opponents(rows: TaskRows, runs: Sequence[RunScores]) -> list[Opponent]:
     for name in (TRAINED, *OTHERS):
         if name == rows.run.model:
             continue
-        for run in runs:
-            same = [one for one in task_rows(run) if (one.task, one.unit) == (rows.task, rows.unit)]
-            if run.model == name and same:
-                ours, theirs = paired(rows, same[0])
+        for other in each_task(run for run in runs if run.model == name):
+            if (other.task, other.unit) == (rows.task, rows.unit):
+                ours, theirs = paired(rows, other)
                 if len(ours) == len(rows):
                     found.append(Opponent(name=name, rows=ours, quality=theirs.quality))
     if not found or found[0].name != TRAINED:
@@ -87,11 +85,9 @@ def quality_of_constants(rows: TaskRows) -> FloatArray:
         order = np.argsort(kinds, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1):
             _answer_by_others(rows, truth, members, answers)
-    found = measures(rows.task, truth, answers)
-    column = np.asarray(getattr(found, TASKS[rows.task].headline_column), dtype=np.float64)
+    # A question without any alike is not lost by the constant: it is left out.
     known = ~np.isnan(answers[:, 0])
-    is_error = TASKS[rows.task].headline_column.endswith("error")
-    return np.where(known, -column if is_error else column, np.nan)
+    return np.where(known, quality_of_answers(rows.task, truth, answers), np.nan)
 
 
 def _answer_by_others(

@@ -9,10 +9,15 @@ from scipy import stats
 
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import is_worth, mean
-from medvision.analysis.verdicts.rows import ZERO_FILLED, TaskRows, task_rows
+from medvision.analysis.verdicts.rows import (
+    ZERO_FILLED,
+    TaskRows,
+    quality_of_answers,
+    task_rows,
+)
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
 from medvision.scoring.grouping import grouped
-from medvision.scoring.metrics import FloatArray, measures
+from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
 
 
@@ -31,7 +36,7 @@ def _of_task(rows: TaskRows) -> Verdict:
     first[question[::-1]] = np.arange(len(rows))[::-1]
     answers, truth = rows.answers(), rows.truth()[first]
     combined, spread = _medians(answers, question, n_questions)
-    quality = _quality(rows, truth, combined)
+    quality = quality_of_answers(rows.task, truth, combined)
     single = _mean_by(rows.quality, question, n_questions)
     gain = mean(rows.subject[first], quality - single)
     is_found = gain.low > 0 and is_worth(gain.value, abs(float(np.nanmean(single))))
@@ -93,12 +98,3 @@ def _mean_by(values: FloatArray, question: np.ndarray, n_questions: int) -> Floa
     counts = np.bincount(question[known], minlength=n_questions)
     with np.errstate(invalid="ignore"):
         return np.asarray(sums / counts)
-
-
-def _quality(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> FloatArray:
-    """As `TaskRows.quality`, of answers that were combined."""
-    column = TASKS[rows.task].headline_column
-    found = np.full(len(truth), np.nan)
-    read = ~np.isnan(answers[:, 0])
-    found[read] = getattr(measures(rows.task, truth[read], answers[read]), column)
-    return np.nan_to_num(found, nan=0.0) if column in ZERO_FILLED else -found

@@ -11,7 +11,7 @@ from medvision.analysis.run_scores import RunScores
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.columns import IndexArray, NumberLists
 from medvision.scoring.grouping import grouped
-from medvision.scoring.metrics import FloatArray
+from medvision.scoring.metrics import FloatArray, measures
 from medvision.scoring.subject_sums import SUBJECT_COLUMNS
 from medvision.tasks import TASKS, Task
 
@@ -164,7 +164,8 @@ def task_rows(run: RunScores) -> list[TaskRows]:
             is_task = pc.and_(pc.equal(scores["task"], str(task)), pc.equal(scores["unit"], unit))
             places = np.flatnonzero(pc.and_(is_kept, is_task))
             if len(places):
-                measured = scores[record.headline_column].take(pa.array(places))
+                headline = scores[record.headline_column].take(pa.array(places))
+                measured = np.asarray(headline.cast(pa.float64()).to_numpy(), dtype=np.float64)
                 found.append(
                     TaskRows(
                         run=run,
@@ -178,9 +179,17 @@ def task_rows(run: RunScores) -> list[TaskRows]:
     return found
 
 
-def measured_quality(headline: pa.ChunkedArray, task: Task) -> FloatArray:
-    """(n,) the headline measure of score rows as `TaskRows.quality` has it."""
-    measured = np.asarray(headline.cast(pa.float64()).to_numpy(), dtype=np.float64)
+def quality_of_answers(task: Task, truth: FloatArray, answers: FloatArray) -> FloatArray:
+    """(n,) as `TaskRows.quality`, of other (n, values) answers; NaN in one stands for unread."""
+    column = TASKS[task].headline_column
+    measured = np.full(len(truth), np.nan)
+    read = ~np.isnan(answers[:, 0])
+    measured[read] = getattr(measures(task, truth[read], answers[read]), column)
+    return measured_quality(measured, task)
+
+
+def measured_quality(measured: FloatArray, task: Task) -> FloatArray:
+    """(n,) the headline measure, NaN where unread, as `TaskRows.quality` has it."""
     if TASKS[task].headline_column in ZERO_FILLED:
         return np.nan_to_num(measured, nan=0.0)
     return -measured

@@ -1,33 +1,12 @@
 """The analyses as the report tells them: a question, a sentence of verdict, the rows behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from medvision.analysis.verdicts.analyse import ANALYSES
+from medvision.analysis.verdicts.analyse import ANALYSES, Analysis
 from medvision.analysis.verdicts.verdict import MIN_ROWS, MIN_SUBJECTS, Found, Verdict
 
-QUESTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "margin": ("Does it beat a constant?", "It does"),
-        "size": ("Are small targets missed?", "They are"),
-        "generalisation": ("Is it worse where it was not trained, or on some plane?", "It is"),
-        "instructions": ("Does it leave the form asked for?", "It does"),
-        "collapse": ("Does it say the same few numbers?", "It does"),
-        "bias": ("Are answers too large, too small, or drawn to the middle?", "They are"),
-        "spacing": ("Is the stated pixel size left unused?", "It is"),
-        "clinical": ("Would a clinical decision be another?", "Often"),
-        "steps": ("Do its reasoning steps go wrong?", "They do"),
-        "comparison": ("Which models can be told apart?", "Different"),
-        "repeats": ("Does the median of repeats help?", "It does"),
-        "metadata": ("Is it worse for some subjects?", "It is"),
-    }
-)
-"""Of each analysis: what it asks, and how a sentence that says yes begins."""
-
 MOST_ROWS = 40
-
-_WORDS = {Found.FOUND: "found", Found.NOT_FOUND: "not found", Found.NOT_ENOUGH: "not enough"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +50,7 @@ def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
         verdicts: What `analyse` gives.
     """
     sections = []
-    for name in ANALYSES:
+    for name, analysis in ANALYSES.items():
         own = [verdict for verdict in verdicts if verdict.name == name]
         # Groups are told where they fail: that a margin is found is no failure.
         failing = Found.NOT_FOUND if name == "margin" else Found.FOUND
@@ -82,8 +61,8 @@ def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
             sections.append(
                 AnalysisSection(
                     name=name,
-                    title=QUESTIONS[name][0],
-                    sentence=_sentence(name, own),
+                    title=analysis.asks,
+                    sentence=_sentence(analysis, own),
                     rows=tuple(map(_row, told[:MOST_ROWS])),
                     n_left_out=sum(bool(one.task) for one in own) - len(told[:MOST_ROWS]),
                 )
@@ -91,7 +70,7 @@ def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
     return sections
 
 
-def _sentence(name: str, verdicts: Sequence[Verdict]) -> str:
+def _sentence(analysis: Analysis, verdicts: Sequence[Verdict]) -> str:
     settled = [one for one in verdicts if one.verdict is not Found.NOT_ENOUGH]
     if not settled:
         needs = [one.words for one in verdicts if not one.task]
@@ -106,7 +85,7 @@ def _sentence(name: str, verdicts: Sequence[Verdict]) -> str:
     by_model = [f"{model} ({', '.join(dict.fromkeys(tasks))})" for model, tasks in found.items()]
     others = {one.model for one in settled} - set(found)
     rest = f" Not for {', '.join(sorted(others))}." if others else ""
-    return f"{QUESTIONS[name][1]}: {'; '.join(by_model)}.{rest}"
+    return f"{analysis.yes}: {'; '.join(by_model)}.{rest}"
 
 
 def _row(verdict: Verdict) -> AnalysisRow:
@@ -115,7 +94,7 @@ def _row(verdict: Verdict) -> AnalysisRow:
         model=verdict.model,
         task=verdict.task,
         group=verdict.group,
-        verdict=_WORDS[verdict.verdict],
+        verdict=verdict.verdict.replace("_", " "),
         value="–" if verdict.value is None else f"{verdict.value:.3g}",
         interval="" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}",
         n=verdict.n,

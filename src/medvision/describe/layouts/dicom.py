@@ -18,7 +18,6 @@ from medvision.volumes.dicom_folder import has_preamble
 from medvision.volumes.suffixes import DICOM
 
 _DRAWN = ("SEG", "RTSTRUCT")
-_HEADER_ONLY = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

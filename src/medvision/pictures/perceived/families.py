@@ -28,11 +28,6 @@ def _per_cell(perceived: PerceivedSize, *, cell_px: int) -> int:
     return math.prod(side // cell_px for side in perceived.canvas_hw)
 
 
-def _per_cell_and_row(perceived: PerceivedSize, *, cell_px: int) -> int:
-    rows, columns = (side // cell_px for side in perceived.canvas_hw)
-    return rows * (columns + 1)
-
-
 def _with_overview(perceived: PerceivedSize, *, tile_px: int, of_tile: int) -> int:
     n_tiles = _per_cell(perceived, cell_px=tile_px)
     return of_tile * (n_tiles + (n_tiles > 1))
