@@ -31,7 +31,7 @@ from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family, unknown_words
 from medvision.models.run_words import RunSettings, RunSummary, StopReason
-from medvision.pictures.view import PictureFamily
+from medvision.pictures.view import UNDECLARED, PictureFamily
 from medvision.protocols import Protocol
 from medvision.replies import Style
 from medvision.samples import Sample
@@ -311,4 +311,4 @@ def picture_family(
             "--family NAME, --family HxW, or a profile of your own in --profiles FILE"
         )
         raise UsageError(msg)
-    return PictureFamily(name="as_sent").shown_on(grid)
+    return PictureFamily(name=UNDECLARED).shown_on(grid)

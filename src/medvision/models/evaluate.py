@@ -22,11 +22,11 @@ from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_que
 from medvision.models.store import ResponseStore
 from medvision.pictures.drawn import DrawnPicture, DrawnPictures
 from medvision.pictures.render import RENDERER, slice_identity
-from medvision.pictures.view import SENDER, PictureFamily, SliceView
+from medvision.pictures.view import SENDER, UNDECLARED, PictureFamily, SliceView
 from medvision.prompts.messages import PROMPT_VERSION, prompt_text
 from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
-from medvision.samples import Sample, each_sample
+from medvision.samples import GEOMETRY_COLUMNS, Sample, each_sample
 from medvision.storage import only_process
 from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
 from medvision.tasks import Task
@@ -42,9 +42,6 @@ ENGINE_PACKAGES = (
     "transformers",
 )
 """What replies may depend on, beside the packages every manifest names."""
-
-UNDECLARED = "as_sent"
-"""Family of a model of which nobody has said how it resizes pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +160,7 @@ def _states_sizes(request: EvalRequest) -> bool:
 
 def _each_view(request: EvalRequest) -> Iterator[SliceView]:
     """What the model is said to see of slices of each size; of those that can be shown."""
-    names = ("height_px", "width_px", "spacing_y_mm", "spacing_x_mm")
-    for row in request.samples.group_by(names).aggregate([]).to_pylist():
+    for row in request.samples.group_by(GEOMETRY_COLUMNS).aggregate([]).to_pylist():
         with suppress(ItemError):
             yield request.family.view(SliceGeometry(**row))
 

@@ -24,7 +24,7 @@ from medvision.declarations import (
     read_toml,
 )
 from medvision.pictures.perceived import resolved_limits
-from medvision.pictures.view import PictureFamily
+from medvision.pictures.view import UNDECLARED, PictureFamily
 from medvision.replies import Style
 
 CoordinateHabit = Literal["canvas_px_xyxy", "per_mille_xyxy", "per_mille_yxyx", "loc_yxyx", ""]
@@ -253,8 +253,8 @@ def declared_family(name: str | None, profile: ModelProfile | None) -> PictureFa
         UsageError: No such family, or its limits are not known.
     """
     if profile is None or name not in {None, profile.family}:
-        resolved_limits(name or "as_sent", {})
-        return PictureFamily(name=name or "as_sent")
+        resolved_limits(name or UNDECLARED, {})
+        return PictureFamily(name=name or UNDECLARED)
     resolved_limits(profile.family, profile.limits)
     return PictureFamily(
         name=profile.family,

@@ -26,6 +26,9 @@ from medvision.pictures.render import AS_STORED, PixelGrid, RenderedImage, resam
 SENDER = "pillow-1"
 """Version of how pictures are prepared for a family; change it with the pixels."""
 
+UNDECLARED = "as_sent"
+"""Family of a model of which nobody has said how it resizes pictures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceView:
