@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,18 @@ from medvision.models.run_folder import (
     write_parquet,
 )
 from medvision.models.store import RequestRow, ResponseStore
-from medvision.pictures.view import PictureFamily
+from medvision.pictures.view import UNDECLARED, PictureFamily
 from medvision.protocols import Protocol
 from medvision.replies import Style
 from medvision.samples import Sample, sample_table
 from medvision.storage import only_process, sha256_file, write_text
-from medvision.table.manifest import jsonable, package_versions, read_manifest, write_manifest
+from medvision.table.manifest import (
+    jsonable,
+    package_versions,
+    read_manifest,
+    utc_now,
+    write_manifest,
+)
 
 SOURCE = "imported.json"
 """What a run was imported from; written first, so that an import cut off is begun anew."""
@@ -149,13 +154,13 @@ def _imported(
             # Whole replies hold the tags that were asked for; extracts are the bare values.
             "style": str(Style.COT if is_whole == {True} else Style.DIRECT),
             "protocol": protocol,
-            "family": PictureFamily(name="as_sent"),
+            "family": PictureFamily(name=UNDECLARED),
             "repeats": 1,
             "imported": source,
             "counts": {"samples": len(pairs), "left_out": len(problems)},
             "problems": problems,
             "versions": package_versions(),
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finished_at": utc_now(),
         },
     )
     return ImportedResults(model=source["model"], n_samples=len(pairs), problems=tuple(problems))

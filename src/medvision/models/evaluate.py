@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +27,13 @@ from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
 from medvision.samples import GEOMETRY_COLUMNS, Sample, each_sample
 from medvision.storage import only_process
-from medvision.table.manifest import MANIFEST, content_key, package_versions, write_manifest
+from medvision.table.manifest import (
+    MANIFEST,
+    content_key,
+    package_versions,
+    utc_now,
+    write_manifest,
+)
 from medvision.tasks import Task
 
 ENGINE_PACKAGES = (
@@ -107,7 +112,7 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
 
 
 def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) -> RunSummary:
-    started_at = _now()
+    started_at = utc_now()
     # All that may refuse comes before anything is written.
     if store_path(run).exists():
         # Beside a manifest replies were stored: without any they are lost, and not to be asked.
@@ -146,7 +151,7 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
             write_samples(run, request.samples, digests)
             store.forget_drawn()
         served_models = store.notes.served()
-    times = {"started_at": started_at, "finished_at": _now()}
+    times = {"started_at": started_at, "finished_at": utc_now()}
     told = {"served_models": served_models} if served_models else {}
     write_manifest(run, {**_manifest(request, summary, questions.unreadable), **told, **times})
     return summary
@@ -163,10 +168,6 @@ def _each_view(request: EvalRequest) -> Iterator[SliceView]:
     for row in request.samples.group_by(GEOMETRY_COLUMNS).aggregate([]).to_pylist():
         with suppress(ItemError):
             yield request.family.view(SliceGeometry(**row))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _digests_of_an_evaluation_cut_off(

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import openai
 
 from medvision.errors import UsageError
+from medvision.models.addresses import is_address
 
 PROXIED = frozenset({"http", "https", "all"})
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
@@ -26,13 +26,7 @@ def http_client() -> Any:
     for scheme, address in getproxies().items():
         if scheme not in PROXIED:
             continue
-        try:
-            parts = urlsplit(address if "://" in address else f"http://{address}")
-            is_address = bool(parts.hostname) and parts.scheme in PROXY_SCHEMES
-            _ = parts.port  # which raises where it is none
-        except ValueError:
-            is_address = False
-        if not is_address:
+        if not is_address(address if "://" in address else f"http://{address}", PROXY_SCHEMES):
             name = f"{scheme.upper()}_PROXY"
             schemes = ", ".join(sorted(PROXY_SCHEMES))
             msg = (

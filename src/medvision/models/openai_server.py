@@ -9,9 +9,9 @@ import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from medvision.errors import UsageError
+from medvision.models.addresses import is_address
 from medvision.models.base import (
     ALL_TASKS,
     ErrorKind,
@@ -81,14 +81,10 @@ class ServerSettings:
         if not self.name:
             msg = "expected openai/NAME with the name that the server knows, found no name"
             raise UsageError(msg)
-        url = "http://host" if self.base_url is None else self.base_url
-        try:
-            parts = urlsplit(url)
-            _ = parts.port  # which raises where it is none
-            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        except ValueError:
-            is_address = False
-        if not is_address or not url.isprintable() or " " in url:
+        url = self.base_url
+        if url is not None and not (
+            is_address(url, {"http", "https"}) and url.isprintable() and " " not in url
+        ):
             # Its words may hold a password.
             msg = (
                 "expected a base URL that starts with http:// or https:// and names a host, such "

@@ -79,14 +79,14 @@ def run_manifest(run: Path) -> dict[str, Any]:
     return manifest
 
 
-def run_family(run: Path) -> PictureFamily:
+def run_family(run: Path, manifest: Mapping[str, Any]) -> PictureFamily:
     """How the model of an evaluated run saw the pictures.
 
     Raises:
-        UsageError: The folder holds no evaluated run, or its manifest is damaged.
+        DamagedFileError: The manifest says something else.
     """
     where = f"{run / MANIFEST}: damaged: family"
-    return decoded(PictureFamily, run_manifest(run)["family"], where, DamagedFileError)
+    return decoded(PictureFamily, manifest["family"], where, DamagedFileError)
 
 
 def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:

@@ -343,8 +343,6 @@ class SlicePictures:
         displayed = RenderedImage(
             pixels=pixels, spacing_y_mm=taken.spacing_y_mm, spacing_x_mm=taken.spacing_x_mm
         )
-        if ref.view is View.RADIOLOGICAL:
-            return on_grid(displayed, grid)
         turned = geometry_in_view(displayed.geometry, ref.view)
         shown = pixels_in_view(pixels, ref.view, is_native=found.volume.is_native)
         in_view = RenderedImage(

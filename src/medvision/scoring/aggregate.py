@@ -161,8 +161,7 @@ def means_over_cells(
     table = groups.keys
     for name in COUNT_COLUMNS:
         table = table.append_column(name, pa.array(counts[name], type=pa.int32()))
-    answered = np.zeros(len(cells))
-    np.add.at(answered, cells.code[~columns.is_error], 1)
+    answered = np.bincount(cells.code[~columns.is_error], minlength=len(cells)).astype(np.float64)
     for ending, by_samples in is_weighted.items():
         ratios = replace(RATIOS, weight=ANSWERED if by_samples else None)
         intervals = subject_intervals(

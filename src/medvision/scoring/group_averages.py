@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from medvision.catalog import canonical_label, is_averaged
 from medvision.catalog.anatomy import FALLBACK_GROUP
+from medvision.protocols import MEDVISION, Weighting
 from medvision.scoring.aggregate import (
     ALWAYS_BY,
     DEFAULT_RESAMPLES,
@@ -26,11 +27,11 @@ from medvision.scoring.subject_sums import group_of_cell
 from medvision.scoring.terms import ADDED_COLUMNS
 from medvision.tasks import Task
 
-MIN_GROUP_SAMPLES = 50
+MIN_GROUP_SAMPLES = MEDVISION.averages.min_samples
 """Samples that a group needs, parsed or not, to take part."""
 
-SAMPLE_WEIGHTED = "_sample_weighted"
-GROUP_MEAN = "_group_mean"
+SAMPLE_WEIGHTED = f"_{Weighting.SAMPLE_WEIGHTED}"
+GROUP_MEAN = f"_{Weighting.GROUP_MEAN}"
 
 GROUP = ("region", "modality", "plane")
 """What makes a group, beside task and unit."""

@@ -7,7 +7,6 @@ columns of `scores.parquet` of its own.
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +26,7 @@ from medvision.samples import Sample, samples_from_table
 from medvision.scoring.aggregate import PROTOCOL_COLUMN
 from medvision.scoring.score_table import SCORE_SCHEMA
 from medvision.storage import write_text
-from medvision.table.manifest import jsonable
+from medvision.table.manifest import jsonable, utc_now
 from medvision.table.own_files import read_rows
 from medvision.tasks import TASKS
 
@@ -91,8 +90,8 @@ def ask_judge(
     Raises:
         UsageError: The run is not scored.
     """
-    started_at = _now()
-    questions = list(judge_questions(run, read_scores(run)))
+    started_at = utc_now()
+    questions = list(judge_questions(run, read_scores(run), read_samples(run)))
     with ResponseStore(judge_store_path(run)) as store:
         summary = run_questions(
             judge, questions, store=store, settings=settings, on_progress=on_progress
@@ -103,23 +102,23 @@ def ask_judge(
         "settings": judge.settings,
         "prompt_version": JUDGE_PROMPT_VERSION,
         "started_at": started_at,
-        "finished_at": _now(),
+        "finished_at": utc_now(),
         "summary": summary,
     }
     write_text(run / "judge.json", json.dumps(jsonable(record), indent=1) + "\n")
     return summary
 
 
-def judge_questions(run: Path, scores: pa.Table) -> Iterator[Question]:
+def judge_questions(run: Path, scores: pa.Table, samples: pa.Table) -> Iterator[Question]:
     """A question for each reply of a run that was not read, as its scores say."""
     rows = zip(*(scores[name].to_pylist() for name in ("sample_id", "repeat")), strict=True)
     status_of = dict(zip(rows, scores["status"].to_pylist(), strict=True))
-    samples = {one.sample_id: one for one in samples_from_table(read_samples(run))}
+    by_id = {one.sample_id: one for one in samples_from_table(samples)}
     with ResponseStore(store_path(run), must_exist=True) as store:
         for stored in store.current_replies():
             status = status_of.get((stored.sample_id, stored.repeat), "error")
             if status not in NOT_JUDGED and stored.reply.text.strip():
-                sample = samples[stored.sample_id]
+                sample = by_id[stored.sample_id]
                 yield Question(
                     sample=sample,
                     prompt_text=judge_prompt(sample, stored.reply.text),
@@ -145,7 +144,3 @@ def read_scores(run: Path) -> pa.Table:
     # Scores of versions before name no protocol.
     schema = pa.schema([*SCORE_SCHEMA, (PROTOCOL_COLUMN, pa.string()), *JUDGED_SCHEMA])
     return read_rows(path, schema, again, optional=[PROTOCOL_COLUMN, *JUDGED_SCHEMA.names])
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -21,7 +21,6 @@ from medvision.models.run_folder import (
 from medvision.models.store import ResponseStore
 from medvision.replies import Answer, AnswerStatus, Style, read_answer
 from medvision.replies.stated import are_stated
-from medvision.samples import samples_from_table
 from medvision.scoring.judge import (
     JUDGED_SCHEMA,
     judge_questions,
@@ -174,20 +173,23 @@ def judged_summaries(scores: pa.Table) -> list[JudgedSummary]:
 def _judged_rows(run: Path, scores: pa.Table) -> Mapping[RowKey, dict[str, object]]:
     """Scores of the judge's replies by sample and repeat."""
     # A judge's reply counts only while the run's reply that it was shown is still the present one.
-    prompts = {(q.sample.sample_id, q.repeat): q.prompt_text for q in judge_questions(run, scores)}
+    samples = read_samples(run)
+    questions = {(q.sample.sample_id, q.repeat): q for q in judge_questions(run, scores, samples)}
     with ResponseStore(judge_store_path(run), must_exist=True) as store:
         stored_replies = {(one.sample_id, one.repeat): one for one in store.current_replies()}
-    replies = {key: one for key, one in stored_replies.items() if prompts.get(key) == one.prompt}
+    replies = {
+        key: one
+        for key, one in stored_replies.items()
+        if key in questions and questions[key].prompt_text == one.prompt
+    }
     if not replies:
         return {}
-    samples = read_samples(run)
-    reader = ReplyReader(style=Style.DIRECT, family=run_family(run))
-    by_id = {one.sample_id: one for one in samples_from_table(samples)}
+    reader = ReplyReader(style=Style.DIRECT, family=run_family(run, run_manifest(run)))
     with ResponseStore(store_path(run), must_exist=True) as store:
         shown = {(one.sample_id, one.repeat): one.reply.text for one in store.current_replies()}
     answers, made_up = [], set()
     for key, stored in replies.items():
-        sample = by_id[stored.sample_id]
+        sample = questions[key].sample
         seen = reader.family.view(sample.geometry).perceived
         is_cut = stored.reply.status is ResponseStatus.TRUNCATED
         answer, _ = reader.readings(sample.task, stored.reply.text, seen, is_cut=is_cut)

@@ -91,7 +91,7 @@ def scored(run: Path, reading: Reading | None = None) -> pa.Table:
     samples = read_samples(run)
     key = scores_key(run, protocol.reading)
     style = decoded(Style, manifest["style"], f"{run}: style", DamagedFileError)
-    reader = ReplyReader(style=style, family=run_family(run), reading=protocol.reading)
+    reader = ReplyReader(style=style, family=run_family(run, manifest), reading=protocol.reading)
     with ResponseStore(store_path(run), must_exist=True) as store:
         answers = read_replies(store.current_texts(), samples, reader)
     asked = pc.is_in(samples["sample_id"], answers["sample_id"].combine_chunks())

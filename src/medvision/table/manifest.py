@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
@@ -51,6 +52,11 @@ def content_key(content: Any) -> str:
     """
     text = json.dumps(jsonable(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def utc_now() -> str:
+    """The time as manifests state it: UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def package_versions() -> dict[str, str]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
+from medvision.frames import SliceGeometry
 from medvision.models.in_process import weights
 from medvision.models.in_process.chat import Chat, chat_of
 from medvision.models.in_process.processor import load_processor
 from medvision.models.in_process.seen import probe_picture, seen_in
-from medvision.pictures.perceived import Preparation, family_named, perceived_size
 from medvision.pictures.view import PictureFamily
 from medvision.train.config import ModelConfig, Precision, Tuning
 from medvision.train.errors import BaseModelError
@@ -90,9 +90,11 @@ def check_stated_size(processor: Any, family: PictureFamily, base: str) -> None:
     Raises:
         BaseModelError: It makes another canvas than the family's rule.
     """
-    canvas_hw = perceived_size(family.name, *PROBE_HW, family.limits).canvas_hw
-    is_sent_whole = family_named(family.name).preparation is Preparation.NONE
-    probe_hw = PROBE_HW if is_sent_whole else canvas_hw
+    height_px, width_px = PROBE_HW
+    view = family.view(
+        SliceGeometry(height_px=height_px, width_px=width_px, spacing_y_mm=1.0, spacing_x_mm=1.0)
+    )
+    canvas_hw, probe_hw = view.perceived.canvas_hw, view.sent_hw
     picture = probe_picture(*probe_hw)
     output = processor.image_processor(images=[picture], return_tensors="np")
     made = seen_in(output, processor.image_processor, *probe_hw)

@@ -17,16 +17,6 @@ ONEVISION_GRIDS = tuple((rows, columns) for rows in range(1, 7) for columns in r
 NEXT_GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))
 """Pinpoints as published: of LLaVA-OneVision, of LLaVA-NeXT."""
 
-GRANITE_GRIDS = tuple(
-    (rows, columns) for rows in range(1, 11) for columns in range(1, 10 // rows + 1)
-)[1:]
-"""Of Granite Vision: two to ten tiles."""
-
-DEEPSEEK_GRIDS = tuple(
-    (rows, columns) for rows in range(1, 10) for columns in range(1, 9 // rows + 1)
-)
-"""Of DeepSeek-VL2: up to nine tiles."""
-
 PHI4_LEAST_SIDE_PX = 10
 MOLMO_CROP_PX, MOLMO_MARGIN_PX = 378, 112
 LFM2_CELL_PX, LFM2_PATCH_PX = 32, 16
@@ -38,6 +28,13 @@ def _grids(max_tiles: int) -> Iterator[Size]:
     for columns in range(1, max_tiles + 1):
         for rows in range(1, max_tiles // columns + 1):
             yield rows, columns
+
+
+GRANITE_GRIDS = tuple(sorted(_grids(10)))[1:]
+"""Of Granite Vision: two to ten tiles, rows first."""
+
+DEEPSEEK_GRIDS = tuple(sorted(_grids(9)))
+"""Of DeepSeek-VL2: up to nine tiles, rows first."""
 
 
 def tiled(height_px: int, width_px: int, *, max_tiles: int, tile_px: int) -> PerceivedSize:
@@ -126,11 +123,8 @@ def mllama_padded(height_px: int, width_px: int, *, max_tiles: int, tile_px: int
         ((560, 560), (233, 560), (0, 0))
     """
     # transformers: mllama `get_optimal_tiled_canvas`, then `get_image_size_fit_to_canvas`.
-    canvases = [
-        (rows * tile_px, columns * tile_px)
-        for rows in range(1, max_tiles + 1)
-        for columns in range(1, max_tiles // rows + 1)
-    ]
+    grids = sorted(_grids(max_tiles))  # rows first: of equal canvases the first one is taken
+    canvases = [(rows * tile_px, columns * tile_px) for rows, columns in grids]
     scales = [min(h / height_px, w / width_px) for h, w in canvases]
     scale = min((s for s in scales if s >= 1), default=max(scales))
     fitting = [canvas for canvas, s in zip(canvases, scales, strict=True) if s == scale]
