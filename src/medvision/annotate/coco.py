@@ -7,7 +7,8 @@ instead are half a pixel off, so `points_at` says which.
 """
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -75,14 +76,14 @@ class CocoFile:
         categories: Id to name.
         keypoint_names: Category name to the names of its keypoints.
         images: By file name.
-        annotations: In the file's order.
+        annotations: Of each picture, by its id, in the file's order; of one without any, none.
     """
 
     source: str
     categories: Mapping[int, str]
     keypoint_names: Mapping[str, tuple[str, ...]]
     images: Mapping[str, CocoImage]
-    annotations: tuple[CocoAnnotation, ...]
+    annotations: Mapping[int, Sequence[CocoAnnotation]]
 
     def image_of(self, path: Path) -> CocoImage:
         """The listed picture that a file is: the one whose name is the longest end of its path.
@@ -93,6 +94,8 @@ class CocoFile:
         parts = path.parts
         fits = {}
         for name, image in self.images.items():
+            if path.name not in name:  # most of them, and parting a path takes its time
+                continue
             listed = PurePosixPath(name.replace("\\", "/")).parts
             if listed == parts[-len(listed) :]:
                 fits[name] = (len(listed), image)
@@ -115,8 +118,8 @@ class CocoFile:
         """
         self.check_size(image, shape_yx)
         found = []
-        for one in self.annotations:
-            if one.image_id != image.image_id or one.box_xywh_px is None:
+        for one in self.annotations.get(image.image_id, ()):
+            if one.box_xywh_px is None:
                 continue
             if one.is_crowd:
                 msg = (
@@ -145,8 +148,8 @@ class CocoFile:
         """
         found = [
             one.keypoints
-            for one in self.annotations
-            if one.image_id == image.image_id and one.keypoints and category in ("", one.category)
+            for one in self.annotations.get(image.image_id, ())
+            if one.keypoints and category in ("", one.category)
         ]
         if len(found) > 1:
             msg = (
@@ -190,12 +193,15 @@ def read_coco(path: Path) -> CocoFile:
     if len(set(ids)) < len(ids):
         msg = f"{path}: two annotations have one id; keep one"
         raise CocoFormatError(msg)
+    by_image: dict[int, list[CocoAnnotation]] = defaultdict(list)
+    for one in annotations:
+        by_image[one.image_id].append(one)
     return CocoFile(
         source=str(path),
         categories=categories,
         keypoint_names=names,
         images=images,
-        annotations=tuple(annotations),
+        annotations=by_image,
     )
 
 
@@ -239,6 +245,7 @@ def _categories(
 
 def _images(entries: list[Any], path: Path) -> dict[str, CocoImage]:
     images: dict[str, CocoImage] = {}
+    ids: set[int] = set()
     for entry in entries:
         image = CocoImage(
             image_id=_field(entry, "id", int, path),
@@ -246,10 +253,10 @@ def _images(entries: list[Any], path: Path) -> dict[str, CocoImage]:
             width_px=_field(entry, "width", int, path),
             height_px=_field(entry, "height", int, path),
         )
-        is_known = image.image_id in {one.image_id for one in images.values()}
-        if is_known or image.file_name in images:
+        if image.image_id in ids or image.file_name in images:
             msg = f"{path}: picture {image.image_id} {image.file_name} is listed twice; keep one"
             raise CocoFormatError(msg)
+        ids.add(image.image_id)
         images[image.file_name] = image
     return images
 

@@ -16,7 +16,7 @@ from typing import Literal
 from medvision.catalog.biometrics import BiometricsSpec
 from medvision.catalog.cohort import CaseFiles, Cohort, Image, Label, SpacingTable
 from medvision.catalog.published import PublishedCounts
-from medvision.catalog.source import Access, Source
+from medvision.catalog.source import PACKAGES, Access, Source
 from medvision.declarations import AtLeastOne, Positive, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
@@ -167,6 +167,11 @@ class Dataset:
             declared |= {Task.TUMOR_LESION, Task.COUNT} if case.target_labels else set()
             declared |= {Task.ANGLE_DISTANCE} if case.landmarks else set()
         return tuple(task for task in Task if task in declared)
+
+    @property
+    def in_packages(self) -> bool:
+        """Whether all its files are in packages of a registry."""
+        return bool(self.sources) and all(source.kind in PACKAGES for source in self.sources)
 
     def subject(self, case_id: str) -> str:
         """The subject of a case: all its sequences and time points share it.

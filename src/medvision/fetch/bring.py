@@ -238,10 +238,7 @@ class Fetching:
                 f"{len(files)} files in {', '.join(tops[:5])}"
             )
             raise MissingFilesError(msg)
-        return {
-            _below(declared.into, path): FileFacts(size_bytes=one.size_bytes, sha256=one.sha256)
-            for path, one in files.items()
-        }
+        return {_below(declared.into, path): facts for path, facts in files.items()}
 
 
 def _below(into: str, name: str) -> str:

@@ -1,9 +1,10 @@
 """Fetch a declared dataset: download, verify, unpack into `<root>/raw/<name>/`; resumes."""
 
+from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
 from medvision.catalog.dataset import Dataset
-from medvision.catalog.source import PACKAGES
 from medvision.errors import UsageError
 from medvision.fetch.bring import Fetching
 from medvision.fetch.errors import MissingFilesError, NotFetchableError
@@ -51,7 +52,7 @@ def fetch(
     """
     settings = settings or FetchSettings()
     folder = raw_folder(root, dataset.name)
-    if dataset.sources and all(source.kind in PACKAGES for source in dataset.sources):
+    if dataset.in_packages:
         if settings.given or settings.mirror:
             msg = (
                 f"{dataset.name} is in packages of a registry: pip and apt-get know mirrors of "
@@ -94,8 +95,8 @@ def _way(dataset: Dataset, settings: FetchSettings, folder: Path) -> Way:
         def n_here(way: Way) -> int:
             return sum(is_fetched(one, folder) for one in wanted_of(way.sources))
 
-        begun = max(ways_of(dataset), key=n_here)
-        return begun if n_here(begun) else chosen_way(dataset)
+        n_begun, begun = _fullest(dataset, n_here)
+        return begun if n_begun else chosen_way(dataset)
     if not given.is_dir():
         msg = f"--from {given}: expected a folder with the files of {dataset.name}"
         raise MissingFilesError(msg)
@@ -104,8 +105,8 @@ def _way(dataset: Dataset, settings: FetchSettings, folder: Path) -> Way:
         parts = [part for one in wanted_of(way.sources) for part in one.parts]
         return sum(bool(given_files(p, given) or given_unpacked(p, given)) for p in parts)
 
-    way = max(ways_of(dataset), key=n_found)  # the first of equals: the owner's
-    if not n_found(way):
+    n_given, way = _fullest(dataset, n_found)
+    if not n_given:
         names = [one.name for way in ways_of(dataset) for one in wanted_of(way.sources)]
         msg = (
             f"--from {given}: nothing there is known of {dataset.name}; expected "
@@ -113,6 +114,12 @@ def _way(dataset: Dataset, settings: FetchSettings, folder: Path) -> Way:
         )
         raise MissingFilesError(msg)
     return way
+
+
+def _fullest(dataset: Dataset, count: Callable[[Way], int]) -> tuple[int, Way]:
+    """The way that counts most, with its number; the first of equals: the owner's."""
+    counted = [(count(way), way) for way in ways_of(dataset)]
+    return max(counted, key=itemgetter(0))
 
 
 def is_fetched(wanted: Wanted, folder: Path, *, verify: bool = False) -> bool:

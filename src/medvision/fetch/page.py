@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medvision.catalog.dataset import Dataset
-from medvision.catalog.source import PACKAGES, Source
+from medvision.catalog.source import Source
 from medvision.fetch.plan import needs
 from medvision.fetch.space import gigabytes
 from medvision.fetch.ways import chosen_way, wanted_of, ways_of
@@ -34,8 +34,8 @@ def datasets_page(datasets: Sequence[Dataset]) -> str:
     Args:
         datasets: Declarations, in the order of the page.
     """
-    samples = [one for one in datasets if is_sample(one)]
-    public = [one for one in datasets if not is_sample(one)]
+    samples = [one for one in datasets if one.in_packages]
+    public = [one for one in datasets if not one.in_packages]
     blocks = [
         INTRODUCTION,
         f"## The {len(public)} public datasets\n",
@@ -48,18 +48,13 @@ def datasets_page(datasets: Sequence[Dataset]) -> str:
     return "\n".join(blocks).rstrip() + "\n"
 
 
-def is_sample(dataset: Dataset) -> bool:
-    """Whether its files are in packages of a registry."""
-    return all(source.kind in PACKAGES for source in dataset.sources)
-
-
 def _table(datasets: Sequence[Dataset]) -> Iterator[str]:
     yield "| dataset | images | asks | to fetch | how | access | licence |"
     yield "|---|---|---|---|---|---|---|"
     for one in datasets:
         size = gigabytes(one.size_mb * 1e6) if one.size_mb else "not known"
         anchor = re.sub(r"[^\w-]", "", one.name.lower())  # of a heading, as GitHub makes it
-        name = one.name if is_sample(one) else f"[{one.name}](#{anchor})"
+        name = one.name if one.in_packages else f"[{one.name}](#{anchor})"
         how = "by itself" if chosen_way(one).by_program else "by hand"
         images, asks = " ".join(one.modalities) or "not known", ", ".join(one.asks)
         yield f"| {name} | {images} | {asks} | {size} | {how} | {one.access} | {one.licence} |"

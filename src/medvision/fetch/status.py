@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medvision.catalog.dataset import Dataset
-from medvision.catalog.source import PACKAGES
 from medvision.fetch.fetch import raw_folder
 from medvision.fetch.records import MANIFEST, RECORDS, read_records, unverified
 from medvision.fetch.ways import wanted_of, ways_of
@@ -32,19 +31,18 @@ def dataset_status(dataset: Dataset, root: Path) -> DatasetStatus:
     """Where a dataset stands."""
     folder = raw_folder(root, dataset.name)
     raw_bytes = folder_bytes(folder)
-    records = read_records(folder) if (folder / RECORDS).is_dir() else []
+    records = read_records(folder)
     if not raw_bytes:
         state = "not fetched"
     elif (folder / MANIFEST).exists():
         state = "fetched"
-    elif records or (folder / RECORDS).is_dir():
+    elif (folder / RECORDS).is_dir():
         sources = {record.source for record in records}
         ways = [wanted_of(way.sources) for way in ways_of(dataset)]
         of = max(ways, key=lambda way: sum(one.source.name in sources for one in way))
         state = f"{len(records)} of {len(of)} archives"
     else:
-        by_package = all(source.kind in PACKAGES for source in dataset.sources)
-        state = "begun" if by_package and dataset.sources else "placed by hand"
+        state = "begun" if dataset.in_packages else "placed by hand"
     return DatasetStatus(
         name=dataset.name,
         state=state,

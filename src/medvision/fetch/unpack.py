@@ -19,7 +19,8 @@ from medvision.fetch.errors import (
     disk_full,
     is_disk_full,
 )
-from medvision.fetch.unpack_target import Limits, Target, UnpackedFile
+from medvision.fetch.records import FileFacts
+from medvision.fetch.unpack_target import Limits, Target
 from medvision.storage import sync
 
 SCRATCH = ".unpack-"
@@ -28,7 +29,9 @@ SCRATCH = ".unpack-"
 PART = re.compile(r"(?P<whole>.+?)(?:\.(?P<number>\d{3})|\.part(?P<rar>\d+)(?P<suffix>\.rar))$")
 
 
-def unpack(volumes: Sequence[Path], folder: Path, limits: Limits | None = None) -> "Unpacked":
+def unpack(
+    volumes: Sequence[Path], folder: Path, limits: Limits | None = None
+) -> dict[str, FileFacts]:
     """Unpack an archive into a folder.
 
     Files that are there already are replaced; others stay. Until the last member is out and found
@@ -75,9 +78,6 @@ def unpack(volumes: Sequence[Path], folder: Path, limits: Limits | None = None) 
             (target.folder / path).replace(folder / path)
     return target.files
 
-
-Unpacked = dict[str, UnpackedFile]
-"""Path below the folder to what was written there."""
 
 BROKEN = (
     zipfile.BadZipFile,

@@ -12,6 +12,7 @@ from medvision.fetch.errors import (
     UnsafeArchiveError,
     refuse_without_space,
 )
+from medvision.fetch.records import FileFacts
 
 CHUNK_BYTES = 1 << 20
 JUNK = re.compile(r"(^|/)(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
@@ -50,14 +51,6 @@ class Member:
     name: str
     size_bytes: int
     kind: Literal["file", "folder", "link", "special"] = "file"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnpackedFile:
-    """A file as it came out of an archive."""
-
-    size_bytes: int
-    sha256: str
 
 
 def safe_path(name: str) -> str:
@@ -102,7 +95,7 @@ class Target:
 
     def __init__(self, folder: Path, archive_bytes: int, limits: Limits) -> None:
         self.folder = folder
-        self.files: dict[str, UnpackedFile] = {}
+        self.files: dict[str, FileFacts] = {}
         self.most_bytes = limits.bytes_in_all or max(RATIO * archive_bytes, FLOOR_BYTES)
         self._most_files = limits.files
         self._declared_bytes = 0
@@ -218,6 +211,6 @@ class Sink:
         if self._size != self._most:
             msg = f"member {self._path!r}: expected {self._most:,} bytes, found {self._size:,}"
             raise DamagedArchiveError(msg)
-        self._target.files[self._path] = UnpackedFile(
+        self._target.files[self._path] = FileFacts(
             size_bytes=self._size, sha256=self._digest.hexdigest()
         )

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from medvision.extras import require
 from medvision.volumes.canonical import canonical_volume
 from medvision.volumes.dicom_kind import SEGMENTATION, object_of_class
-from medvision.volumes.errors import CorruptFileError, DimensionsError, LabelValuesError
+from medvision.volumes.errors import CorruptFileError, LabelValuesError
 from medvision.volumes.metaimage import LPS_TO_RAS
-from medvision.volumes.segment import Segment, placed_on_image
+from medvision.volumes.segment import Segment, check_oriented, placed_on_image
 from medvision.volumes.stored import StoredImage
-from medvision.volumes.volume import ORIENTATION_UNKNOWN, SpacingSource, Volume
+from medvision.volumes.volume import SpacingSource, Volume
 
 EXTRA = "dicom"
 
@@ -47,9 +47,7 @@ def read_segments(path: Path, image: Volume) -> Iterator[Segment]:
         AffineMismatchError: The frames do not lie on the image's voxels.
     """
     highdicom = require("highdicom", EXTRA, item=str(path))
-    if image.is_native or ORIENTATION_UNKNOWN in image.flags:
-        msg = f"{path}: a DICOM segmentation needs a volume of known orientation beside it"
-        raise DimensionsError(msg)
+    check_oriented(image, item=f"{path}: a DICOM segmentation")
     try:
         found = highdicom.seg.segread(path)
     except _FOREIGN_ERRORS as error:

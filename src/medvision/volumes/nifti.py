@@ -25,7 +25,7 @@ from medvision.volumes.errors import (
 from medvision.volumes.gzip_stream import first_bytes, voxel_bytes
 from medvision.volumes.nifti_affine import AffineFields, chosen_affine
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
-from medvision.volumes.suffixes import NIFTI_PAIR
+from medvision.volumes.suffixes import NIFTI_PAIR, ending
 from medvision.volumes.volume import VoxelArray
 
 _HEADERS: dict[int, Callable[..., Any]] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
@@ -195,7 +195,7 @@ def _pair_paths(path: Path) -> tuple[Path, Path]:
 
     The other half lies beside a file, or, where that is a link, beside what it points to.
     """
-    suffix = next((s for s in NIFTI_PAIR if path.name.lower().endswith(s)), None)
+    suffix = ending(path.name, NIFTI_PAIR)
     if suffix is None:
         return path, path
     found: list[Path] = []
@@ -216,10 +216,10 @@ def _other_halves(path: Path, kind: str) -> list[Path]:
     """Where the half of a kind may be."""
     halves = []
     for place in dict.fromkeys((path, path.resolve())):
-        suffix = next((s for s in NIFTI_PAIR if place.name.lower().endswith(s)), None)
+        suffix = ending(place.name, NIFTI_PAIR)
         if suffix is not None:
             stem = place.name[: -len(suffix)]
-            names = [stem + ending for ending in (kind, kind.upper(), kind + ".gz")]
+            names = [stem + end for end in (kind, kind.upper(), kind + ".gz")]
             halves += [place.with_name(name) for name in names]
     return halves
 

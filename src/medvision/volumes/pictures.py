@@ -97,16 +97,21 @@ def rgba_pixels(path: Path) -> npt.NDArray[np.uint8]:
         ItemError: Others of `medvision.volumes.errors`, by cause.
     """
     with _opened(path) as picture:
-        # Of 16-bit colour Pillow drops the low bytes without a word: the raw mode it decodes tells.
-        raw = " ".join(str(tile.args) for tile in getattr(picture, "tile", []))
-        if picture.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"} or ";16" in raw:
-            msg = (
-                f"{path}: expected 8-bit grey, palette or RGB colours, found Pillow mode "
-                f"{picture.mode} from {raw}; convert it"
-            )
-            raise UnsupportedPixelsError(msg)
-        picture.load()
-        return np.asarray(picture.convert("RGBA"))
+        return _rgba(path, picture)
+
+
+def _rgba(path: Path, picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """As `rgba_pixels`, of an open picture that is not decoded yet."""
+    # Of 16-bit colour Pillow drops the low bytes without a word: the raw mode it decodes tells.
+    raw = " ".join(str(tile.args) for tile in getattr(picture, "tile", []))
+    if picture.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"} or ";16" in raw:
+        msg = (
+            f"{path}: expected 8-bit grey, palette or RGB colours, found Pillow mode "
+            f"{picture.mode} from {raw}; convert it"
+        )
+        raise UnsupportedPixelsError(msg)
+    picture.load()
+    return np.asarray(picture.convert("RGBA"))
 
 
 def label_numbers(pixels: VoxelArray, raw_mode: str) -> VoxelArray:
@@ -232,7 +237,10 @@ def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
     Of a label map a palette's indices, and of colour that is grey throughout its one channel. Of
     one bit, it too is read as shown: 1 is white, whatever its TIFF says white is.
     """
+    is_label_map = options.purpose == "label_map"
     with _opened(path) as picture:
+        if is_label_map and picture.mode in _COLOUR_MODES - {"P"}:
+            return grey_labels(_rgba(path, picture), item=str(path))
         tags, tiles = getattr(picture, "tag_v2", {}), getattr(picture, "tile", ())
         # How Pillow calls what the file stores, such as "L;4I": alone, or before other arguments.
         told = tiles[0][3] if tiles else ""
@@ -242,11 +250,8 @@ def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
             return np.asarray(picture).astype(np.uint8)
         if picture.mode == "LA":
             return np.array(picture.getchannel("L"))
-        is_label_map = options.purpose == "label_map"
         if picture.mode in _COLOUR_MODES and not is_label_map:
             return luminance(np.asarray(picture.convert("RGB")))
-        if picture.mode in _COLOUR_MODES - {"P"}:
-            return grey_labels(rgba_pixels(path), item=str(path))
         pixels = np.array(picture)
     # "I;16B" comes as big-endian; compiled code takes the machine's order only.
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)

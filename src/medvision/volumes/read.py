@@ -159,7 +159,7 @@ def companion_files(path: Path | str) -> tuple[Path, ...]:
 
 def _suffix(path: Path) -> str | None:
     # Of the name as given: a link to a blob says by its own name what it is.
-    return next((s for s in OPENERS if path.name.lower().endswith(s)), None)
+    return suffixes.ending(path.name, OPENERS)
 
 
 def open_stored(path: Path, options: ReadOptions) -> StoredImage:

@@ -19,15 +19,11 @@ from medvision.errors import ItemError
 from medvision.extras import require
 from medvision.frames import FloatArray, ijk_from_ras, ras_from_lps
 from medvision.volumes.dicom_kind import STRUCTURE_SET, object_of_class
-from medvision.volumes.errors import (
-    AffineMismatchError,
-    CorruptFileError,
-    DimensionsError,
-)
+from medvision.volumes.errors import AffineMismatchError, CorruptFileError
 from medvision.volumes.grid import CORNER_TOLERANCE_VOXELS
 from medvision.volumes.polygons import polygon_mask
-from medvision.volumes.segment import Segment
-from medvision.volumes.volume import ORIENTATION_UNKNOWN, Volume
+from medvision.volumes.segment import Segment, check_oriented
+from medvision.volumes.volume import Volume
 
 EXTRA = "dicom"
 
@@ -120,9 +116,7 @@ def read_rois(
         ContourError: Contours that are open, leave out every second slice, or overlap in part.
         AffineMismatchError: Contours that lie between the image's slices or beyond them.
     """
-    if image.is_native or ORIENTATION_UNKNOWN in image.flags:
-        msg = f"{path}: a structure set needs a volume of known orientation beside it"
-        raise DimensionsError(msg)
+    check_oriented(image, item=f"{path}: a structure set")
     dataset = _dataset(path)
     regions = [region for region in _regions(dataset, path) if not names or region[1] in names]
     _check_names([name for _, name, _ in regions], path)

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medvision.frames import ijk_from_ras
-from medvision.volumes.errors import AffineMismatchError
+from medvision.volumes.errors import AffineMismatchError, DimensionsError
 from medvision.volumes.grid import CORNER_TOLERANCE_VOXELS, corner_offset_voxels
-from medvision.volumes.volume import Volume
+from medvision.volumes.volume import ORIENTATION_UNKNOWN, Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +25,21 @@ class Segment:
     number: int
     label: str
     mask: npt.NDArray[np.bool_]
+
+
+def check_oriented(image: Volume, *, item: str) -> None:
+    """Refuse an image in whose world nothing can be placed.
+
+    Args:
+        image: Canonical.
+        item: What would be placed, for the message.
+
+    Raises:
+        DimensionsError: A 2D image, or a volume of unknown orientation.
+    """
+    if image.is_native or ORIENTATION_UNKNOWN in image.flags:
+        msg = f"{item} needs a volume of known orientation beside it"
+        raise DimensionsError(msg)
 
 
 def placed_on_image(block: Volume, image: Volume, *, item: str) -> npt.NDArray[Any]:

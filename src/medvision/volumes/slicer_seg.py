@@ -16,11 +16,11 @@ from medvision.errors import ItemError
 from medvision.volumes.canonical import canonical_volume
 from medvision.volumes.errors import BadHeaderError, DimensionsError, LabelValuesError
 from medvision.volumes.labels import integer_labels
-from medvision.volumes.nrrd_file import read_header, spatial_axes, voxel_files
-from medvision.volumes.segment import Segment, placed_on_image
+from medvision.volumes.nrrd_file import NrrdHeader, read_header, spatial_axes, voxel_files
+from medvision.volumes.segment import Segment, check_oriented, placed_on_image
 from medvision.volumes.stored import StoredImage
 from medvision.volumes.suffixes import NRRD
-from medvision.volumes.volume import ORIENTATION_UNKNOWN, SpacingSource, Volume, VoxelArray
+from medvision.volumes.volume import SpacingSource, Volume, VoxelArray
 from medvision.volumes.voxel_files import read_voxels
 
 _SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
@@ -57,9 +57,12 @@ def slicer_segments(path: Path) -> tuple[ListedSegment, ...]:
     """
     if not path.is_file() or not path.name.lower().endswith(NRRD):
         return ()
-    keys = read_header(path).fields
+    return _listed(read_header(path))
+
+
+def _listed(header: NrrdHeader) -> tuple[ListedSegment, ...]:
     found: dict[int, dict[str, str]] = {}
-    for key, text in keys.items():
+    for key, text in header.fields.items():
         if match := _SEGMENT_KEY.fullmatch(key):
             found.setdefault(int(match[1]), {})[match[2]] = text
     # Before there were layers each segment had a map of its own, with the value 1.
@@ -70,8 +73,8 @@ def slicer_segments(path: Path) -> tuple[ListedSegment, ...]:
         name = entry.get("Name", "").strip()
         if not name or not value.isdecimal() or not str(layer).isdecimal():
             msg = (
-                f"{path}: expected a name, a value and a layer for segment {rank}, found {entry}; "
-                "save it again in Slicer"
+                f"{header.path}: expected a name, a value and a layer for segment {rank}, found "
+                f"{entry}; save it again in Slicer"
             )
             raise BadHeaderError(msg)
         segments.append(ListedSegment(rank=rank, name=name, value=int(value), layer=int(layer)))
@@ -95,18 +98,16 @@ def read_slicer_segments(path: Path, image: Volume) -> Iterator[Segment]:
         AffineMismatchError: The extent does not lie on the image's voxels.
         ItemError: Others of `medvision.volumes.errors`, by cause.
     """
-    if image.is_native or ORIENTATION_UNKNOWN in image.flags:
-        msg = f"{path}: a Slicer segmentation needs a volume of known orientation beside it"
-        raise DimensionsError(msg)
-    segments = slicer_segments(path)
-    keys = read_header(path).fields
-    kind = keys.get("Segmentation_SourceRepresentation") or keys.get(
+    check_oriented(image, item=f"{path}: a Slicer segmentation")
+    header = read_header(path)
+    segments = _listed(header)
+    kind = header.fields.get("Segmentation_SourceRepresentation") or header.fields.get(
         "Segmentation_MasterRepresentation", ""
     )
     if "ractional" in kind:
         msg = f"{path}: expected a binary label map, found '{kind}'; convert it in Slicer"
         raise LabelValuesError(msg)
-    layers = _layers(path, image)
+    layers = _layers(header, image)
     if max(segment.layer for segment in segments) >= len(layers):
         msg = f"{path}: lists layer {max(s.layer for s in segments)}, holds {len(layers)} layers"
         raise DimensionsError(msg)
@@ -125,10 +126,9 @@ def read_slicer_segments(path: Path, image: Volume) -> Iterator[Segment]:
         )
 
 
-def _layers(path: Path, image: Volume) -> list[VoxelArray]:
+def _layers(whole: NrrdHeader, image: Volume) -> list[VoxelArray]:
     """The file's label maps, each on the voxels of the image."""
-    whole = read_header(path)
-    header, voxels = whole.fields, voxel_files(whole)
+    path, header, voxels = whole.path, whole.fields, voxel_files(whole)
     sizes = voxels.sizes
     directions = np.atleast_2d(np.asarray(header.get("space directions", np.eye(len(sizes)))))
     lists = [axis for axis, row in enumerate(directions) if not np.isfinite(row).all()]

@@ -21,7 +21,7 @@ def stated_names(path: Path) -> dict[int, str]:
     Read are the fields of 3D Slicer in NRRD (and in MetaImage, where a converter has kept them),
     and label tables in NIfTI headers.
     """
-    suffix = next((end for end in _READERS if path.name.lower().endswith(end)), None)
+    suffix = suffixes.ending(path.name, _READERS)
     if suffix is None:
         return {}
     try:

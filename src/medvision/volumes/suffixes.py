@@ -3,6 +3,8 @@
 Apart from the readers, which take long to load: most commands only list files.
 """
 
+from collections.abc import Iterable
+
 NIFTI_SINGLE = (".nii", ".nii.gz")
 NIFTI_PAIR = (".hdr", ".img", ".hdr.gz", ".img.gz")
 NIFTI = (*NIFTI_SINGLE, *NIFTI_PAIR)
@@ -17,3 +19,13 @@ IMAGE_SUFFIXES = (*NIFTI, *NRRD, *PICTURE, *METAIMAGE, *DICOM)
 
 LISTED_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".img", ".img.gz"))
 """Ends of the names that stand for an image in a folder: of a .hdr/.img pair, the header."""
+
+
+def ending(name: str, suffixes: Iterable[str]) -> str | None:
+    """The one of some suffixes that a name ends in, in any case; None if none.
+
+    Example:
+        >>> ending("Scan.NII.GZ", NIFTI)
+        '.nii.gz'
+    """
+    return next((suffix for suffix in suffixes if name.lower().endswith(suffix)), None)

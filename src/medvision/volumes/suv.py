@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medvision import volumes
 from medvision.errors import ItemError
 from medvision.volumes.dicom import header_texts
 from medvision.volumes.dicom_folder import has_preamble, slice_files
 from medvision.volumes.suffixes import DICOM as DICOM_SUFFIXES
+from medvision.volumes.suffixes import IMAGE_SUFFIXES, ending
 
 SUV_WINDOW = (0.0, 10.0)
 """SUV shown as black and as white."""
@@ -113,7 +113,7 @@ def sidecar_header(image: Path) -> PetHeader:
         PetHeaderError: One of them is no JSON object.
     """
     name = image.name
-    suffix = next((s for s in volumes.IMAGE_SUFFIXES if name.lower().endswith(s)), image.suffix)
+    suffix = ending(name, IMAGE_SUFFIXES) or image.suffix
     own = image.with_name(name[: len(name) - len(suffix)] + ".json")
     return header_from_fields({**_fields(image.with_name("pet.json")), **_fields(own)})
 

@@ -29,7 +29,7 @@ def recognise(tree: Tree) -> Found | None:
             listed = PurePosixPath(name.replace("\\", "/"))
             fits = [f for f in by_name.get(listed.name, []) if _ends(f, listed)]
             case_id = listed.stem if is_unique else str(listed.with_suffix("")).replace("/", "_")
-            own = [one for one in coco.annotations if one.image_id == image.image_id]
+            own = coco.annotations.get(image.image_id, ())
             if len(fits) != 1:
                 lacking[case_id] = f"{len(fits)} files fit {name} of {file}, expected one"
                 continue
@@ -78,7 +78,7 @@ def _is_coco(tree: Tree, file: str) -> bool:
 
 
 def _has_boxes(coco: CocoFile) -> bool:
-    return any(one.box_xywh_px for one in coco.annotations)
+    return any(one.box_xywh_px for own in coco.annotations.values() for one in own)
 
 
 def _ends(file: str, listed: PurePosixPath) -> bool:
