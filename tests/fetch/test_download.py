@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from medvision import waits
 from medvision.catalog.source import Download
 from medvision.fetch import download as download_module
 from medvision.fetch.download import (
@@ -170,10 +171,19 @@ def test_a_dead_host_is_given_up(session, tmp_path):
         download(dead, tmp_path / "a.zip", session)
 
 
-def test_retry_after_may_be_a_date():
+def test_retry_after_may_be_a_date(monkeypatch):
     assert doctest.testmod(download_module).failed == 0
+    assert doctest.testmod(waits).failed == 0
     soon = email.utils.formatdate(time.time() + 30, usegmt=True)
     assert 25 < retry_after_s(soon) <= 30
+    # A date that names no zone is UTC, wherever this machine stands.
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert 25 < retry_after_s(soon.replace("GMT", "-0000")) <= 30
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

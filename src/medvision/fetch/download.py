@@ -1,6 +1,5 @@
 """Files over HTTP: on from where an earlier run stopped, tried again where it helps, checked."""
 
-import email.utils
 import hashlib
 import importlib
 import json
@@ -8,7 +7,6 @@ import logging
 import random
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,11 +21,9 @@ from medvision.fetch.errors import (
     is_disk_full,
     refuse_without_space,
 )
+from medvision.waits import HTTP_LIBRARIES, retry_after_s
 
 logger = logging.getLogger(__name__)
-
-HTTP_LIBRARIES = ("httpx2", "httpx")
-"""Newer and older name of the library that comes with `openai`."""
 
 CHUNK_BYTES = 1 << 20
 CONNECT_S, SILENCE_S = 20.0, 60.0
@@ -241,7 +237,7 @@ def _request(url: str, remote: Remote, part: _Part, session: Session) -> None:
 def _refuse_status(response: Any, name: str) -> None:
     status = response.status_code
     if status in RETRIED:
-        after_s = retry_after_s(response.headers.get("Retry-After", ""))
+        after_s = retry_after_s(response.headers.get("Retry-After"))
         why = f"HTTP {status}"
         raise _TryAgain(why, after_s)
     if status in NOT_THERE:
@@ -299,20 +295,6 @@ def _append(response: Any, wanted: Download, part: _Part, session: Session) -> N
     if total is not None and part.size < total:
         msg = f"it ended after {part.size:,} of {total:,} bytes"
         raise _TryAgain(msg)
-
-
-def retry_after_s(header: str) -> float | None:
-    """Seconds that a host asks to wait, in either of the two forms; None where it says nothing.
-
-    Example:
-        >>> retry_after_s("120"), retry_after_s(""), retry_after_s("soon")
-        (120.0, None, None)
-    """
-    if header.strip().isdigit():
-        return float(header)
-    with suppress(ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

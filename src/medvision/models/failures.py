@@ -3,21 +3,17 @@
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import openai
 
+from medvision import waits
 from medvision.models.base import AccessRefusedError, ErrorKind, Failure, Reply, ResponseStatus
 from medvision.models.completion import RETRIED_CODES, is_content_filter, kind_of_code
 
-HTTP_LIBRARIES = ("httpx2", "httpx")
-"""openai 3 speaks HTTP through the first, openai 2 through the second."""
-
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    found = (name for name in HTTP_LIBRARIES if importlib.util.find_spec(name))
+    found = (name for name in waits.HTTP_LIBRARIES if importlib.util.find_spec(name))
     return tuple(importlib.import_module(name).HTTPError for name in found)
 
 
@@ -75,27 +71,10 @@ def access_refused(code: int) -> AccessRefusedError:
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that a response asks to wait, from Retry-After (seconds or date) or its ms form."""
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = waits.number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    text = headers.get("retry-after")
-    seconds = _number(text)
-    if seconds is not None or text is None:
-        return seconds
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        return None
-    return value if value is not None and 0 <= value < float("inf") else None
+    return waits.retry_after_s(headers.get("retry-after"))
 
 
 def _is_unpaid(code: int, body: Any) -> bool:
