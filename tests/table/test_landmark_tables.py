@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medvision.cli import main
 from medvision.table.read import read_biometrics, read_cases
 from tests.table.conftest import phantom, write_nifti
 from tests.table.test_conversions import placed
@@ -241,3 +242,14 @@ def test_tables_that_cannot_be_meant_are_refused(pictures, capsys, table, rows, 
     told = capsys.readouterr().err
     assert message in told
     assert "Traceback" not in told
+
+
+def test_a_table_of_a_dataset_that_is_still_to_be_fetched_is_not_missed(tmp_path, capsys):
+    catalog = tmp_path / "catalog"
+    catalog.mkdir()
+    (catalog / "own.toml").write_text(declared('landmark_table = { file = "points.csv" }'))
+    words = ["build", "own", "--catalog", str(catalog), "--root", str(tmp_path / "root")]
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("own: ")
+    assert "points.csv" not in told

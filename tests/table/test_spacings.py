@@ -74,6 +74,32 @@ def test_spacing_of_each_picture_from_a_file(pictures, capsys, written):
         assert row["area_mm2"] == pytest.approx(20 * 30 * y_mm * x_mm)
 
 
+def test_a_declaration_of_the_users_own_catalogue_says_all_that_it_says_by_its_file(
+    pictures, capsys
+):
+    catalog, raw = pictures / "catalog", pictures / "root" / "raw" / "own"
+    catalog.mkdir()
+    raw.mkdir(parents=True)
+    spacing = write_csv(pictures)
+    for file in [*pictures.glob("*.png"), pictures / "px.csv"]:
+        file.rename(raw / file.name)
+    (catalog / "people.csv").write_text("subject,case\nann,a\nann,b\n")
+    left_out = 'excluded = { gone = "blurred" }\n'
+    text = DECLARED.replace("own", 'own"\nsubjects = "people.csv', 1) + left_out + spacing
+    (catalog / "own.toml").write_text(text)
+    words = ["build", "own", "--catalog", str(catalog), "--root", str(pictures / "root")]
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    assert "ids in excluded or placeholder_spacing that no case has: gone" in told
+    assert "nothing is for" not in told
+    for row in read_regions(pictures / "root" / "tables" / "own").to_pylist():
+        assert (row["spacing_y_mm"], row["spacing_x_mm"]) == SIZES[row["case_id"]]
+        assert row["subject_id"] == "ann"
+    (catalog / "own.toml").write_text(text.replace("breast lesion", "?"))
+    assert main(words) == 2
+    assert f"{catalog / 'own.toml'}: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -3,11 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+from medvision.catalog.check import refuse_mistakes
 from medvision.catalog.own import OwnCatalog
 from medvision.fetch import fetch, raw_folder
 from medvision.fetch.records import MANIFEST, read_records, unverified
 from medvision.table.build import BuildRequest
-from medvision.table.declared import declared_request, found_cases
+from medvision.table.declared import (
+    FoundCases,
+    declared_request,
+    found_cases,
+    unmatched_notes,
+)
 from medvision.table.notes import excluded_note, file_notes, unverified_note
 from medvision.table.subjects import read_subjects
 
@@ -23,23 +29,33 @@ def catalogue_request(
     Args:
         name: Of the dataset.
         root: Data root.
-        subjects: Table of subjects, if any.
+        subjects: Table of subjects, instead of the one that a declaration names.
         catalog: Folder with declarations of the user's own, if any.
 
     Raises:
+        DeclarationError: A declaration of the user's own contradicts itself.
         UsageError: No such dataset.
         FetchError: Its files cannot be obtained.
     """
-    dataset = OwnCatalog.read(catalog).load(name)
-    known = read_subjects(subjects) if subjects else None
+    own = OwnCatalog.read(catalog)
+    dataset, path = own.load(name), own.paths.get(name)
+    here = path.parent if path else Path()
+    if path:
+        refuse_mistakes(dataset, str(path))
+    table = subjects or (here / dataset.subjects if dataset.subjects else None)
+    known = read_subjects(table) if table else None
     folder = raw_folder(root, name)
-    raw = folder / dataset.root
-    found = found_cases(dataset, raw, known)
-    # Where archives were fetched, some may not have come yet: the cases of the others are not all.
-    if dataset.cases or read_records(folder) or not found.listed:
+    # What is fetched may be a part of the archives still, and so of the cases: asked for again.
+    found = FoundCases()
+    if not dataset.cases and not read_records(folder):
+        found = found_cases(dataset, folder / dataset.root, known)
+    if not found.listed:
         found = found_cases(dataset, fetch(dataset, root) / dataset.root, known)
-    request = declared_request(dataset, found, root=root, subjects=known)
+    request = declared_request(dataset, found, here=here, root=root, subjects=known)
     # Of what is fetched, more is unpacked than is used.
-    left = () if dataset.cases else file_notes(raw, {*found.used, folder / MANIFEST})
+    biometrics = here / dataset.biometrics_file if dataset.biometrics_file else None
+    said = {folder / MANIFEST, *(file for file in (path, table, biometrics) if file)}
+    left = () if dataset.cases else file_notes(folder / dataset.root, found.used | said)
+    unmatched = unmatched_notes(found) if path else ()
     doubts = unverified_note(unverified(read_records(folder)))
-    return replace(request, notes=(*excluded_note(found.excluded), *left, *doubts))
+    return replace(request, notes=(*excluded_note(found.excluded), *unmatched, *left, *doubts))

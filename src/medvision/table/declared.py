@@ -1,7 +1,7 @@
 """Declared datasets as build requests: their files found, paired, and named."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from medvision.table.find_files import FoundFile
 from medvision.table.frame_cases import frame_cases
 from medvision.table.inputs import case_inputs
 from medvision.table.landmark_tables import table_points
-from medvision.table.notes import NoteKind, excluded_note, file_notes, name_notes
+from medvision.table.notes import Note, NoteKind, excluded_note, file_notes, name_notes
 from medvision.table.pairing import PairedCase, paired_cases
 from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
@@ -99,26 +99,24 @@ def dataset_request(
     refuse_mistakes(dataset, where)
     root = here / dataset.root
     found = found_cases(dataset, root, subjects)
-    if dataset.spacing:
-        spacings = case_spacings(dataset.spacing, root, found.cases)
-        found.cases[:] = [
-            replace(case, spacing_yx_mm=spacings.get(case.case_id)) for case in found.cases
-        ]
     if not found.listed:
         looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
         msg = f"{where}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
     said = {*own, *(here / name for name in (dataset.biometrics_file,) if name)}
-    if dataset.spacing:
-        said |= {root / dataset.spacing.file.replace(OF_EACH, c.case_id) for c in found.cases}
     notes = (
         *excluded_note(found.excluded),
-        *name_notes(NoteKind.ROW_UNMATCHED, found.rows_left),
-        *name_notes(NoteKind.CASE_UNKNOWN, found.named_only),
+        *unmatched_notes(found),
         *file_notes(root, found.used | said),
     )
     request = declared_request(dataset, found, here=here, subjects=subjects)
     return replace(request, notes=notes)
+
+
+def unmatched_notes(found: FoundCases) -> Iterator[Note]:
+    """Names in a user's own tables and declaration that no case has."""
+    yield from name_notes(NoteKind.ROW_UNMATCHED, found.rows_left)
+    yield from name_notes(NoteKind.CASE_UNKNOWN, found.named_only)
 
 
 def listed_request(
@@ -213,9 +211,18 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
         there |= {one.case_id for one in found.unpaired} | found.excluded.keys()
         named = (*cohort.excluded, *cohort.placeholder_spacing)
         found.named_only.extend(name for name in named if name not in there)
-        if cohort.landmark_table:
-            ours, found.cases[n_before:] = found.cases[n_before:], []
-            _add_table_landmarks(cohort.landmark_table, root, ours, found)
+        table, ours = cohort.landmark_table, found.cases[n_before:]
+        # Of a dataset that is still to be fetched, neither cases nor table are there.
+        if table and (ours or (root / table.file).exists()):
+            del found.cases[n_before:]
+            _add_table_landmarks(table, root, ours, found)
+    if dataset.spacing and found.cases:
+        spacings = case_spacings(dataset.spacing, root, found.cases)
+        file = dataset.spacing.file
+        found.used.update(root / file.replace(OF_EACH, case.case_id) for case in found.cases)
+        found.cases[:] = [
+            replace(case, spacing_yx_mm=spacings.get(case.case_id)) for case in found.cases
+        ]
     return found
 
 
