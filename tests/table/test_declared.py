@@ -514,6 +514,22 @@ def test_rare_labels_and_files_left_over_are_told_at_the_end(leftovers, monkeypa
     ]
 
 
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_both_halves_of_a_pair_are_used(tmp_path, capsys, end):
+    image, labels = phantom()
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    nib.save(nib.Nifti1Pair(image, affine), tmp_path / f"a.img{end}")
+    write_nifti(tmp_path / "a_m.nii.gz", labels)
+    text = f"""{LIVER}
+[[cohorts]]
+images = [{{ modality = "CT", files = "{{case}}.hdr{end}" }}]
+mask = "{{case}}_m.nii.gz"
+"""
+    declare(tmp_path, text)
+    assert main(["build", str(tmp_path / "own.toml"), "--out", str(tmp_path / "t")]) == 0
+    assert "nothing is for" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("more", "is_windowed"), [("", True), (", ct_window = false", False)])
 def test_an_image_that_is_not_in_hounsfield_units_gets_no_ct_window(tmp_path, more, is_windowed):
     """A cone-beam CT is shown by its own percentiles, as MRI is; a CT by the organ's window."""

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from medvision.storage import absolute
 from medvision.table.cases import CaseSource
 from medvision.table.find_files import HEADERS
+from medvision.volumes import companion_files
 
 SHOWN = 5
 """Most names in a message."""
@@ -131,6 +132,7 @@ def file_notes(root: Path, used: AbstractSet[Path]) -> Iterator[Note]:
     """
     # By words alone: what a link leads to is another file, with a name of its own.
     root, used = absolute(root), {absolute(path) for path in used}
+    used |= {absolute(data) for path in used for data in companion_files(path)}
     stems = {path.with_suffix("") for path in used if path.suffix.lower() in HEADERS}
     left = []
     for place, folders, names in os.walk(root):
