@@ -143,9 +143,9 @@ def candidates(
         dropped["spacing_suspect"] += int((~trusted).sum())
         rows, numbers = _kept(rows, numbers, trusted)
     if config.task not in UNSCALED_TASKS:
-        is_known = ~cases.is_unscaled[cases.case_numbers(rows)]
+        is_known = ~cases.is_unscaled[numbers]
         dropped[SPACING_UNKNOWN] += int((~is_known).sum())
-        rows = rows if is_known.all() else rows.filter(pa.array(is_known))
+        rows, _ = _kept(rows, numbers, is_known)
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
     dropped["image_missing"] += rows.num_rows - len(np.unique(places))
