@@ -49,6 +49,17 @@ class Tree:
                     found[f"{folder}/{name}" if folder else name] = (folder, stem)
         return found
 
+    @cached_property
+    def images_of(self) -> dict[str, dict[str, str]]:
+        """Folder to the image files directly in it, by their names without suffix.
+
+        Of several files of one name the last is there.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for file, (folder, stem) in self.images.items():
+            found.setdefault(folder, {})[stem] = file
+        return found
+
     def named(self, name: str) -> Iterator[str]:
         """Files of that name, whatever their folder."""
         return (file for file in self.files if PurePosixPath(file).name == name)

@@ -27,10 +27,10 @@ def recognise(tree: Tree) -> Found | None:
     """Images whose masks lie in the same folder."""
     cases: list[FoundCase] = []
     lacking: dict[str, str] = {}
-    for folder in sorted({where for where, _ in tree.images.values()}):
+    used: set[str] = set()
+    for folder, stems in sorted(tree.images_of.items()):
         if PurePosixPath(folder).name.lower() in MASKS:  # its images lie in another folder
             continue
-        stems = {stem: file for file, (where, stem) in tree.images.items() if where == folder}
         masks: dict[str, list[str]] = {}
         for stem in sorted(stems, key=lambda stem: (len(stem), stem)):
             if match := _MASK.match(stem):
@@ -43,6 +43,7 @@ def recognise(tree: Tree) -> Found | None:
             if not own:
                 lacking[case_id] = f"no image for {stems[group[0]]}"
                 continue
+            used.update(own.values())
             mask, *more = [stems[stem] for stem in group]
             cases.append(
                 FoundCase(
@@ -53,7 +54,6 @@ def recognise(tree: Tree) -> Found | None:
                     more_masks=tuple(more),
                 )
             )
-        used = {file for case in cases for file in case.images.values()}
         if masks:
             lacking |= {s: f"no mask for {file}" for s, file in images.items() if file not in used}
     if not cases:

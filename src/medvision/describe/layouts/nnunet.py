@@ -110,9 +110,7 @@ def _cases(tree: Tree, top: str, declared: dict[str, Any]) -> tuple[_Files, dict
             else:
                 found[case_id] = (files, mask)
         return found, lacking
-    masks = {
-        stem: file for file, (folder, stem) in tree.images.items() if folder == f"{top}labelsTr"
-    }
+    masks = tree.images_of.get(f"{top}labelsTr", {})
     images: dict[str, dict[int, str]] = {}
     for file, (folder, stem) in tree.images.items():
         if folder == f"{top}imagesTr":

@@ -6,6 +6,7 @@ scan, named after the scan or `segmentations`, beside the scan or in a folder of
 """
 
 import csv
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -35,12 +36,15 @@ def recognise(tree: Tree) -> Found | None:
     }
     if not masks:
         return None
+    by_stem: dict[str, list[str]] = {}
+    for file, (_, stem) in tree.images.items():
+        by_stem.setdefault(stem, []).append(file)
     cases, lacking, modality, is_training = [], {}, "", True
     for folder in sorted(masks):
         path = PurePosixPath(folder)
         own = path.parent if path.name == SEGMENTATIONS else path
         case_id = own.name or tree.root.resolve().name
-        scan = _scan(tree, path, case_id)
+        scan = _scan(tree, path, case_id, by_stem)
         if not scan:
             lacking[case_id] = f"no scan beside {folder}"
             continue
@@ -91,15 +95,17 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(plain.split())
 
 
-def _scan(tree: Tree, masks: PurePosixPath, case_id: str) -> str:
+def _scan(
+    tree: Tree, masks: PurePosixPath, case_id: str, by_stem: Mapping[str, Sequence[str]]
+) -> str:
     """The scan that a folder of masks was made of; "" where none or several are."""
     own = "" if str(masks.parent) == "." else str(masks.parent)
-    beside = {stem: file for file, (folder, stem) in tree.images.items() if folder == own}
     if masks.name == SEGMENTATIONS:
+        beside = tree.images_of.get(own, {})
         fits = [beside[stem] for stem in (*_SCANS, case_id) if stem in beside]
         return fits[0] if fits else (next(iter(beside.values())) if len(beside) == 1 else "")
     for stem in (case_id, case_id.removesuffix("_seg"), case_id.removesuffix("_segmentations")):
-        found = [file for file, (_, name) in tree.images.items() if name == stem]
+        found = by_stem.get(stem, ())
         if len(found) == 1:
             return found[0]
     return ""
