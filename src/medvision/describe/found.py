@@ -15,8 +15,6 @@ class Certainty(StrEnum):
     """A file of the layout's own says so."""
     LIKELY = "likely"
     """Names follow the layout's rule throughout."""
-    POSSIBLE = "possible"
-    """Names fit, as they would fit other layouts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from medvision.describe.found import Certainty, Found, FoundLabel
-from medvision.describe.hints import empty_folders, is_hounsfield, mask_values
+from medvision.describe.hints import SAMPLED_MASKS, empty_folders, is_hounsfield, mask_values
 from medvision.describe.layouts import (
     beside,
     bids,
@@ -115,7 +115,7 @@ def _completed(found: Found, tree: Tree) -> Found:
             FoundLabel(label_id=n, name="", found_as=colour)
             for n, colour in enumerate(colours, start=max(values, default=0) + 1)
         )
-        notes.append(f"values of masks are those of the first {min(len(masks), 5)}")
+        notes.append(f"values of masks are those of the first {min(len(masks), SAMPLED_MASKS)}")
     empty = [folder.name for folder in empty_folders(masks)]
     if empty:
         named = ", ".join(empty)

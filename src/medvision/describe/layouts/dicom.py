@@ -122,11 +122,8 @@ def _series(tree: Tree) -> Iterator[_Series]:
         for name in names:
             file = f"{prefix}{name}"
             suffix = PurePosixPath(name).suffix.lower()
-            is_dicom = suffix in DICOM or (
-                suffix not in {".txt", ".csv", ".json", ".xml", ".md"}
-                and suffix.removeprefix(".").isdecimal() | (not suffix)
-                and has_preamble(tree.path(file))
-            )
+            is_bare = not suffix or suffix[1:].isdecimal()  # `IM1`, and the end of a UID
+            is_dicom = suffix in DICOM or (is_bare and has_preamble(tree.path(file)))
             header = _header(tree, file) if is_dicom else None
             if header is None:
                 continue

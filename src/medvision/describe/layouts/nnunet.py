@@ -27,18 +27,18 @@ def recognise(tree: Tree) -> Found | None:
         UsageError: Several datasets, such as in `nnUNet_raw`.
         DeclarationError: dataset.json is damaged.
     """
-    tops = [
-        file.removesuffix("dataset.json").rstrip("/")
+    tops = {
+        file.removesuffix("dataset.json"): content
         for file in tree.named("dataset.json")
-        if _declared(tree, file)
-    ]
+        if (content := _declared(tree, file))
+    }
     if not tops:
         return None
     if len(tops) > 1:
-        msg = f"{tree.root} holds {len(tops)} nnU-Net datasets; name one: {', '.join(tops)}"
+        several = ", ".join(top.rstrip("/") for top in tops)
+        msg = f"{tree.root} holds {len(tops)} nnU-Net datasets; name one: {several}"
         raise UsageError(msg)
-    top = f"{tops[0]}/" if tops[0] else ""
-    declared = _declared(tree, f"{top}dataset.json")
+    [(top, declared)] = tops.items()
     is_first_version = "modality" in declared
     channels = {
         int(number): str(name)
