@@ -14,6 +14,7 @@ from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_l
 from medvision.catalog.cohort import Cohort, Image, MaskFiles
 from medvision.catalog.dataset import Dataset, DatasetTask
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
+from medvision.catalog.source import PACKAGES
 from medvision.declarations import DeclarationError, meant
 from medvision.errors import UsageError
 
@@ -176,12 +177,12 @@ def fact_mistakes(dataset: Dataset) -> Found:
     for what in ("title", "licence", "homepage", "citation", "access"):
         if not str(getattr(dataset, what) or "").strip():
             yield Mistake.MISSING_TERMS, f"{what} is empty; write 'not stated' where nobody says"
-    by_itself = all(source.kind in ("pip", "apt") for source in dataset.sources)
+    by_itself = all(source.kind in PACKAGES for source in dataset.sources)
     if not by_itself and not dataset.how_to_get.strip():
         yield Mistake.MISSING_TERMS, "how_to_get is empty: say what a person must do"
     for rank, source in enumerate(dataset.sources, start=1):
         pinned = bool(source.package and source.version and source.sha256)
-        addressed = pinned if source.kind in ("pip", "apt") else bool(source.id or source.url)
+        addressed = pinned if source.kind in PACKAGES else bool(source.id or source.url)
         if not addressed and source.role != "private":
             yield Mistake.SOURCE_WITHOUT_ADDRESS, f"source {rank} ({source.kind}) has no address"
 

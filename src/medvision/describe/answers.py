@@ -91,10 +91,9 @@ def _refuse_open(found: Found, root: Path, answers: Answers) -> None:
 def described_subjects(described: Description) -> Subjects:
     """Split and further columns of the subjects, as the table beside a declaration states them."""
     found = described.found
-    columns = dict.fromkeys(key for row in found.columns.values() for key in row)
     return Subjects(
         source=str(described.tree.root),
-        columns=tuple(name for name in columns if name != "split"),
+        columns=found.column_names,
         splits=found.split,
         by_subject=found.columns,
     )

@@ -93,8 +93,7 @@ def subjects_table(found: Found) -> str:
     if not found.split and not found.columns:
         return ""
     subjects = sorted({case.subject_id for case in found.cases})
-    keys = list(dict.fromkeys(key for row in found.columns.values() for key in row))
-    keys = [key for key in keys if key != "split"]
+    keys = found.column_names
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["subject", *(["split"] if found.split else []), *keys])

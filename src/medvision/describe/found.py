@@ -114,6 +114,12 @@ class Found:
         return tuple(label for label in self.labels if label.is_target and has_masks)
 
     @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the further columns, but of the split, in the order in which they occur."""
+        names = dict.fromkeys(name for row in self.columns.values() for name in row)
+        return tuple(name for name in names if name != "split")
+
+    @property
     def questions(self) -> tuple[str, ...]:
         """What a user must say before tables can be built, one sentence each."""
         asked = [

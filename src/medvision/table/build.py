@@ -38,13 +38,9 @@ from medvision.table.mask_layers import EmptyMaskError
 from medvision.table.notes import LABEL_NOTES, Note, found_labels, label_notes
 from medvision.table.own_files import DamagedFileError
 from medvision.table.parts import changed_parts, table_parts
-from medvision.table.schema import (
-    CASE_SCHEMA,
-    with_facts,
-)
+from medvision.table.schema import CASE_SCHEMA, ROW_SCHEMAS, with_facts
 from medvision.table.split import SPLIT_SEED, subject_splits
 from medvision.table.staged import (
-    SCHEMAS,
     is_staged,
     read_staged,
     stage_published,
@@ -274,7 +270,7 @@ def _stage(
         except MemoryError:
             message = f"{case.case_id}: expected to fit into memory, did not; free some, run again"
             return [Problem(case_id=case.case_id, reason="out_of_memory", message=message)]
-        tables = {name: getattr(annotated, name) for name in SCHEMAS}
+        tables = {name: getattr(annotated, name) for name in ROW_SCHEMAS}
         problems = [asdict(problem) for problem in annotated.problems]
         write_staged(folder, tables, annotated.record, problems)
     found = read_staged(folder)["problems"]
@@ -330,7 +326,7 @@ def _merge(
     pq.write_table(pa.Table.from_pylist(records, schema), merged / "cases.parquet")
     counts = {"cases": len(records)}
     for name, keys in SORT_KEYS.items():
-        with TableWriter(merged, name, SCHEMAS[name]) as writer:
+        with TableWriter(merged, name, ROW_SCHEMAS[name]) as writer:
             for record, folder in by_case:
                 rows = pq.read_table(folder / f"{name}.parquet", partitioning=None)
                 ordered = rows.sort_by([(key, "ascending") for key in keys])

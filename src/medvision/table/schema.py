@@ -110,12 +110,15 @@ BIOMETRIC_SCHEMA = pa.schema(
 )
 """One row per measurement from landmarks."""
 
-SCHEMAS = {
-    "cases": CASE_SCHEMA,
+ROW_SCHEMAS = {
     "structures": STRUCTURE_SCHEMA,
     "regions": REGION_SCHEMA,
     "biometrics": BIOMETRIC_SCHEMA,
 }
+"""Tables with rows of each case."""
+
+SCHEMAS = {"cases": CASE_SCHEMA, **ROW_SCHEMAS}
+"""All tables."""
 
 
 def file_schema(table: str) -> pa.Schema:

@@ -17,18 +17,7 @@ import pyarrow.parquet as pq
 from medvision.storage import naming
 from medvision.table.own_files import DamagedFileError, read_record, wrong_columns
 from medvision.table.read import image_path
-from medvision.table.schema import (
-    BIOMETRIC_SCHEMA,
-    CASE_SCHEMA,
-    REGION_SCHEMA,
-    STRUCTURE_SCHEMA,
-)
-
-SCHEMAS = {
-    "structures": STRUCTURE_SCHEMA,
-    "regions": REGION_SCHEMA,
-    "biometrics": BIOMETRIC_SCHEMA,
-}
+from medvision.table.schema import CASE_SCHEMA, ROW_SCHEMAS
 
 _RECORD = "case.json"
 
@@ -37,7 +26,7 @@ def is_staged(folder: Path) -> bool:
     """Whether a folder holds a measured case, and holds it whole."""
     try:
         read_staged(folder)
-        for name, schema in SCHEMAS.items():
+        for name, schema in ROW_SCHEMAS.items():
             footer = pq.read_metadata(folder / f"{name}.parquet")
             if wrong_columns(footer.schema.to_arrow_schema(), schema):
                 return False
@@ -62,7 +51,7 @@ def write_staged(
     draft.mkdir()
     staged = {"record": record, "problems": problems}
     with naming(draft):
-        for name in SCHEMAS:
+        for name in ROW_SCHEMAS:
             pq.write_table(tables[name], draft / f"{name}.parquet")
         (draft / _RECORD).write_text(json.dumps(staged), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -90,7 +79,7 @@ def stage_published(folder: Path, tables: Path, *, cohort: str, case_id: str) ->
     record["mask_uri"] = None if mask is None else str(image_path(mask, tables))
     for image in record["images"]:
         image["uri"] = str(image_path(image["uri"], tables))
-    rows = {name: _rows(tables, name, schema, where) for name, schema in SCHEMAS.items()}
+    rows = {name: _rows(tables, name, schema, where) for name, schema in ROW_SCHEMAS.items()}
     write_staged(folder, rows, record, [])
 
 
