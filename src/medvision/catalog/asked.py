@@ -41,6 +41,16 @@ class AskedImages:
     without_window: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tasks: tuple[DatasetTask, ...] = ()
 
+    def has_window(self, cohort: str, image_id: str) -> bool:
+        """Whether an image may be shown by the CT window of a label.
+
+        Example:
+            >>> asked = AskedImages(without_window={"": ("cone_beam",)})
+            >>> asked.has_window("", "cone_beam"), asked.has_window("", "ct")
+            (False, True)
+        """
+        return image_id not in self.without_window.get(cohort, ())
+
 
 def asked_images(dataset: Dataset) -> AskedImages:
     """What a declaration says of images and labels.

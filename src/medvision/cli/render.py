@@ -122,9 +122,8 @@ def _render_slice(options: RenderOptions, tables: Path, slice_index: int) -> str
     with_window = (structure.name for structure in by_area if ct_window(structure.name))
     label = options.label or next(with_window, "")
     image_id = case["images"][0]["image_id"]
-    if image_id in tables_asked(tables_manifest(tables)).without_window.get(case["cohort"], ()):
-        label = ""
-    shown = window_label(label, case["dataset"], case["cohort"], image_id)
+    has_window = tables_asked(tables_manifest(tables)).has_window(case["cohort"], image_id)
+    shown = window_label(label, case["dataset"], case["cohort"], image_id, ct_window=has_window)
     image = SlicePictures().slice_image(
         dataclasses.replace(ref, label=shown), options.grid.pixel_grid()
     )

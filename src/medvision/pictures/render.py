@@ -278,22 +278,29 @@ def sample_slice(sample: Sample) -> SliceRef:
         slice_index=sample.slice_index,
         spacing_yx_mm=(stored.spacing_y_mm, stored.spacing_x_mm),
         label=window_label(
-            asked if sample.ct_window else "", sample.dataset, sample.cohort, sample.image_id
+            asked, sample.dataset, sample.cohort, sample.image_id, ct_window=sample.ct_window
         ),
         spacing_from=sample.spacing_from,
         view=sample.view,
     )
 
 
-def window_label(label: str, dataset: str, cohort: str, image_id: str) -> str:
+def window_label(label: str, dataset: str, cohort: str, image_id: str, *, ct_window: bool) -> str:
     """The label that chooses a CT window; "" where no window applies.
 
-    None does for angles and distances, whose label is "", nor for images that the catalogue
-    declares not to be in Hounsfield units, or to be angiography. Tables of today say so themselves,
-    those of earlier versions do not.
+    None does for angles and distances, whose label is "", nor for images that are declared not to
+    be in Hounsfield units, or to be angiography.
+
+    Args:
+        label: That would choose it.
+        dataset: Of the image.
+        cohort: Of the image.
+        image_id: Of the image.
+        ct_window: Whether the tables let it have a window. Tables of earlier versions let every
+            image; the catalogue is asked as well.
     """
     declared = declared_image(dataset, cohort, image_id)
-    return "" if declared is not None and not declared.ct_window else label
+    return label if ct_window and (declared is None or declared.ct_window) else ""
 
 
 class SlicePictures:

@@ -151,7 +151,6 @@ def read_case_images(tables: Path, *, root: Path | None = None, image_id: str = 
         kept = [image for image in case["images"] if image_id in ("", image["image_id"])]
         counts.append(len(kept))
         for image in kept:
-            without_window = asked.without_window.get(case["cohort"], ())
             described = asked.descriptions.get(case["cohort"], {}).get(image["image_id"], "")
             keys.append(_BETWEEN.join([case["cohort"], case["case_id"], image["image_id"]]))
             images.append(
@@ -162,7 +161,7 @@ def read_case_images(tables: Path, *, root: Path | None = None, image_id: str = 
                     "image_sha256": image["sha256"],
                     "description": described or manifest["description"],
                     "spacing_from": manifest["options"]["spacing_from"] or "",
-                    "ct_window": image["image_id"] not in without_window,
+                    "ct_window": asked.has_window(case["cohort"], image["image_id"]),
                 }
             )
     count = np.array(counts, dtype=np.int64)

@@ -118,7 +118,7 @@ class _Drawer:
     def __init__(self, tables: Path, root: Path | None) -> None:
         self.failed: dict[tuple[str, str], str] = {}
         self._tables, self._root = tables, root
-        self._without_window = tables_asked(tables_manifest(tables)).without_window
+        self._asked = tables_asked(tables_manifest(tables))
         self._cases = {case_key(row): row for row in read_cases(tables).to_pylist()}
         self._pictures = SlicePictures(n_volumes=1)
         self._outlines = MaskOutlines(tables, root)
@@ -149,9 +149,10 @@ class _Drawer:
             self._tables, case, plane=plane, slice_index=index, root=self._root
         )
         image_id = case["images"][0]["image_id"]
-        label = window_label(row["label"], case["dataset"], case["cohort"], image_id)
-        if image_id in self._without_window.get(case["cohort"], ()):
-            label = ""
+        has_window = self._asked.has_window(case["cohort"], image_id)
+        label = window_label(
+            row["label"], case["dataset"], case["cohort"], image_id, ct_window=has_window
+        )
         shown = self._pictures.slice_image(replace(ref, label=label)).pixels
         crop = _crop(row, geometry)
         canvas = canvas_of(
