@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medvision.samples.views import Lists
 from medvision.tasks import Task
 
 PIXEL_SIZE_POWERS = {"mm": 1, "mm2": 2}
@@ -42,10 +43,7 @@ def with_pixel_size_scaled(samples: pa.Table, factor: float) -> pa.Table:
     for name in ("spacing_y_mm", "spacing_x_mm"):
         columns[name] = pc.multiply(samples[name], factor)
     powers = [PIXEL_SIZE_POWERS.get(unit, 0) for unit in samples["unit"].to_pylist()]
-    truths = samples["truth"].combine_chunks()
-    of_row = np.asarray(pc.list_value_length(truths))
-    scales = np.repeat(np.power(factor, powers), of_row)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(of_row)]), pa.int32())
-    scaled = np.asarray(truths.flatten()) * scales
-    columns["truth"] = pa.ListArray.from_arrays(offsets, pa.array(scaled))
+    truths = Lists.of(samples["truth"])
+    scales = np.power(float(factor), powers)[truths.row]
+    columns["truth"] = truths.refilled(pa.array(np.asarray(truths.flat) * scales))
     return pa.table(columns, schema=samples.schema)

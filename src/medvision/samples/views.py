@@ -1,6 +1,7 @@
 """Samples of the displayed slice turned into another view: all that is stated or drawn of them."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ def in_view(samples: pa.Table, view: View, is_native: BoolArray) -> pa.Table:
         columns[axis], columns[other] = samples[other], samples[axis]
     height_px, width_px = (np.asarray(samples[name]) for name in ("height_px", "width_px"))
 
-    boxes = _Lists.of(samples["box_px"])
+    boxes = Lists.of(samples["box_px"])
     of_box = boxes.row[::4]
     flat_boxes = np.asarray(boxes.flat, dtype=np.float64).reshape(-1, 4)
     sides = (height_px[of_box], width_px[of_box])
@@ -38,14 +39,14 @@ def in_view(samples: pa.Table, view: View, is_native: BoolArray) -> pa.Table:
     columns["box_px"] = boxes.refilled(pa.array(turned.ravel()))
 
     # A detection's truth is its box, relative to the turned picture: its height was the width.
-    truths = _Lists.of(samples["truth"])
+    truths = Lists.of(samples["truth"])
     numbers = np.array(truths.flat, dtype=np.float64)
     is_detection = np.asarray(pc.equal(samples["task"], str(Task.DETECTION)))
     relative = relative_from_box_px(turned, sides[1], sides[0])
     numbers[is_detection[truths.row]] = relative[is_detection[of_box]].ravel()
     columns["truth"] = truths.refilled(pa.array(numbers))
 
-    points = _Lists.of(samples["points"])
+    points = Lists.of(samples["points"])
     xy = np.stack([points.flat.field(name).to_numpy() for name in ("x_px", "y_px")], axis=-1)
     sides = (height_px[points.row], width_px[points.row])
     moved = point_px_in_view(xy, *sides, view, is_native=is_native[points.row])
@@ -59,7 +60,7 @@ def in_view(samples: pa.Table, view: View, is_native: BoolArray) -> pa.Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Lists:
+class Lists:
     """A list column taken apart: its values in a row, and the row of the table each belongs to."""
 
     flat: pa.Array
@@ -67,7 +68,8 @@ class _Lists:
     row: IntArray
 
     @classmethod
-    def of(cls, column: pa.ChunkedArray) -> "_Lists":
+    def of(cls, column: pa.ChunkedArray) -> Self:
+        """The lists of a column, none of them null."""
         lists = column.combine_chunks()
         length = np.asarray(pc.list_value_length(lists), dtype=np.int64)
         return cls(
