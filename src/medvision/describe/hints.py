@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from medvision.catalog.cohort import MODALITIES
 from medvision.errors import ItemError
+from medvision.table.nnunet import CHANNEL_MODALITIES
 from medvision.volumes import read_label_map, read_volume
 from medvision.volumes.colours import picture_colours
 from medvision.volumes.errors import UnsupportedPixelsError
@@ -14,11 +14,9 @@ from medvision.volumes.pictures import rgba_pixels
 from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
 
 MODALITY_WORDS = {
-    **{str(word): str(word) for word in MODALITIES},
-    **dict.fromkeys(
-        ("MR", "T1", "T1W", "T1CE", "T1GD", "T1C", "T1N", "T2", "T2W", "T2F", "FLAIR", "ADC"), "MRI"
-    ),
-    **dict.fromkeys(("DWI", "SWI", "BOLD", "PD", "PDW", "T2STAR", "TOF", "CINE"), "MRI"),
+    **CHANNEL_MODALITIES,
+    **dict.fromkeys(("T1C", "T1N", "T2F", "T2STAR", "PD", "PDW"), "MRI"),
+    **dict.fromkeys(("SWI", "BOLD", "TOF", "CINE"), "MRI"),
     **dict.fromkeys(("PT",), "PET"),
     **dict.fromkeys(("DX", "CR", "MG", "XA", "RF", "XRAY"), "XR"),
     **dict.fromkeys(("CTA", "CBCT", "CECT"), "CT"),

@@ -14,12 +14,14 @@ from medvision.table.find_files import data_folders
 from medvision.table.pairing import LANDMARK_SUFFIXES
 
 # What nnU-Net and other tools append to case names: channels of an image, words for what it is.
-_CHANNEL = re.compile(r"_(\d{4})$")
+CHANNEL = re.compile(r"_(\d{4})$")
+"""The channel's number at the end of an image's name, as nnU-Net writes it."""
+
+MASK_WORDS = "seg|segmentation|gtv|gt|mask|label|labels|dseg"
+"""Words at the end of a mask's name, as part of a regular expression; in any case."""
+
 _IMAGE_WORD = re.compile(r"[-_](image|img)$", re.IGNORECASE)
-_MASK_WORD = re.compile(
-    r"[-_.](seg|segmentation|gtv|gt|mask|label|labels|dseg)$",
-    re.IGNORECASE,
-)
+_MASK_WORD = re.compile(rf"[-_.]({MASK_WORDS})$", re.IGNORECASE)
 _LANDMARK_WORD = re.compile(r"[-_](landmarks?|points|markups)$", re.IGNORECASE)
 
 
@@ -76,7 +78,7 @@ def _images_by_case(
     by_case: dict[str, dict[str, Path]] = {}
     for stem, path in images.items():
         names = _names(stem, _IMAGE_WORD)
-        channel = _CHANNEL.search(stem)
+        channel = CHANNEL.search(stem)
         base = stem[: channel.start()] if channel else stem
         # A whole name that fits comes first: `pancreas_0001` is a case as often as a channel.
         whole = next((name for name in names if name in partners), None)

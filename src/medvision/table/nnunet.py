@@ -13,7 +13,7 @@ from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import declared_labels, structures_from_labels, target_ids
 
-_MODALITY_WORDS: Mapping[str, Modality] = {
+CHANNEL_MODALITIES: Mapping[str, Modality] = {
     "CT": "CT",
     "PET": "PET",
     "US": "US",
@@ -30,6 +30,7 @@ _MODALITY_WORDS: Mapping[str, Modality] = {
     "ADC": "MRI",
     "DWI": "MRI",
 }
+"""Names of channels, in upper case, to our modalities."""
 
 
 def nnunet_dataset(
@@ -122,7 +123,7 @@ def _named_images(
             stem = str(file_stem(Path(image.files), IMAGE_SUFFIXES))
             number = stem.removeprefix(f"{case.case_id}_") if stem != case.case_id else "0"
         name = channels.get(str(int(number)), "") if number.isdecimal() else ""
-        found = modality or _MODALITY_WORDS.get(name.upper())
+        found = modality or CHANNEL_MODALITIES.get(name.upper())
         if not found:
             msg = f"channel {name!r} of dataset.json names no modality; add --modality"
             raise UsageError(msg)

@@ -15,10 +15,10 @@ from medvision.describe.hints import modality_of_word
 from medvision.describe.layouts.folders import MASKS
 from medvision.describe.tree import Tree
 from medvision.table.cases import IMAGE_SUFFIXES, file_stem
+from medvision.table.folders import MASK_WORDS
 
 _MASK = re.compile(
-    r"^(?P<base>.*?)(?:^|[-_. ])(?:seg|segmentation|gtv|gt|mask|label|labels|dseg)"
-    r"(?:[-_](?P<more>\d+))?$",
+    rf"^(?P<base>.*?)(?:^|[-_. ])(?:{MASK_WORDS})(?:[-_](?P<more>\d+))?$",
     re.IGNORECASE,
 )
 

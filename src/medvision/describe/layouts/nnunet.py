@@ -6,7 +6,6 @@ Version 2: `Dataset001_Name/` with `dataset.json` (channel_names, labels as name
 number: channels lie in one 4D file.
 """
 
-import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,9 +14,8 @@ from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.hints import modality_of_word
 from medvision.describe.tree import Tree
 from medvision.errors import UsageError
+from medvision.table.folders import CHANNEL
 from medvision.table.labels import structures_from_labels
-
-_CHANNEL = re.compile(r"_(\d{4})$")
 
 
 def recognise(tree: Tree) -> Found | None:
@@ -114,7 +112,7 @@ def _cases(tree: Tree, top: str, declared: dict[str, Any]) -> tuple[_Files, dict
     images: dict[str, dict[int, str]] = {}
     for file, (folder, stem) in tree.images.items():
         if folder == f"{top}imagesTr":
-            channel = None if stem in masks else _CHANNEL.search(stem)
+            channel = None if stem in masks else CHANNEL.search(stem)
             case_id = stem[: channel.start()] if channel else stem
             images.setdefault(case_id, {})[int(channel[1]) if channel else 0] = file
     for case_id in sorted({*masks, *images}):
