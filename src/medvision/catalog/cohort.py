@@ -322,3 +322,8 @@ class CaseFiles:
         if self.image and self.modality:
             return (Image(files=self.image, modality=self.modality),)
         return self.images
+
+    @property
+    def mask_files(self) -> tuple[MaskFiles, ...]:
+        """All masks, also the one that stands alone."""
+        return (MaskFiles(files=self.mask),) if self.mask else self.masks

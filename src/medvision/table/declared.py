@@ -185,16 +185,11 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
     known = subjects or Subjects()
     found = FoundCases()
     for case in dataset.cases:
-        source = _listed_case(dataset, case, root)
+        subject_id = _subject(dataset, case.case_id, case.subject, known, found)
+        source = _listed_case(dataset, case, subject_id, root)
         found.used.update(case_inputs(source))
-        try:
-            subject = known.of_case.get(case.case_id) or case.subject
-            subject = subject or dataset.subject(case.case_id)
-        except UsageError as error:
-            unpaired = Unpaired(case_id=case.case_id, subject_id=case.case_id, message=str(error))
-            found.unpaired.append(unpaired)
-            continue
-        found.cases.append(replace(source, subject_id=subject))
+        if subject_id:
+            found.cases.append(source)
     for declared in dataset.cohorts:
         cohort, n_before = dataset.cohort(declared.name), len(found.cases)
         pairing = paired_cases(cohort, root)
@@ -253,6 +248,18 @@ def _add_table_landmarks(
     found.rows_left.extend(left)
 
 
+def _subject(
+    dataset: Dataset, case_id: str, stated: str, known: Subjects, found: FoundCases
+) -> str:
+    """The subject of a case by the table, its files or the pattern; "" if none fits: unpaired."""
+    try:
+        return known.of_case.get(case_id) or stated or dataset.subject(case_id)
+    except UsageError as error:
+        unpaired = Unpaired(case_id=case_id, subject_id=case_id, message=str(error))
+        found.unpaired.append(unpaired)
+        return ""
+
+
 def _add_case(
     dataset: Dataset, cohort: Cohort, paired: PairedCase, known: Subjects, found: FoundCases
 ) -> None:
@@ -261,12 +268,8 @@ def _add_case(
     if case_id in cohort.excluded:
         found.excluded[case_id] = cohort.excluded[case_id]
         return
-    try:
-        subject_id = known.of_case.get(case_id) or paired.parts.get("subject")
-        subject_id = subject_id or dataset.subject(case_id)
-    except UsageError as error:
-        unpaired = Unpaired(case_id=case_id, subject_id=case_id, message=str(error))
-        found.unpaired.append(unpaired)
+    subject_id = _subject(dataset, case_id, paired.parts.get("subject", ""), known, found)
+    if not subject_id:
         return
     source = _cohort_case(dataset, cohort, paired, subject_id)
     lacks = list(paired.lacks)
@@ -369,19 +372,18 @@ def _masks(
     return None, tuple(sources)
 
 
-def _listed_case(dataset: Dataset, case: CaseFiles, root: Path) -> CaseSource:
+def _listed_case(dataset: Dataset, case: CaseFiles, subject_id: str, root: Path) -> CaseSource:
     """A case whose files are named one by one."""
     labels = case.labels or dataset.labels
     targets = {*case.target_labels}
     targets |= {int(label_id) for label_id, label in labels.items() if label.target}
-    files = (MaskFiles(files=case.mask),) if case.mask else case.masks
     structures = _structures(labels)
-    found = [(FoundFile(path=root / one.files, parts={}),) for one in files]
-    mask, masks = _masks(files, found, structures)
+    found = [(FoundFile(path=root / one.files, parts={}),) for one in case.mask_files]
+    mask, masks = _masks(case.mask_files, found, structures)
     return CaseSource(
         case_id=case.case_id,
         cohort=case.cohort,
-        subject_id=case.subject or case.case_id,
+        subject_id=subject_id,
         images=tuple(
             ImageSource(
                 image_id=image.id,
