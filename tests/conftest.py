@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import locale
 import os
 import signal
 import subprocess
@@ -25,6 +26,17 @@ settings.load_profile("any machine")
 # A shell that runs the tests in the background makes them, and all that they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_locale():
+    """The locale each test found: ITK's DICOM reader leaves the process in the locale `C`.
+
+    There, text is ASCII for every test after it that names no encoding.
+    """
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 @pytest.fixture(scope="session")

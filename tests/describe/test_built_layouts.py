@@ -87,7 +87,7 @@ def built(request, tmp_path_factory):
     getattr(trees, request.param)(folder)
     path = place / "my.toml"
     assert main(["describe", str(folder), "--out", str(path)]) == 0
-    path.write_text(answered(path.read_text("utf-8"), request.param))
+    path.write_text(answered(path.read_text("utf-8"), request.param), "utf-8")
     assert '"?"' not in path.read_text("utf-8")
     code = main(["build", str(path), "--out", str(place / "t")])
     return Built(tree=request.param, folder=folder, tables=place / "t", code=code)

@@ -169,7 +169,7 @@ def test_no_process_outlives_a_killed_parent(study):
 
 def _runs(process):
     try:
-        with open(f"/proc/{process}/stat") as stat:  # noqa: PTH123
+        with open(f"/proc/{process}/stat", encoding="utf-8") as stat:  # noqa: PTH123
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False

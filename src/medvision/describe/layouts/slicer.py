@@ -20,7 +20,7 @@ def recognise(tree: Tree) -> Found | None:
     """Folders that hold segmentations which Slicer has written."""
     listed = {
         file: segments
-        for file, (_, stem) in tree.images.items()
+        for file in tree.images
         if file.lower().endswith((".nrrd", ".nhdr")) and (segments := _segments(tree, file))
     }
     if not listed:
