@@ -100,6 +100,32 @@ def test_full_fine_tuning_has_its_own_learning_rate(tmp_path):
             r"model\.limits\.max_pixels: expected a whole number",
         ),
         ("[model]", "[model", r"expected TOML, found: .*line 3"),
+        ("cap = 100", "cap = -1", "cap must be at least 0, found -1"),
+        ("[data]", '[optimiser]\nschedule = "cosin"\n[data]', "expected one of linear, cosine"),
+        (
+            "[data]",
+            "[optimiser]\nlearning_rate = -1e-5\n[data]",
+            r"learning_rate must be in \[0, 1",
+        ),
+        ("[data]", "[optimiser]\nlearning_rate = nan\n[data]", "learning_rate: expected a finite"),
+        ("[data]", "[optimiser]\nlearning_rate = 5\n[data]", "learning_rate must be in"),
+        ("[data]", "[optimiser]\nweight_decay = -0.1\n[data]", "weight_decay must be in"),
+        ("[data]", "[optimiser]\nmax_grad_norm = inf\n[data]", "max_grad_norm: expected a finite"),
+        ("[data]", "[optimiser]\nmax_steps = -1\n[data]", "max_steps must be at least 0"),
+        ('style = "cot"', "temperature = inf", "temperature: expected a finite"),
+        (
+            "[data]",
+            '[loss]\nnumbers = "mse"\n[data]',
+            "expected one of plain, wasserstein, squared",
+        ),
+        (
+            "[data]",
+            '[loss]\nnumbers = "soft_digits"\nweight = 1.5\n[data]',
+            r"weight must be in \[0, 1",
+        ),
+        ("[data]", "[loss]\nweight = -1\n[data]", r"weight must be in \[0, inf"),
+        ("[data]", "[loss]\nsoftness = 0\n[data]", "softness must be positive"),
+        ('style = "cot"', "samples_per_epoch = -1", "samples_per_epoch must be at least 0"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path, old, new, message):

@@ -9,8 +9,9 @@ from medvision.table.annotate_case import Problem
 
 def print_rows(rows: Mapping[str, str]) -> None:
     """Names and words in two columns."""
+    width = max([23, *map(len, rows)])
     for name, words in rows.items():
-        print(f"{name:<24}{words}")
+        print(f"{name:<{width}} {words}")
 
 
 def print_problems(problems: Iterable[Problem]) -> None:

@@ -6,6 +6,7 @@ CONFIG.toml`.
 
 import logging
 import os
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -34,8 +35,15 @@ def run(options: SftOptions) -> int:
     config = load_sft_config(options.config)
     config = replace(config, protocol=options.protocol or config.protocol)
     require_libraries()
+    # The libraries warn one another of renamed options, on every run: nothing a user can change.
+    libraries = r"(accelerate|peft|transformers|trl)\."
+    warnings.filterwarnings("ignore", category=FutureWarning, module=libraries)
     # Imports torch, and must come after the check for it.
+    from transformers.utils.logging import disable_progress_bar
+
     from medvision.train.sft import train_sft
+
+    disable_progress_bar()  # of its own: two bars would write over each other
 
     is_first = os.environ.get("RANK", "0") == "0"
     if not is_first:  # each process warns of the same: the first speaks for all

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from medvision.storage import write_text
 from medvision.train import LIBRARIES
-from medvision.train.config import SftConfig, Tuning
+from medvision.train.config import NumberLossKind, SftConfig, Tuning
 
 CARD = "README.md"
 
@@ -187,10 +187,15 @@ def _run_words(config: SftConfig, facts: CardFacts) -> str:
         if "model_flops_utilisation" in facts.rates:
             words.append(f"{facts.rates['model_flops_utilisation']:.1%} of the bf16 peak")
         rates = f" ({', '.join(words)})"
+    loss = ""
+    if config.loss.numbers is not NumberLossKind.PLAIN:
+        loss = (
+            f"Loss at the digits of numbers: {config.loss.numbers}, weight {config.loss.weight:g}. "
+        )
     return (
         "## Training\n\n"
         f"AdamW, learning rate {config.learning_rate:g}, {optimiser.schedule} schedule, warm-up "
         f"{optimiser.warmup_frac:g}, gradient norm {optimiser.max_grad_norm:g}; {facts.steps} "
-        f"steps in {facts.train_s:.0f} s on {facts.machine}{rates}. {versions}. "
+        f"steps in {facts.train_s:.0f} s on {facts.machine}{rates}. {loss}{versions}. "
         "The whole configuration is in `config.json` beside the checkpoints."
     )

@@ -1,5 +1,6 @@
 """Configuration of supervised fine-tuning: every value, its default and its meaning."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +23,18 @@ class Tuning(StrEnum):
     FULL = "full"
 
 
+class Schedule(StrEnum):
+    """How the learning rate goes after its warm-up; those of transformers that need no more."""
+
+    LINEAR = "linear"
+    COSINE = "cosine"
+    COSINE_WITH_RESTARTS = "cosine_with_restarts"
+    POLYNOMIAL = "polynomial"
+    INVERSE_SQRT = "inverse_sqrt"
+    CONSTANT = "constant"
+    CONSTANT_WITH_WARMUP = "constant_with_warmup"
+
+
 class Precision(StrEnum):
     """Number format of the computation."""
 
@@ -29,6 +42,19 @@ class Precision(StrEnum):
     """bf16 where the device supports it, else fp32."""
     BF16 = "bf16"
     FP32 = "fp32"
+
+
+class NumberLossKind(StrEnum):
+    """What the loss does at the tokens of digits in targets; see `medvision.train.number_loss`."""
+
+    PLAIN = "plain"
+    """Cross-entropy, as at every other token."""
+    WASSERSTEIN = "wasserstein"
+    """And the expected distance to the digit."""
+    SQUARED = "squared"
+    """And the squared error of the expected digit."""
+    SOFT_DIGITS = "soft_digits"
+    """A part of the label is shared among digits by their distance."""
 
 
 DEFAULT_LEARNING_RATE = {Tuning.LORA: 2e-4, Tuning.QLORA: 2e-4, Tuning.FULL: 1e-5}
@@ -121,6 +147,9 @@ class TaskMix:
     cap: int = 0
     vertex_angles: bool = False
 
+    def __post_init__(self) -> None:
+        _refuse(self.cap < 0, f"cap must be at least 0, found {self.cap}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
@@ -152,6 +181,7 @@ class DataConfig:
         _refuse(not self.tables, "tables must name at least one folder")
         _refuse(not self.tasks, "tasks must have at least one entry")
         _refuse(self.temperature <= 0, f"temperature must be positive: {self.temperature}")
+        _refuse(self.samples_per_epoch < 0, "samples_per_epoch must be at least 0")
         _refuse(self.volumes_in_flight < 1, "volumes_in_flight must be at least 1")
 
 
@@ -175,7 +205,7 @@ class OptimiserConfig:
 
     Attributes:
         learning_rate: Peak; 0 for the default: 2e-4 with adapters, 1e-5 for all weights.
-        schedule: Of transformers; linear decay to 0.
+        schedule: Linear decay to 0, by default.
         warmup_frac: Share of the steps over which the rate rises from 0.
         weight_decay: Of AdamW.
         max_grad_norm: Gradients are scaled down to this norm.
@@ -186,7 +216,7 @@ class OptimiserConfig:
     """
 
     learning_rate: float = 0.0
-    schedule: str = "linear"
+    schedule: Schedule = Schedule.LINEAR
     warmup_frac: float = 0.03
     weight_decay: float = 0.0
     max_grad_norm: float = 0.3
@@ -201,8 +231,33 @@ class OptimiserConfig:
             "batch_size and accumulation must be at least 1",
         )
         _refuse(self.epochs < 1, f"epochs must be at least 1, found {self.epochs}")
+        _refuse(self.max_steps < 0, f"max_steps must be at least 0, found {self.max_steps}")
         _refuse(not 0 <= self.warmup_frac <= 1, "warmup_frac must be in [0, 1]")
+        rate, decay = self.learning_rate, self.weight_decay
+        _refuse(not 0 <= rate < 1, f"learning_rate must be in [0, 1), found {rate}")
+        _refuse(not 0 <= decay < 1, f"weight_decay must be in [0, 1), found {decay}")
         _refuse(self.max_grad_norm <= 0, "max_grad_norm must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """The training loss; validation loss is cross-entropy whatever stands here.
+
+    Attributes:
+        numbers: What is done at the tokens of digits.
+        weight: Of the term beside cross-entropy (0.3 in its paper); of soft labels, their share.
+        softness: Distance between digits at which a soft label falls to 1/e.
+    """
+
+    numbers: NumberLossKind = NumberLossKind.PLAIN
+    weight: float = 0.3
+    softness: float = 1.0
+
+    def __post_init__(self) -> None:
+        _refuse(self.softness <= 0, f"softness must be positive: {self.softness}")
+        is_share = self.numbers is NumberLossKind.SOFT_DIGITS
+        most = 1 if is_share else math.inf
+        _refuse(not 0 <= self.weight <= most, f"weight must be in [0, {most}], found {self.weight}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +332,7 @@ class SftConfig:
     adapter: AdapterConfig = AdapterConfig()
     held_out: HeldOutConfig = HeldOutConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    loss: LossConfig = LossConfig()
     validation: ValidationConfig = ValidationConfig()
     run: RunConfig = RunConfig()
     protocol: str = MEDVISION.name

@@ -28,7 +28,7 @@ from medvision.table.own_files import Keys, read_record
 from medvision.train.base_model import computes_in_bf16, has_accelerator, load_model
 from medvision.train.card import scores_by_step, write_card
 from medvision.train.collate import refuse_long_sequences
-from medvision.train.config import SftConfig, Tuning
+from medvision.train.config import LossConfig, NumberLossKind, SftConfig, Tuning
 from medvision.train.errors import OtherRunError
 from medvision.train.examples import trained_profile
 from medvision.train.material import (
@@ -37,6 +37,7 @@ from medvision.train.material import (
     training_dataset,
     validation_dataset,
 )
+from medvision.train.number_loss import NumberLoss
 from medvision.train.parts import lora_config
 from medvision.train.trainer import (
     RANK,
@@ -98,8 +99,9 @@ def train_sft(
 def _trained(config: SftConfig, root: Path | None, move: Move | None) -> SftResult:
     out = Path(config.output)
     written = jsonable(config)
-    if config.protocol == MEDVISION.name:
-        del written["protocol"]  # as in runs of versions that knew of none
+    for name, default in (("protocol", MEDVISION.name), ("loss", LossConfig())):
+        if getattr(config, name) == default:
+            del written[name]  # as in runs of versions that knew of none
     resolved, stored = json.dumps(written, indent=1) + "\n", out / CONFIG
     if stored.exists() and read_record(stored, {}, ANOTHER) != json.loads(resolved):
         msg = f"{out}: holds a run of another configuration (see {stored}); {ANOTHER}"
@@ -111,11 +113,11 @@ def _trained(config: SftConfig, root: Path | None, move: Move | None) -> SftResu
         return SftResult(model=out / MODEL, counts=counts, scores=scores, up_to_date=True)
     if "wandb" in config.run.log_to:
         require("wandb", "wandb", item="run.log_to")
-    out.mkdir(parents=True, exist_ok=True)
-    if not stored.exists():
-        write_text(stored, resolved)
     material = prepared_material(config, out, root)
     trainer = _trainer(material, move)
+    # From here on the folder is this configuration's: a start that is refused claims nothing.
+    if not stored.exists():
+        write_text(stored, resolved)
     checkpoints = out / CHECKPOINTS
     if trainer.is_world_process_zero():
         remove_broken_checkpoints(checkpoints)
@@ -174,6 +176,9 @@ def _trainer(material: Material, move: Move | None) -> SampleTrainer:
             batch_size=config.validation.batch_size,
             protocol=config.questions,
         )
+    if config.loss.numbers is not NumberLossKind.PLAIN:
+        vocabulary = material.chat.processor.tokenizer.get_vocab()
+        trainer.number_loss = NumberLoss(config.loss, vocabulary)
     trainer.validation_folder = material.out / VALIDATION
     trainer.sample_id = material.examples.sample_id
     trainer.write_card = lambda folder: write_card(config, material.facts, folder)

@@ -18,6 +18,7 @@ from medvision.table.manifest import read_manifest, write_manifest
 from medvision.table.own_files import DamagedFileError
 from medvision.train.collate import ROW
 from medvision.train.errors import NotFiniteError
+from medvision.train.number_loss import NumberLoss
 from medvision.train.sharding import make_ready_to_shard
 from medvision.train.throughput import (
     PASSES_OF_FULL_TRAINING,
@@ -55,8 +56,10 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         sample_id: Names a row of the training examples in messages.
         write_card: Writes the model card into a folder.
         throughput: Measures how fast it goes.
+        number_loss: The training loss in place of cross-entropy; None for this.
     """
 
+    number_loss: NumberLoss | None = None
     validator: Validator | None = None
     validation_folder: Path
     sample_id: Callable[[int], str]
@@ -101,13 +104,31 @@ class SampleTrainer(SFTTrainer):  # type: ignore[misc]
         """
         rows = inputs.pop(ROW).tolist()
         with self.throughput.counting_flops(int(inputs["attention_mask"].sum())):
-            result = super().compute_loss(model, inputs, *args, **kwargs)
+            if self.number_loss is None or not self.model.training:
+                result = super().compute_loss(model, inputs, *args, **kwargs)
+            else:
+                result = self._number_aware_loss(model, inputs, *args, **kwargs)
         loss = result[0] if isinstance(result, tuple) else result
         if self.model.training:
             self._rows_in_step += rows
             if not bool(torch.isfinite(loss.detach()).all()):
                 self._refuse_step("loss", float(loss.detach()), rows)
         return result
+
+    def _number_aware_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        labels = inputs.pop("labels")
+        # Without labels TRL's forward pass gives the logits instead of a loss.
+        outputs = model(**inputs, use_cache=False)
+        loss = self.number_loss(outputs.logits, labels, num_items_in_batch)  # type: ignore[misc]
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
+        return (loss, outputs) if return_outputs else loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Clip; a gradient that is not finite never reaches the weights."""
