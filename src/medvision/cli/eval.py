@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.cli.asking import GenerationOptions, PaceOptions
+from medvision.cli.combine import CombineOption, print_combined
 from medvision.cli.live import live_progress
 from medvision.cli.model import ServerOptions, WeightOptions, served_model
 from medvision.cli.options import Group, Option
@@ -83,6 +84,7 @@ class RunOptions:
     run: Annotated[Path, Option("RUN", help="run folder")]
     max_error_rate: Annotated[float, Option("F", at_least=0, at_most=1)] = 0.0
     repeats: Annotated[int, Option("N", help="times each question", at_least=1)] = 1
+    combine: CombineOption = None
     pace: PaceOptions
 
 
@@ -136,8 +138,14 @@ def run(options: EvalOptions) -> int:
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
     settings = options.run.pace.run_settings()  # what it refuses is refused before a folder is made
+    if options.run.combine and options.run.repeats == 1:
+        msg = "--combine: expected several replies to each question; add --repeats 8"
+        raise UsageError(msg)
     with only_process(options.run.run, "evaluating"):
-        return ask_in_turn({"": request, **again}, options.run, settings, is_lost=is_lost)
+        code = ask_in_turn({"": request, **again}, options.run, settings, is_lost=is_lost)
+        if options.run.combine and code <= 1:
+            print_combined(options.run.run, options.run.combine, options.run.max_error_rate)
+        return code
 
 
 def ask_in_turn(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from medvision.cli.asking import GenerationOptions, PaceOptions
+from medvision.cli.combine import CombineOption, print_combined
 from medvision.cli.model import ServerOptions, served_model
 from medvision.cli.options import Argument, Group, Option
 from medvision.cli.protocol import ReadingOptions
@@ -34,6 +35,7 @@ class ScoreOptions:
 
     run_folder: Annotated[Path, Argument("RUN")]
     reading: ReadingOptions
+    combine: CombineOption = None
     max_error_rate: Annotated[float, Option("F", at_least=0, at_most=1)] = 0.0
     judge: Annotated[
         JudgeOptions, Group("judge: a second model re-reads replies that were not read")
@@ -79,5 +81,7 @@ def run(options: ScoreOptions) -> int:
         if missing:
             words = f"{missing} of {scores.num_rows} questions have no answer"
             print(f"{words}: run `medvision eval` again to ask them", file=sys.stderr)
+        if options.combine:
+            print_combined(options.run_folder, options.combine, options.max_error_rate)
         too_many = missing > options.max_error_rate * scores.num_rows
         return int(too_many or any(summary.n_error for summary in summaries))
