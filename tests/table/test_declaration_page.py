@@ -68,6 +68,14 @@ def listed():
         save(Path(f"{name}.nii.gz"), (LABELS == 1).astype(np.uint8))
 
 
+def prostates():
+    save(Path("imagesTr", "p1.nii.gz"), np.stack([volume(), volume() * 2], axis=3))
+    save(Path("labelsTr", "p1.nii.gz"), (LABELS == 1).astype(np.uint8))
+    for name in ("Images-T2w", "Images-ADC"):
+        save(Path(name, "p2.nii.gz"), volume())
+    save(Path("Masks", "p2.nii.gz"), (LABELS == 1).astype(np.uint8))
+
+
 def brats():
     labels = LABELS.copy()  # a core in an edema, an enhancing part, a cavity
     labels[labels == 2], labels[labels == 1] = 3, 2
@@ -82,7 +90,7 @@ def brats():
     return labels
 
 
-TREES = [livers, structures, pictures, boxes, heads, listed, brats]
+TREES = [livers, structures, pictures, boxes, heads, listed, prostates, brats]
 
 
 @pytest.fixture

@@ -124,6 +124,29 @@ def read_landmarks(path: Path | str) -> Landmarks:
     raise LandmarkFormatError(msg)
 
 
+def read_landmark_lines(path: Path, keys: Sequence[str]) -> Landmarks:
+    """Landmarks of a text file whose first lines state one each, as `x,y`; later lines are left.
+
+    Args:
+        path: The file.
+        keys: Of the first line, the second, …
+
+    Raises:
+        UnreadableLandmarksError: Missing or not text.
+        LandmarkFormatError: Fewer lines than keys.
+        LandmarkValueError: A line that is not two or three finite numbers.
+    """
+    lines = _text(path).splitlines()
+    if len(lines) < len(keys):
+        msg = f"{path}: expected a line for each of {len(keys)} landmarks, found {len(lines)} lines"
+        raise LandmarkFormatError(msg)
+    entries = [
+        (key, [stated_number(text.strip()) for text in line.split(",")])
+        for key, line in zip(keys, lines, strict=False)
+    ]
+    return checked_landmarks(str(path), LandmarkSpace.VOXEL, entries)
+
+
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()

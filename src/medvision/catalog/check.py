@@ -201,7 +201,8 @@ def cohort_mistakes(dataset: Dataset) -> Found:
         ids = [image.id for image in cohort.images]
         if len(set(ids)) != len(ids):
             yield Mistake.IMAGE_REPEATED, f"{where}: image ids repeat: {ids}"
-        yield from _pattern_mistakes(cohort)
+        for way in cohort.ways:
+            yield from _pattern_mistakes(way)
         if not cohort.has_structures and not cohort.has_landmarks:
             yield Mistake.COHORT_WITHOUT_TRUTH, f"{where} has neither masks nor landmarks"
         if sum(map(bool, (cohort.mask, cohort.masks, cohort.boxes))) > 1:
@@ -215,6 +216,8 @@ def _pattern_mistakes(cohort: Cohort) -> Found:
     patterns += [(text, "landmark") for text in cohort.landmarks]
     patterns += [(mask.files, "structure") for mask in cohort.mask_files]
     patterns += [(cohort.boxes, "")] if cohort.boxes else []
+    steps = [step for image in cohort.images for step in image.steps]
+    patterns += [(step.transform, "") for step in steps if step.transform is not None]
     known: set[str] = set()
     for text, own_part in patterns:
         try:
@@ -250,8 +253,11 @@ def effect_mistakes(dataset: Dataset) -> Found:
     for declared in dataset.cohorts:
         cohort, where = dataset.cohort(declared.name), _named(declared)
         coloured = bool(cohort.colours)
-        files += [(where, image, coloured) for image in cohort.images]
-        files += [(where, mask, coloured) for mask in cohort.masks]
+        for way in cohort.ways:
+            files += [(where, image, coloured) for image in way.images]
+            files += [(where, mask, coloured) for mask in way.masks]
+            if (way.landmark_lines or way.landmark_voxels) and not way.landmarks:
+                yield Mistake.NO_EFFECT, f"{where}: landmark_lines and _voxels go with landmarks"
         if cohort.frames and (cohort.boxes or cohort.landmarks):
             yield Mistake.NO_EFFECT, f"{where}: frames: boxes and landmark files are of whole files"
         if cohort.colour_tolerance and not coloured:
@@ -279,6 +285,9 @@ def effect_mistakes(dataset: Dataset) -> Found:
             yield Mistake.NO_EFFECT, f"{where}: channel comes first, and once"
         if isinstance(file, Image) and any(step.geometry for step in file.steps):
             yield Mistake.NO_EFFECT, f"{where}: geometry is for masks, found on an image"
+        moved = sum(step.transform is not None for step in file.steps)
+        if moved > 1 or (moved and isinstance(file, MaskFiles)):
+            yield Mistake.NO_EFFECT, f"{where}: transform is for images, once"
         if isinstance(file, MaskFiles) and file.steps and coloured:
             yield Mistake.NO_EFFECT, f"{where}: none are known for colour masks"
         if isinstance(file, Image) and file.number is not None and "{image}" not in file.files:

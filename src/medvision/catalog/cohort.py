@@ -1,6 +1,6 @@
 """What declarations say of files and labels: images, masks, landmarks, conversions, cases."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, get_args
 
 from annotated_types import Ge
@@ -52,17 +52,21 @@ class Step:
         transpose: Stored axes in this order; the header stays as it is.
         geometry: "image": the mask takes spacing, axes and origin of its image, which has the
             same size.
+        transform: Pattern of a transform file of the case (ITK, text): the image is resampled by
+            it on its own grid, linearly, with 0 from outside.
     """
 
     channel: Count | None = None
     transpose: tuple[Axis, Axis, Axis] | None = None
     geometry: Literal["image"] | None = None
+    transform: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse none, several, and axes that repeat."""
-        given = [self.channel, self.transpose, self.geometry]
+        given = [self.channel, self.transpose, self.geometry, self.transform]
         if sum(one is not None for one in given) != 1:
-            msg = "expected one of channel, transpose and geometry; write a step for each"
+            words = "channel, transpose, geometry and transform"
+            msg = f"expected one of {words}; write a step for each"
             raise UsageError(msg)
         if self.transpose is not None and sorted(self.transpose) != [0, 1, 2]:
             msg = f"transpose: expected 0, 1 and 2 in some order, found {list(self.transpose)}"
@@ -113,6 +117,21 @@ class MaskFiles:
     label: str = ""
     optional: bool = False
     steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkVoxels:
+    """Two landmarks that are the two voxels of one value in a label map.
+
+    Attributes:
+        value: Of both voxels.
+        landmarks: Their keys; the voxel that lies more `towards` is the first.
+        towards: The patient's right, left, anterior, posterior, superior or inferior.
+    """
+
+    value: AtLeastOne
+    landmarks: tuple[str, str]
+    towards: Literal["R", "L", "A", "P", "S", "I"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +228,44 @@ class SpacingTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaidOut:
+    """Files of one image of a cohort, as another layout has them.
+
+    Attributes:
+        files: Pattern.
+        steps: Conversions, in order, instead of those of the image.
+    """
+
+    files: str
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Another way in which the files of a cohort may lie, as owners pack them.
+
+    Attributes:
+        images: Image id to pattern; only images that are optional may be left out.
+        mask: Instead of the cohort's.
+        masks: Several of them, instead.
+        landmarks: Instead of the cohort's.
+        landmark_lines: Of text files, the landmark that each line from the first on states.
+        landmark_voxels: Of label maps, the landmarks that voxels are.
+        winner: Where structures overlap, who keeps the voxel.
+        case_id: Template of case ids; "" joins the parts.
+    """
+
+    images: dict[str, Short[LaidOut]]
+    mask: str = ""
+    masks: tuple[Short[MaskFiles], ...] = ()
+    landmarks: OneOrMore[str] = ()
+    landmark_lines: tuple[str, ...] = ()
+    landmark_voxels: tuple[LandmarkVoxels, ...] = ()
+    winner: Literal["first", "last"] | None = None
+    case_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
     """Cases of a dataset that share images, a mask's labels and measurements.
 
@@ -219,6 +276,9 @@ class Cohort:
         masks: Several of them, instead.
         boxes: Pattern of YOLO files, or one COCO file; "" for none.
         landmarks: Patterns of landmark files, which are read together.
+        landmark_lines: Of text files, the landmark that each line from the first on states: `x,y`,
+            pixels counted from 0.
+        landmark_voxels: Of label maps, the landmarks that voxels are.
         landmark_table: One table for all cases, instead.
         landmark_image: Image on which the landmarks were set; "" for the first.
         labels: Label id to label, where they differ from the dataset's.
@@ -233,6 +293,11 @@ class Cohort:
             is left out here.
         slices: Plane to the slices that are measured; planes without an entry are whole.
         case_id: Template of case ids, of the named parts of patterns; "" joins them by `_`.
+        numbers: Lowest and highest number that case ids may end in; other cases are of another
+            cohort.
+        unlabelled: "left_out": cases without any mask or landmark file are no problems.
+        layouts: Other ways in which the files may lie, looked for first and in this order: of a
+            case that several hold, the first counts.
         excluded: Case ids left out, each with the reason.
         placeholder_spacing: Case ids whose headers are known to carry a made-up spacing.
     """
@@ -243,6 +308,8 @@ class Cohort:
     masks: tuple[Short[MaskFiles], ...] = ()
     boxes: str = ""
     landmarks: OneOrMore[str] = ()
+    landmark_lines: tuple[str, ...] = ()
+    landmark_voxels: tuple[LandmarkVoxels, ...] = ()
     landmark_table: LandmarkTable | None = None
     landmark_image: str = ""
     labels: dict[str, Short[Label]] = field(default_factory=dict)
@@ -255,8 +322,48 @@ class Cohort:
     planes: tuple[Plane, ...] = ()
     slices: dict[Plane, SliceRange] = field(default_factory=dict)
     case_id: str = ""
+    numbers: tuple[Count, Count] | None = None
+    unlabelled: Literal["left_out"] | None = None
+    layouts: tuple[Layout, ...] = ()
     excluded: dict[str, str] = field(default_factory=dict)
     placeholder_spacing: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse layouts whose images are not those of the cohort."""
+        known = [image.id for image in self.images]
+        needed = {image.id for image in self.images if not image.optional}
+        for layout in self.layouts:
+            unknown, missing = layout.images.keys() - set(known), needed - layout.images.keys()
+            if unknown or missing:
+                msg = (
+                    f"layouts: images: expected {', '.join(known)}, as the cohort has them, found "
+                    f"{', '.join(layout.images) or 'none'}"
+                )
+                raise UsageError(msg)
+
+    @property
+    def ways(self) -> tuple["Cohort", ...]:
+        """The cohort in each of its layouts, and last as its own patterns say."""
+        own = replace(self, layouts=())
+        return (*(own.laid_out(layout) for layout in self.layouts), own)
+
+    def laid_out(self, layout: Layout) -> "Cohort":
+        """The cohort with the files of one layout."""
+        return replace(
+            self,
+            images=tuple(
+                replace(image, files=at.files, steps=at.steps)
+                for image in self.images
+                if (at := layout.images.get(image.id)) is not None
+            ),
+            mask=layout.mask,
+            masks=layout.masks,
+            landmarks=layout.landmarks,
+            landmark_lines=layout.landmark_lines,
+            landmark_voxels=layout.landmark_voxels,
+            winner=layout.winner,
+            case_id=layout.case_id,
+        )
 
     @property
     def mask_files(self) -> tuple[MaskFiles, ...]:

@@ -89,7 +89,8 @@ class Dataset:
         cases: Cases, one by one; empty where cohorts say how to find them.
         labels: Label id to label, for cases and cohorts that declare none of their own.
         ignore: Values of masks that are left out like background.
-        empty_masks: Masks may hold background only: of such cases nothing is asked.
+        empty_masks: Masks may hold background only: of such cases nothing is asked; or they are
+            left out.
         colours: Of colour masks: colour to label name.
         label_group: Anatomy group of labels that state none and that the map does not list.
         biometrics: What to measure between landmarks; None where they are not to be measured.
@@ -142,7 +143,7 @@ class Dataset:
     sources: tuple[Short[Source], ...] = ()
     labels: dict[str, Short[Label]] = field(default_factory=dict)
     ignore: tuple[AtLeastOne, ...] = ()
-    empty_masks: bool = False
+    empty_masks: bool | Literal["left_out"] = False
     colours: dict[str, str] = field(default_factory=dict)
     label_group: str = ""
     cohorts: tuple[Cohort, ...] = ()

@@ -66,7 +66,8 @@ class AnnotateOptions:
         spacing_unknown: Pictures without a spacing are built for tasks that need none.
         native_plane: Plane of 2D images: their projection, or "native".
         biometrics: What to measure between landmarks.
-        empty_masks: Masks may hold background only; nothing is asked of such cases.
+        empty_masks: Masks may hold background only; nothing is asked of such cases, or they are
+            left out.
     """
 
     dataset: str
@@ -75,7 +76,7 @@ class AnnotateOptions:
     spacing_unknown: bool = False
     native_plane: Plane = Plane.NATIVE
     biometrics: BiometricsSpec | None = None
-    empty_masks: bool = False
+    empty_masks: bool | Literal["left_out"] = False
 
     def reading(self, case: CaseSource) -> ReadOptions:
         """How the files of a case are read."""

@@ -35,7 +35,7 @@ from medvision.table.manifest import (
     write_manifest,
 )
 from medvision.table.mask_layers import EmptyMaskError
-from medvision.table.notes import LABEL_NOTES, Note, found_labels, label_notes
+from medvision.table.notes import LABEL_NOTES, Note, empty_note, found_labels, label_notes
 from medvision.table.own_files import DamagedFileError
 from medvision.table.parts import changed_parts, table_parts
 from medvision.table.schema import CASE_SCHEMA, ROW_SCHEMAS, with_facts
@@ -201,11 +201,22 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
     # A problem is not in the rows: cases with one are measured again when something changes.
     manifest["measured"] = sorted(one.name for one in staged if not read_staged(one)["problems"])
-    built, found = found_labels(out / STAGING / "merged")
-    cases = [case for case in request.cases if (case.cohort, case.case_id) in built]
-    manifest["notes"] = [*label_notes(cases, found), *request.notes]
+    notes = _case_notes(request.cases, problems, out / STAGING / "merged")
+    manifest["notes"] = [*notes, *request.notes]
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
+
+
+def _case_notes(
+    cases: Iterable[CaseSource], problems: Iterable[Problem], merged: Path
+) -> list[Note]:
+    """What is to be told of labels, and of cases that are neither built nor a problem."""
+    built, found = found_labels(merged)
+    ours = [case for case in cases if (case.cohort, case.case_id) in built]
+    told = {problem.case_id for problem in problems}
+    others = [case for case in cases if (case.cohort, case.case_id) not in built]
+    left_out = empty_note([case.case_id for case in others if case.case_id not in told])
+    return [*label_notes(ours, found), *left_out]
 
 
 def known_manifest(out: Path) -> dict[str, Any] | None:
@@ -254,12 +265,17 @@ def _stage(
     folder: Path,
     derived: Path,
 ) -> list[Problem]:
-    """Measure one case into its staging folder, unless an earlier run has; its problems."""
+    """Measure one case into its staging folder, unless an earlier run has; its problems.
+
+    A case that is left out for its empty mask is not staged, and is no problem.
+    """
     if not is_staged(folder):
         try:
             try:
                 annotated = _annotated(case, options, digests, derived)
             except EmptyMaskError:
+                if options.empty_masks == "left_out":
+                    return []
                 if not options.empty_masks:
                     raise
                 bare = replace(case, mask=None, masks=(), colours={})

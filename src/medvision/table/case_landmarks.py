@@ -9,11 +9,13 @@ from medvision.annotate.landmarks import (
     Landmarks,
     LandmarkSpace,
     checked_landmarks,
+    read_landmark_lines,
     read_landmarks,
     stated_number,
 )
 from medvision.table.case_boxes import coco_landmarks, is_coco_file
 from medvision.table.cases import CaseSource, LandmarkSource
+from medvision.table.marked_voxels import marked_landmarks
 from medvision.volumes.guard import names_file
 
 
@@ -48,6 +50,10 @@ def _source_landmarks(case: CaseSource, source: LandmarkSource) -> Landmarks:
             ((key, [stated_number(text) for text in texts]) for key, texts in source.stated),
         )
     with names_file(source.path):
+        if source.voxels:
+            return marked_landmarks(source.path, source.voxels)
+        if source.lines:
+            return read_landmark_lines(source.path, source.lines)
         if is_coco_file(source.path):
             return coco_landmarks(case, source.path)
         found = read_landmarks(source.path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
 
-from medvision.catalog.cohort import SliceRange, Step
+from medvision.catalog.cohort import LandmarkVoxels, SliceRange, Step
 from medvision.frames import Plane
 from medvision.volumes.suffixes import LISTED_SUFFIXES
 from medvision.volumes.volume import VolumeGeometry
@@ -22,6 +22,7 @@ class ImageSource:
     Attributes:
         steps: Conversions, in order.
         frame: Of a 4D file, the one that is meant; None where there is only one.
+        transform: File by which a step resamples it.
         source: Of a converted file, what its source says of where voxels lie.
     """
 
@@ -30,6 +31,7 @@ class ImageSource:
     path: Path
     steps: tuple[Step, ...] = ()
     frame: int | None = None
+    transform: Path | None = None
     source: VolumeGeometry | None = None
 
     @property
@@ -62,12 +64,16 @@ class LandmarkSource:
         key: Of its one landmark, where the file's name says it; "" where the file does.
         stated: Keys and the text of coordinates, from a table; None of a file of the case alone.
         space: Of a table: what its coordinates are.
+        lines: Keys of the lines of a text file, from the first on.
+        voxels: Landmarks that are voxels of a label map.
     """
 
     path: Path
     key: str = ""
     stated: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     space: Literal["voxel", "RAS", "LPS"] = "voxel"
+    lines: tuple[str, ...] = ()
+    voxels: tuple[LandmarkVoxels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

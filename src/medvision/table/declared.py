@@ -8,7 +8,7 @@ from pathlib import Path
 from medvision.catalog.asked import DESCRIPTIONS, asked_images
 from medvision.catalog.biometrics import read_biometrics_spec
 from medvision.catalog.check import refuse_mistakes
-from medvision.catalog.cohort import CaseFiles, Cohort, Label, LandmarkTable, MaskFiles
+from medvision.catalog.cohort import CaseFiles, Label, LandmarkTable, MaskFiles
 from medvision.catalog.dataset import Dataset, read_dataset
 from medvision.errors import ItemError, UsageError
 from medvision.table.annotate_case import AnnotateOptions
@@ -28,7 +28,7 @@ from medvision.table.frame_cases import frame_cases
 from medvision.table.inputs import case_inputs
 from medvision.table.landmark_tables import table_points
 from medvision.table.notes import Note, NoteKind, excluded_note, file_notes, name_notes
-from medvision.table.pairing import PairedCase, paired_cases
+from medvision.table.pairing import PairedCase, paired_cases, transform_patterns
 from medvision.table.spacings import OF_EACH, case_spacings
 from medvision.table.subjects import Subjects, read_subjects
 
@@ -100,7 +100,9 @@ def dataset_request(
     root = here / dataset.root
     found = found_cases(dataset, root, subjects)
     if not found.listed:
-        looked = [image.files for cohort in dataset.cohorts for image in cohort.images]
+        looked = [
+            image.files for cohort in dataset.cohorts for way in cohort.ways for image in way.images
+        ]
         msg = f"{where}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
     said = {*own, *(here / name for name in (dataset.biometrics_file,) if name)}
@@ -196,7 +198,7 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
         known_names = {name for one in _structures(cohort.labels) for name in one.names}
         found.used.update(pairing.used - pairing.structures_beside(known_names))
         for paired in pairing.cases:
-            _add_case(dataset, cohort, paired, known, found)
+            _add_case(dataset, paired, known, found)
         for case_id, paths in pairing.orphans.items():
             names = ", ".join(str(path.relative_to(root)) for path in paths[:3])
             message = f"case {case_id}: no image goes with {names}"
@@ -260,18 +262,19 @@ def _subject(
         return ""
 
 
-def _add_case(
-    dataset: Dataset, cohort: Cohort, paired: PairedCase, known: Subjects, found: FoundCases
-) -> None:
+def _add_case(dataset: Dataset, paired: PairedCase, known: Subjects, found: FoundCases) -> None:
     """Put a paired case where it belongs: complete, unpaired, or left out."""
-    case_id = paired.case_id
+    case_id, cohort = paired.case_id, paired.cohort
     if case_id in cohort.excluded:
         found.excluded[case_id] = cohort.excluded[case_id]
+        return
+    if cohort.unlabelled and paired.is_unlabelled:
+        found.excluded[case_id] = "nothing says what is on it"
         return
     subject_id = _subject(dataset, case_id, paired.parts.get("subject", ""), known, found)
     if not subject_id:
         return
-    source = _cohort_case(dataset, cohort, paired, subject_id)
+    source = _cohort_case(dataset, paired, subject_id)
     lacks = list(paired.lacks)
     if cohort.mask_files and source.mask is None and not source.masks and not lacks:
         lacks.append("no file of a declared structure")
@@ -300,10 +303,9 @@ def _add_case(
             found.cases.append(case)
 
 
-def _cohort_case(
-    dataset: Dataset, cohort: Cohort, paired: PairedCase, subject_id: str
-) -> CaseSource:
+def _cohort_case(dataset: Dataset, paired: PairedCase, subject_id: str) -> CaseSource:
     """A complete case."""
+    cohort = paired.cohort
     structures = _structures(cohort.labels)
     mask, masks = _masks(cohort.mask_files, paired.masks, structures)
     measured = [t.label for t in dataset.tasks if "tl" in t.asks and t.cohort == cohort.name]
@@ -319,6 +321,7 @@ def _cohort_case(
                 modality=image.modality,
                 path=paired.images[image.id],
                 steps=image.steps,
+                transform=paired.transforms.get(image.id),
             )
             for image in cohort.images
             if image.id in paired.images
@@ -326,7 +329,12 @@ def _cohort_case(
         mask=mask,
         masks=masks,
         landmarks=tuple(
-            LandmarkSource(path=file.path, key=file.parts.get("landmark", ""))
+            LandmarkSource(
+                path=file.path,
+                key=file.parts.get("landmark", ""),
+                lines=cohort.landmark_lines,
+                voxels=cohort.landmark_voxels,
+            )
             for file in paired.landmarks
         ),
         landmark_image=cohort.landmark_image,
@@ -390,6 +398,7 @@ def _listed_case(dataset: Dataset, case: CaseFiles, subject_id: str, root: Path)
                 modality=image.modality,
                 path=root / image.files,
                 steps=image.steps,
+                transform=next((root / text for text in transform_patterns(image)), None),
             )
             for image in case.image_files
         ),

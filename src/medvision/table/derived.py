@@ -96,8 +96,9 @@ def _plain_image(image: ImageSource, reading: ReadOptions, folder: Path) -> Imag
     """An image that is read as it is: converted and written below a folder if need be."""
     if image.is_plain:
         return image
+    reading = replace(_reading_of(image, reading), transform=image.transform)
     with names_file(image.path):
-        stored = open_stored(image.path, _reading_of(image, reading))
+        stored = open_stored(image.path, reading)
         source, voxels = canonical_geometry(stored), stored.load()
     path = folder / "images" / f"{quote(image.image_id, safe=' ')}.nii.gz"
     # As stored, not turned to RAS+: voxel landmarks count along the stored axes.

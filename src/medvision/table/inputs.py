@@ -12,12 +12,13 @@ from medvision.volumes import companion_files
 
 
 def case_inputs(case: CaseSource) -> list[Path]:
-    """Files and folders of a case, each once: images, masks, landmarks, boxes."""
+    """Files and folders of a case, each once: images, masks, landmarks, boxes, transforms."""
     alone = [path for path in (case.mask, case.boxes) if path is not None]
     masks = [*alone, *(mask.path for mask in case.masks)]
     # Of a table of all cases, the case holds what is said of it: other rows do not matter.
     points = [one.path for one in case.landmarks if one.stated is None]
-    return list(dict.fromkeys([*(image.path for image in case.images), *masks, *points]))
+    moved = [image.transform for image in case.images if image.transform is not None]
+    return list(dict.fromkeys([*(image.path for image in case.images), *masks, *points, *moved]))
 
 
 def in_text(

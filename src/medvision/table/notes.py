@@ -172,6 +172,12 @@ def excluded_note(excluded: Mapping[str, str]) -> Iterator[Note]:
         yield note(NoteKind.CASE_EXCLUDED, "cases left out", words)
 
 
+def empty_note(case_ids: Sequence[str]) -> Iterator[Note]:
+    """Cases that are left out since nothing is in their masks."""
+    if case_ids:
+        yield note(NoteKind.CASE_EMPTY, "cases with empty masks, left out", case_ids)
+
+
 def unverified_note(archives: Sequence[str]) -> Iterator[Note]:
     """Archives whose digest differs, or that were given unpacked."""
     if archives:

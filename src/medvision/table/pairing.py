@@ -1,17 +1,19 @@
 """Cases of a cohort: files that its patterns find, paired by the named parts they share."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medvision.catalog.cohort import Cohort
+from medvision.catalog.cohort import Cohort, Image
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.errors import UsageError
 from medvision.table.cases import IMAGE_SUFFIXES, plain_name
 from medvision.table.find_files import FoundFile, found_files
 
 LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")
+TRANSFORM_SUFFIXES = (".txt", ".tfm")
 BOX_SUFFIXES = (".txt", ".json")
 
 Parts = tuple[tuple[str, str], ...]
@@ -23,24 +25,30 @@ class PairedCase:
     """The files of one case, as found.
 
     Attributes:
+        cohort: As the layout has it that the files lie in.
         case_id: Made of its parts.
         parts: What they stand for.
         images: Image id to file; images that it lacks are not there.
         masks: For each entry of `mask_files`, the files found.
         landmarks: Of all patterns.
         boxes: None where there are none.
+        transforms: Image id to the transform file of its steps.
         lacks: What is missing or there twice, in words; empty of complete cases.
         is_twice: Whether something is there twice.
+        is_unlabelled: Whether no file says anything of it but its images.
     """
 
+    cohort: Cohort
     case_id: str
     parts: Mapping[str, str]
     images: Mapping[str, Path]
     masks: tuple[tuple[FoundFile, ...], ...] = ()
     landmarks: tuple[FoundFile, ...] = ()
     boxes: Path | None = None
+    transforms: Mapping[str, Path] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
     is_twice: bool = False
+    is_unlabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +113,21 @@ class _Roles:
     masks: tuple[_Role, ...]
     landmarks: tuple[_Role, ...]
     boxes: tuple[_Role, ...]
+    transforms: tuple[_Role, ...]
+
+    @property
+    def truth(self) -> tuple[_Role, ...]:
+        """Those that say what is on the images."""
+        return (*self.masks, *self.landmarks, *self.boxes)
 
     @property
     def every(self) -> tuple[_Role, ...]:
         """One after the other."""
-        return (*self.images, *self.masks, *self.landmarks, *self.boxes)
+        return (*self.images, *self.truth, *self.transforms)
 
 
 def paired_cases(cohort: Cohort, root: Path) -> Pairing:
-    """Find and pair the files of a cohort.
+    """Find and pair the files of a cohort, in each of its layouts.
 
     Args:
         cohort: Its patterns start at `root`.
@@ -122,6 +136,37 @@ def paired_cases(cohort: Cohort, root: Path) -> Pairing:
     Raises:
         UsageError: A pattern cannot be one, images share no case, two cases have one id.
     """
+    pairings = [_paired_in(way, root) for way in cohort.ways]
+    cases: dict[str, PairedCase] = {}
+    orphans: dict[str, Sequence[Path]] = {}
+    for pairing in reversed(pairings):
+        cases |= {case.case_id: case for case in pairing.cases}
+        orphans |= pairing.orphans
+    # A mask of one layout may go with the image of another, of which it is a copy.
+    return Pairing(
+        cases=tuple(
+            cases[case_id] for case_id in sorted(cases) if _is_numbered(case_id, cohort.numbers)
+        ),
+        orphans={case_id: orphans[case_id] for case_id in sorted(orphans) if case_id not in cases},
+        used=frozenset(path for pairing in pairings for path in pairing.used),
+    )
+
+
+def _is_numbered(case_id: str, numbers: tuple[int, int] | None) -> bool:
+    """Whether the number that a case id ends in lies between two, both counted.
+
+    Example:
+        >>> [_is_numbered(case_id, (0, 506)) for case_id in ("amos_0506", "amos_0507", "amos")]
+        [True, False, False]
+    """
+    if numbers is None:
+        return True
+    found = re.search(r"(\d+)\D*$", case_id)
+    return found is not None and numbers[0] <= int(found[1]) <= numbers[1]
+
+
+def _paired_in(cohort: Cohort, root: Path) -> Pairing:
+    """Find and pair the files of a cohort in one layout."""
     case_parts = shared_parts(cohort)
     roles = _roles(cohort, root, case_parts)
     keys = {key for role in roles.images if role.shared == case_parts for key in role.files}
@@ -200,7 +245,13 @@ def _roles(cohort: Cohort, root: Path, case_parts: tuple[str, ...]) -> _Roles:
 
     images = [look(pattern, IMAGE_SUFFIXES) for pattern in image_patterns(cohort)]
     masks = [look(FilePattern(text=one.files), IMAGE_SUFFIXES) for one in cohort.mask_files]
-    landmarks = [look(FilePattern(text=one), LANDMARK_SUFFIXES) for one in cohort.landmarks]
+    kinds = IMAGE_SUFFIXES if cohort.landmark_voxels else LANDMARK_SUFFIXES
+    landmarks = [look(FilePattern(text=one), kinds) for one in cohort.landmarks]
+    transforms = [
+        look(FilePattern(text=text), TRANSFORM_SUFFIXES)
+        for image in cohort.images
+        for text in transform_patterns(image)
+    ]
     boxes = [look(FilePattern(text=one), BOX_SUFFIXES) for one in filter(None, [cohort.boxes])]
     # Only now is it known which pattern says most of each file's name.
     return _Roles(
@@ -214,7 +265,13 @@ def _roles(cohort: Cohort, root: Path, case_parts: tuple[str, ...]) -> _Roles:
         ),
         landmarks=tuple(map(role, landmarks)),
         boxes=tuple(map(role, boxes)),
+        transforms=tuple(role(pattern, is_image=True) for pattern in transforms),
     )
+
+
+def transform_patterns(image: Image) -> list[str]:
+    """Patterns of the transform files that the steps of an image name: one, or none."""
+    return [step.transform for step in image.steps if step.transform is not None]
 
 
 def _paired(cohort: Cohort, parts: Mapping[str, str], roles: _Roles) -> PairedCase:
@@ -233,15 +290,23 @@ def _paired(cohort: Cohort, parts: Mapping[str, str], roles: _Roles) -> PairedCa
         for files in role.same_place(parts)
     ]
     at = {image.id: role.of(parts) for image, role in zip(cohort.images, roles.images, strict=True)}
+    resampled = [image.id for image in cohort.images for _ in transform_patterns(image)]
     return PairedCase(
+        cohort=cohort,
         case_id=_case_id(cohort, parts),
         parts=parts,
         images={image_id: files[0].path for image_id, files in at.items() if files},
         masks=tuple(role.of(parts) for role in roles.masks),
         landmarks=tuple(file for role in roles.landmarks for file in role.of(parts)),
         boxes=next((file.path for role in roles.boxes for file in role.of(parts)), None),
+        transforms={
+            image_id: role.of(parts)[0].path
+            for image_id, role in zip(resampled, roles.transforms, strict=True)
+            if role.of(parts)
+        },
         lacks=(*lacks, *twice),
         is_twice=bool(twice),
+        is_unlabelled=bool(roles.truth) and not any(role.of(parts) for role in roles.truth),
     )
 
 

@@ -5,14 +5,25 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 
 from medvision.catalog.cohort import Step
-from medvision.volumes.errors import DimensionsError, ShapeMismatchError
+from medvision.extras import require
+from medvision.volumes.errors import CorruptFileError, DimensionsError, ShapeMismatchError
 from medvision.volumes.stored import StoredImage
+from medvision.volumes.volume import VoxelArray
+
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""ITK's world has x to the patient's left and y to posterior."""
 
 
 def converted(
-    stored: StoredImage, steps: Sequence[Step], like: StoredImage | None = None
+    stored: StoredImage,
+    steps: Sequence[Step],
+    like: StoredImage | None = None,
+    transform: Path | None = None,
 ) -> StoredImage:
     """An image after some steps, in their order.
 
@@ -20,6 +31,7 @@ def converted(
         stored: As its reader hands it over.
         steps: Without `channel`.
         like: The image whose geometry a step takes.
+        transform: The file by which a step resamples.
 
     Raises:
         DimensionsError: A picture, whose two axes cannot be put in an order of three.
@@ -30,7 +42,46 @@ def converted(
             stored = transposed(stored, step.transpose)
         elif step.geometry is not None and like is not None:
             stored = placed_like(stored, like)
+        elif step.transform is not None and transform is not None:
+            stored = resampled(stored, transform)
     return stored
+
+
+def resampled(stored: StoredImage, transform: Path) -> StoredImage:
+    """The same grid, filled from where a transform takes each of its points; 0 outside.
+
+    Linear between voxels, in the type of the voxels, as `SimpleITK.Resample` has it.
+
+    Args:
+        stored: A volume.
+        transform: ITK transform file, of world points (LPS) of the grid to points of the image.
+
+    Raises:
+        DimensionsError: A picture.
+        MissingExtraError: SimpleITK is not installed.
+    """
+    if len(stored.shape) != 3:
+        msg = f"{stored.path}: transform is for volumes, found a picture of shape {stored.shape}"
+        raise DimensionsError(msg)
+    sitk = require("SimpleITK", "formats", item=str(transform))
+
+    def load() -> VoxelArray:
+        # ITK indexes arrays from their last axis.
+        image = sitk.GetImageFromArray(np.ascontiguousarray(stored.load().T))
+        axes = RAS_FROM_LPS @ stored.affine
+        spacing_mm = np.linalg.norm(axes[:3, :3], axis=0)
+        image.SetSpacing(spacing_mm.tolist())
+        image.SetOrigin(axes[:3, 3].tolist())
+        image.SetDirection((axes[:3, :3] / spacing_mm).ravel().tolist())
+        try:
+            moved = sitk.Resample(image, image, sitk.ReadTransform(str(transform)), sitk.sitkLinear)
+        except RuntimeError as error:
+            msg = f"{transform}: expected an ITK transform of three dimensions, which ITK reads"
+            raise CorruptFileError(msg) from error
+        values: VoxelArray = sitk.GetArrayFromImage(moved).T
+        return values
+
+    return replace(stored, load=load)
 
 
 def transposed(stored: StoredImage, axes: tuple[int, int, int]) -> StoredImage:

@@ -196,4 +196,4 @@ def open_stored(path: Path, options: ReadOptions) -> StoredImage:
             "with a spacing of its own; leave the option out"
         )
         raise InvalidSpacingError(msg)
-    return converted(stored, options.steps, options.like)
+    return converted(stored, options.steps, options.like, options.transform)

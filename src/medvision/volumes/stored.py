@@ -27,6 +27,7 @@ class ReadOptions:
         frame: Of a 4D file, the one that is meant.
         steps: Conversions after that, in order.
         like: The image that a step takes the geometry of; the file's own need not be sound then.
+        transform: The file by which a step resamples.
     """
 
     spacing_mm: Sequence[float] | None = None
@@ -35,6 +36,7 @@ class ReadOptions:
     frame: int | None = None
     steps: tuple[Step, ...] = ()
     like: "StoredImage | None" = None
+    transform: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a spacing that no image can have."""
