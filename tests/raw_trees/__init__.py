@@ -144,3 +144,10 @@ def axes_mm(case):
                 _, lengths_mm, _ = cv2.fitEllipse(scaled)
                 found[plane, index, label] = (max(lengths_mm), min(lengths_mm))
     return found
+
+
+def canonical_values(values, affine):
+    """An image with its axes along right, anterior, superior, and their spacing in mm."""
+    turned = nib.as_closest_canonical(nib.Nifti1Image(values.astype(np.float64), affine))
+    spacing_mm = np.linalg.norm(turned.affine[:3, :3], axis=0)
+    return np.asarray(turned.dataobj), spacing_mm
