@@ -47,20 +47,21 @@ def read(folder):
     at = folder / "Cephalogram400.zip"
     for path in sorted(at.glob("400_senior.rar/400_senior/*.txt")):
         lines = path.read_text("utf-8").splitlines()[:19]
-        mm = {
-            n: MM * np.array([float(x) for x in line.split(",")]) for n, line in enumerate(lines, 1)
-        }
+        points_mm = MM * np.array([[float(x) for x in text.split(",")] for text in lines])
 
-        def line(name, mm=mm):
-            start, end = name.split("-")
-            return mm[int(end)] - mm[int(start)]
+        def line(name, points_mm=points_mm):
+            start, end = map(int, name.split("-"))
+            return points_mm[end - 1] - points_mm[start - 1]
 
-        measured = {f"L-{name}": (np.hypot(*line(name)), "sagittal", 0) for name in DISTANCES}
+        measured = {}
+        for name in DISTANCES:
+            ends = [tuple(points_mm[int(n) - 1] / MM) for n in name.split("-")]
+            measured[f"L-{name}"] = (np.hypot(*line(name)), "sagittal", 0, ends)
         for one, other in ANGLES:
             u, v = line(one), line(other)
             cosine = abs(u @ v) / np.linalg.norm(u) / np.linalg.norm(v)
             key = f"A-L-{one}-L-{other}".replace("-", "_").replace("_L", "-L")
-            measured[key] = (float(np.degrees(np.arccos(min(1, cosine)))), "sagittal", 0)
+            measured[key] = (float(np.degrees(np.arccos(min(1, cosine)))), "sagittal", 0, None)
         (picture,) = at.glob(f"RawImage.rar/RawImage/*/{path.stem}.bmp")
         assert cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE).shape == (HEIGHT, WIDTH)
         yield RawCase(

@@ -81,6 +81,12 @@ def turned(image, seed):
     return values.reshape(SHAPE)
 
 
+def on_slice(voxel, normal):
+    """x, y of a voxel on a slice as a radiologist sees it; axes run right, anterior, superior."""
+    i, j, k = (size - 1 - int(at) for size, at in zip(SHAPE, voxel, strict=True))
+    return {0: (j, k), 1: (i, k), 2: (i, j)}[normal]
+
+
 def read(folder):
     at = folder / "feta_2.4.zip" / "feta_2.4"
     for seed, case in enumerate(CASES):
@@ -98,6 +104,9 @@ def read(folder):
             first, second = np.argwhere(values == value)
             key = f"L-{2 * value - 1}-{2 * value}"
             length_mm = np.linalg.norm((first - second) * 0.8)
-            measured[key] = (length_mm, PLANES[normal], int(first[normal]))
+            # Of the two, the first is the one of larger index along its axis.
+            ends = sorted((first, second), key=lambda voxel, axis=AXES[value]: -voxel[axis])
+            shown = [on_slice(voxel, normal) for voxel in ends]
+            measured[key] = (length_mm, PLANES[normal], int(first[normal]), shown)
         resampled = turned(image, seed)
         yield RawCase(**named, cohort="biometry", images={"image": resampled}, measured=measured)
