@@ -8,6 +8,7 @@ Nothing here computes a size. Needs `transformers` and Pillow; neither torch nor
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +143,8 @@ class Peer:
     def build(self) -> Any:
         """The processor itself."""
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        if self.needs_torch:
+        # Also for processors that do without: Transformers imports a torchvision that is there.
+        with nullcontext() if self.needs_torch else suppress(ImportError):
             load_torchvision()
         import transformers
 

@@ -1,5 +1,6 @@
 """Perceived size against published numbers, fixed points, and the real image processors."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from benchmarks import bench_perceived
 from benchmarks.hf_processors import (
     PEERS,
     asked_hw,
@@ -502,3 +504,24 @@ def test_a_padded_square_passes_a_processor_that_would_crop_unchanged():
 
     pixels = seen["pixel_values"][0].transpose(1, 2, 0) * processor.image_std + processor.image_mean
     assert np.abs(pixels * 255 - sent.pixels).max() < 1e-3
+
+
+def test_kept_comparisons_count_for_the_same_sizes_and_code_only(tmp_path):
+    results = tmp_path / "results.jsonl"
+    one = bench_perceived.Compared(
+        processor="gemma3",
+        family="gemma3",
+        sizes=300,
+        differing=0,
+        worst_px=0.0,
+        seconds=1.5,
+        code="a",
+    )
+    line = json.dumps(dataclasses.asdict(one))
+    cut_off = f'{{"processor": "gem{line}'
+    results.write_text(f"{line}\n{cut_off}\n", encoding="utf-8")
+
+    assert bench_perceived.kept_results(results, 300, "a") == {"gemma3": one}
+    assert bench_perceived.kept_results(results, 25, "a") == {}
+    assert bench_perceived.kept_results(results, 300, "b") == {}
+    assert bench_perceived.kept_results(tmp_path / "none", 300, "a") == {}

@@ -43,7 +43,10 @@ def read_row(reply):
     """The answer that is scored: of a reply that was cut, as `score_run` reads it."""
     if not reply.get("cut"):
         frame_hw = tuple(reply["frame_hw"]) if "frame_hw" in reply else None
-        return read_answer(reply["task"], reply["text"], reply["style"], frame_hw=frame_hw)
+        unit = reply.get("unit", "")
+        return read_answer(
+            reply["task"], reply["text"], reply["style"], frame_hw=frame_hw, unit=unit
+        )
     reader = ReplyReader(style=Style(reply["style"]), family=PictureFamily(name="as_sent"))
     seen = perceived_size("qwen2_5_vl", 560, 560)
     strict, _ = reader.readings(Task(reply["task"]), reply["text"], seen, is_cut=True)
@@ -68,7 +71,7 @@ def test_table_covers_every_status_task_style_and_kind():
     assert {reply["task"] for reply in REPLIES} == {task.value for task in Task}
     assert {reply["style"] for reply in REPLIES} == {style.value for style in Style}
     kinds = Counter(reply.get("kind") for reply in REPLIES)
-    for kind in ("units", "layouts", "not the answer", "languages", "cut"):
+    for kind in ("units", "layouts", "not the answer", "languages", "cut", "quantity"):
         assert kinds[kind] >= 40
     # A reader that refuses everything is wrong too.
     assert all(reply["status"] == "ok" for reply in REPLIES if reply.get("kind") == "ordinary")
@@ -127,17 +130,17 @@ def test_endless_repetition_ends(piece):
             assert read_answer(task, f"1 {text}", style).status is not AnswerStatus.OK
 
 
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize(("task", "unit"), list(ORDINARY))
 @given(data=st.data())
-@settings(max_examples=300)
-def test_short_way_reads_what_the_full_analysis_reads(task, data):
-    text = data.draw(st.from_regex(ORDINARY[task], fullmatch=True))
-    assert read_values(task, text) == analyse_values(task, text)
+@settings(max_examples=200)
+def test_short_way_reads_what_the_full_analysis_reads(task, unit, data):
+    text = data.draw(st.from_regex(ORDINARY[task, unit], fullmatch=True))
+    assert read_values(task, text, None, unit) == analyse_values(task, text, None, unit)
 
 
 @given(
     before=st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
-    inside=st.from_regex(ORDINARY[Task.TUMOR_LESION], fullmatch=True),
+    inside=st.from_regex(ORDINARY[Task.TUMOR_LESION, ""], fullmatch=True),
 )
 @settings(max_examples=500)
 def test_tags_at_the_very_end_read_as_tags_before_more_words(before, inside):
@@ -218,7 +221,14 @@ def test_nothing_in_a_reply_runs(tmp_path):
 
 def test_table_texts_are_unique_in_task_and_style():
     keys = [
-        (r["task"], r["style"], r["text"].rstrip(), r.get("frame_hw") is None, r.get("cut", False))
+        (
+            r["task"],
+            r["style"],
+            r["text"].rstrip(),
+            r.get("frame_hw") is None,
+            r.get("unit"),
+            r.get("cut", False),
+        )
         for r in REPLIES
         if r["text"].strip()
     ]

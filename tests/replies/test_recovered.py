@@ -34,8 +34,9 @@ def test_reply_recovers_as_the_table_says(reply):
 )
 def test_reply_read_strictly_recovers_to_the_same(reply):
     frame_hw = tuple(reply["frame_hw"]) if "frame_hw" in reply else None
-    strict = read_answer(reply["task"], reply["text"], reply["style"], frame_hw=frame_hw)
-    assert read_recovered(reply["task"], reply["text"], frame_hw) == strict
+    task, text, unit = reply["task"], reply["text"], reply.get("unit", "")
+    strict = read_answer(task, text, reply["style"], frame_hw=frame_hw, unit=unit)
+    assert read_recovered(task, text, frame_hw, unit) == strict
 
 
 @pytest.mark.parametrize(

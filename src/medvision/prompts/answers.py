@@ -104,9 +104,11 @@ class AnswerFormat:
         text = ", ".join(texts)
         return f"<answer>{text}</answer>" if style is Style.COT else text
 
-    def read(self, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
+    def read(
+        self, text: str, style: Style, frame_hw: FrameHw | None = None, unit: str = ""
+    ) -> Answer:
         """The strict reading of a reply; see `medvision.replies.reading.read_reply`."""
-        return read_reply(self.task, text, style, frame_hw)
+        return read_reply(self.task, text, style, frame_hw, unit)
 
 
 def _written_interval(low: float, high: float) -> tuple[int, int]:

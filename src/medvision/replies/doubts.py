@@ -20,6 +20,7 @@ from medvision.replies.words import (
     is_joint,
     is_known_after,
     is_known_aside,
+    kinds_named,
     labels,
 )
 from medvision.tasks import Task
@@ -29,8 +30,12 @@ _NEAR = 48
 
 _NOISE = " \t\u2009*_`$~([{\"'<>}])-+"
 _CLAUSE = re.compile(r"[^,;:.!?\n|]*\Z")
+_SENTENCE = re.compile("[.;!?。]")
+_SENTENCE_LENGTH = 300
 _WORD_AFTER = re.compile(rf"[^\S\n]{{0,8}}[*_`$\"')\]}}{{]{{0,4}}[^\S\n]{{0,8}}-?({WORD}{{1,40}})")
-_ASIDE = re.compile(rf"[^\S\n]{{0,4}}[\[(][^\S\n]{{0,4}}({WORD}{{1,40}})\.?[^\S\n]{{0,4}}[\])]")
+_ASIDE = re.compile(
+    rf"[^\S\n]{{0,4}}[\[(][^\S\n]{{0,4}}({WORD}{{1,40}})\.?[^\S\n]{{0,4}}(?:[\])]|\Z)"
+)
 _BOUND_SIGNS = tuple("#§<>≤≥")
 
 
@@ -87,13 +92,14 @@ _OPEN, _CLOSE = "[(", "])"
 _JOINT_SIGNS = re.compile(r"[\s,;.x×*_`$|&()\[\]{}\"'~≈\u2009-]*\Z")
 
 
-def says_otherwise(task: Task, plain: str, found: Sequence[Quantity]) -> bool:
+def says_otherwise(task: Task, plain: str, found: Sequence[Quantity], unit: str = "") -> bool:
     """Whether a text says of its numbers that they are not the asked answer.
 
     Args:
         task: What was asked.
         plain: Plain text.
         found: Its numbers, as many as the task asks for.
+        unit: What the value was asked in; "" is any unit of the task.
     """
     if task is Task.DETECTION or any(one.digits == "nan" for one in found):
         return False  # `boxes` reads the words of a box; what is no number has a status of its own
@@ -101,6 +107,8 @@ def says_otherwise(task: Task, plain: str, found: Sequence[Quantity]) -> bool:
         return True  # a fraction or a root, never evaluated
     if task is Task.COUNT:
         return any(_is_bounded(plain, one) for one in found)
+    if task is Task.ANGLE_DISTANCE and unit and _is_of_other_kind(plain, found[0], unit):
+        return True
     is_axis = task is Task.TUMOR_LESION
     joined = is_axis and _are_joined(plain, found)
     spans = [(one.start, one.end) for one in found]
@@ -170,6 +178,16 @@ def _is_introduced(plain: str, one: Quantity, *, has_unit: bool, is_axis: bool) 
     if is_label:
         return labels(words, is_axis=is_axis)
     return introduces(words, has_unit=has_unit, is_axis=is_axis)
+
+
+def _is_of_other_kind(plain: str, one: Quantity, unit: str) -> bool:
+    """Whether a number without a unit is called an angle and a distance was asked for, or so."""
+    if one.unit is not None:
+        return False  # which says more than a name
+    before = _SENTENCE.split(plain[max(0, one.start - _SENTENCE_LENGTH) : one.start])[-1]
+    after = _SENTENCE.split(plain[one.end : one.end + _NEAR], maxsplit=1)[0]
+    kinds = kinds_named(WORDS.findall(before.lower())) or kinds_named(WORDS.findall(after.lower()))
+    return bool(kinds) and unit not in kinds
 
 
 def _ends(plain: str, one: Quantity) -> bool:

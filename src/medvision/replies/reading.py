@@ -91,11 +91,26 @@ _DIMENSION_OF_UNIT = {
     "deg": Dimension.ANGLE,
     "mm2": Dimension.AREA,
 }
-_DIMENSIONS: dict[Task, frozenset[Dimension]] = {
-    task: frozenset(_DIMENSION_OF_UNIT[unit] for unit in record.units if unit in _DIMENSION_OF_UNIT)
+_ASKED: dict[tuple[Task, str], tuple[str, ...]] = {
+    (task, unit): (unit,) if unit else record.units
     for task, record in TASKS.items()
+    for unit in ("", *record.units)
 }
-"""Kinds of unit that a value of each task may be stated in."""
+"""Units that a question of a task may ask in: the one that is known, or all."""
+
+DIMENSIONS: dict[tuple[Task, str], frozenset[Dimension]] = {
+    asked: frozenset(_DIMENSION_OF_UNIT[unit] for unit in units if unit in _DIMENSION_OF_UNIT)
+    for asked, units in _ASKED.items()
+}
+"""Kinds of unit that a value may be stated in; none for coordinates and counts."""
+
+_STRANGE: dict[tuple[Task, str], frozenset[Dimension]] = {
+    (task, unit): frozenset({Dimension.LENGTH, Dimension.ANGLE, Dimension.AREA}) - stated
+    if unit and len(TASKS[task].units) > 1
+    else frozenset()
+    for (task, unit), stated in DIMENSIONS.items()
+}
+"""Kinds of unit that, named anywhere, leave a bare value open, where a task is asked in several."""
 
 _UNIT_FORMS = {"mm": " ?mm", "deg": " ?°| degrees", "mm2": r" ?mm²| ?mm\^?2"}
 
@@ -107,17 +122,19 @@ _LOOKED_AT = 5_000
 """Characters before the first number and after the last in which words are looked for."""
 
 
-def _ordinary_form(record: TaskRecord) -> re.Pattern[str]:
+def _ordinary_form(record: TaskRecord, asked_units: tuple[str, ...]) -> re.Pattern[str]:
     """As many numbers as the task asks for, each with its unit or bare, perhaps in brackets."""
     number = "([0-9]{1,9})" if record.is_whole else r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
-    units = "|".join(_UNIT_FORMS[unit] for unit in record.units if unit in _UNIT_FORMS)
+    units = "|".join(_UNIT_FORMS[unit] for unit in asked_units if unit in _UNIT_FORMS)
     value = f"{number}(?:{units})?" if units else number
     between = "(?:, {1,2}| [x×] )" if record.n_values == 2 else ", {1,2}"
     values = between.join([value] * record.n_values)
     return re.compile(rf"[ \t\r\n]*[\[(]?{values}[\])]?\.?[ \t\r\n]*")
 
 
-ORDINARY = {task: _ordinary_form(record) for task, record in TASKS.items()}
+ORDINARY = {
+    (task, unit): _ordinary_form(TASKS[task], units) for (task, unit), units in _ASKED.items()
+}
 """The forms nearly all replies take, read without the full analysis and to the same values."""
 
 
@@ -127,6 +144,7 @@ def read_answer(
     style: Style | str = Style.DIRECT,
     *,
     frame_hw: FrameHw | None = None,
+    unit: str = "",
 ) -> Answer:
     """The strict reading of a reply: what is scored.
 
@@ -136,17 +154,37 @@ def read_answer(
         style: How the answer was asked for.
         frame_hw: (height, width) in px of the picture the model saw; tells pixel coordinates
             from per mille.
+        unit: What the value was asked in, one of the task's units, as a sample has it: an angle is
+            then no answer to a question about a distance. "" takes any unit of the task.
 
     Raises:
-        UsageError: No such task or style.
+        UsageError: No such task or style, or the task is not answered in that unit.
 
     Example:
         >>> read_answer("tl", "3.12 cm x 18 mm").values
         (31.2, 18.0)
         >>> str(read_answer("tl", "28 to 30 mm").status)
         'wrong_count'
+        >>> read_answer("ad", "1.5 cm", unit="mm").values
+        (15.0,)
+        >>> str(read_answer("ad", "1.5 cm", unit="deg").status)
+        'out_of_range'
     """
-    return read_reply(known_task(task), text, known_style(style), frame_hw)
+    task = known_task(task)
+    return read_reply(task, text, known_style(style), frame_hw, known_unit(task, unit))
+
+
+def known_unit(task: Task, name: str) -> str:
+    """A unit that a task may be asked in, or "" for any.
+
+    Raises:
+        UsageError: The task is not answered in it.
+    """
+    if (task, name) not in _ASKED:
+        units = ", ".join(TASKS[task].units)
+        msg = f"{task}: expected a unit out of {units}, or none, found {name!r}"
+        raise UsageError(msg)
+    return name
 
 
 def known_style(name: Style | str) -> Style:
@@ -162,7 +200,9 @@ def known_style(name: Style | str) -> Style:
         raise UsageError(msg) from unknown
 
 
-def read_reply(task: Task, text: str, style: Style, frame_hw: FrameHw | None = None) -> Answer:
+def read_reply(
+    task: Task, text: str, style: Style, frame_hw: FrameHw | None = None, unit: str = ""
+) -> Answer:
     """Reads a reply by the strict rules.
 
     Direct style: the whole reply after closed leading thinking; leading thinking that never
@@ -177,21 +217,22 @@ def read_reply(task: Task, text: str, style: Style, frame_hw: FrameHw | None = N
         style: How the answer was asked for.
         frame_hw: Height and width in px of the picture the model saw, to tell pixel coordinates
             from per mille; without it, coordinates up to 1000 count as per mille.
+        unit: What the value was asked in; "" takes any unit of the task.
     """
     if style is Style.COT:
-        answer = _read_last_tags(task, text, frame_hw)
-        return answer if answer is not None else _read_tagged(task, text, frame_hw)
-    ordinary = ORDINARY[task].fullmatch(text)
+        answer = _read_last_tags(task, text, frame_hw, unit)
+        return answer if answer is not None else _read_tagged(task, text, frame_hw, unit)
+    ordinary = ORDINARY[task, unit].fullmatch(text)
     if ordinary:
         return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
     shown = visible(text)
     if not shown.thinking_closed:
         return _WITHOUT_VALUES[AnswerStatus.TRUNCATED]
     rest = text[shown.start :]
-    return _or_refused(read_values(task, rest, frame_hw), rest)
+    return _or_refused(read_values(task, rest, frame_hw, unit), rest)
 
 
-def _read_last_tags(task: Task, text: str, frame_hw: FrameHw | None) -> Answer | None:
+def _read_last_tags(task: Task, text: str, frame_hw: FrameHw | None, unit: str) -> Answer | None:
     """The plain case of tags at the very end, holding an ordinary form; else None."""
     end = text.rfind("</answer>")
     if end < 0 or text[end + 9 :].strip():
@@ -199,18 +240,18 @@ def _read_last_tags(task: Task, text: str, frame_hw: FrameHw | None) -> Answer |
     start = text.rfind("<answer>", 0, end)
     if start < 0:
         return None
-    ordinary = ORDINARY[task].fullmatch(text, start + 8, end)
+    ordinary = ORDINARY[task, unit].fullmatch(text, start + 8, end)
     if ordinary is None:
         return None
     answer = _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
     return answer if answer.status is AnswerStatus.OK else None
 
 
-def _read_tagged(task: Task, text: str, frame_hw: FrameHw | None) -> Answer:
+def _read_tagged(task: Task, text: str, frame_hw: FrameHw | None, unit: str) -> Answer:
     shown = visible(text)
     tagged = tagged_answer(text, shown.start)
     if tagged.content is not None:
-        answer = read_values(task, tagged.content, frame_hw)
+        answer = read_values(task, tagged.content, frame_hw, unit)
         stated = answer.status not in (AnswerStatus.NO_NUMBER, AnswerStatus.EMPTY)
         return _or_refused(answer, tagged.content if stated else text[shown.start :])
     if tagged.open_end is not None or not shown.thinking_closed:
@@ -226,15 +267,17 @@ def _or_refused(answer: Answer, text: str) -> Answer:
     return answer
 
 
-def read_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
+def read_values(task: Task, text: str, frame_hw: FrameHw | None = None, unit: str = "") -> Answer:
     """The values one stretch of text states, all of its numbers taken into account."""
-    ordinary = ORDINARY[task].fullmatch(text)
+    ordinary = ORDINARY[task, unit].fullmatch(text)
     if ordinary:
         return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
-    return analyse_values(task, text, frame_hw)
+    return analyse_values(task, text, frame_hw, unit)
 
 
-def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> Answer:
+def analyse_values(
+    task: Task, text: str, frame_hw: FrameHw | None = None, unit: str = ""
+) -> Answer:
     """`read_values` by the full analysis, whatever form the text has."""
     if len(text) > _LONGEST:
         text = text.strip()
@@ -245,19 +288,23 @@ def analyse_values(task: Task, text: str, frame_hw: FrameHw | None = None) -> An
     if not found and found is not None:
         status = AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY
         return _WITHOUT_VALUES[status]
-    if found is None or len(found) != TASKS[task].n_values or says_otherwise(task, plain, found):
+    if (
+        found is None
+        or len(found) != TASKS[task].n_values
+        or says_otherwise(task, plain, found, unit)
+    ):
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
     # Prose may speak of pixels beside relative coordinates, so only larger ones heed a label.
     relative = task is Task.DETECTION and not any(_value(one, None) > 1 for one in found)
-    units = units_in_force("" if relative else plain, found)
+    units = units_in_force("" if relative else plain, found, _STRANGE[task, unit])
     if units is None:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]
-    dimensions = {unit.dimension for unit in units if unit}
+    dimensions = {stated.dimension for stated in units if stated}
     if Dimension.PIXEL in dimensions:
         return _WITHOUT_VALUES[AnswerStatus.PIXEL_COORDINATES]
-    if dimensions - _DIMENSIONS[task]:
+    if dimensions - DIMENSIONS[task, unit]:
         return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
-    values = tuple(_value(one, unit) for one, unit in zip(found, units, strict=True))
+    values = tuple(_value(one, own) for one, own in zip(found, units, strict=True))
     ordered = _in_asked_order(task, plain, found, values)
     if ordered is None:
         return _WITHOUT_VALUES[AnswerStatus.WRONG_COUNT]

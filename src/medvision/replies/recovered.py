@@ -8,9 +8,19 @@ same rules; only the places where an answer is looked for are more.
 import re
 from collections.abc import Callable
 
-from medvision.replies.reading import Answer, AnswerStatus, FrameHw, Style, read_reply, read_values
+from medvision.replies.plain_text import plain_text
+from medvision.replies.reading import (
+    Answer,
+    AnswerStatus,
+    FrameHw,
+    Style,
+    known_unit,
+    read_reply,
+    read_values,
+)
 from medvision.replies.segments import tagged_answer, visible
-from medvision.tasks import Task, known_task
+from medvision.replies.words import WORDS, kinds_named
+from medvision.tasks import TASKS, Task, known_task
 
 _LONGEST_STATEMENT = 2000
 """Characters of one place that are looked at: a statement of an answer is short."""
@@ -29,11 +39,13 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _BLOCK_END = re.compile(r"\n\s*\n|</|```")
-_SENTENCE_END = re.compile(r"[.!?]\s+|[\n。！？]")
+_SENTENCE_END = re.compile(r"(?<!\b[Ss]q)(?<!\bкв)[.!?]\s+|[\n。！？]")  # not in "sq. mm"
 _DIGIT = re.compile(r"\d")
 
 
-def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None) -> Answer:
+def read_recovered(
+    task: Task | str, text: str, frame_hw: FrameHw | None = None, unit: str = ""
+) -> Answer:
     r"""The answer a reply states anywhere, by the first place that holds a complete one.
 
     The places, in order: where either style asks for it (the last complete answer tags, then the
@@ -45,23 +57,25 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
         task: What was asked.
         text: The model's reply.
         frame_hw: As for the strict reading.
+        unit: The same.
 
     Returns:
         The first complete answer; without one, the status of the strict reading of the tags if
         there are complete ones, else of the whole reply.
 
     Raises:
-        UsageError: No such task.
+        UsageError: No such task, or it is not answered in that unit.
 
     Example:
         >>> read_recovered("ad", "The line has 2 ends. Final answer: 45°").values
         (45.0,)
     """
     task = known_task(task)
-    tagged = read_reply(task, text, Style.COT, frame_hw) if "<" in text else None
+    unit = known_unit(task, unit)
+    tagged = read_reply(task, text, Style.COT, frame_hw, unit) if "<" in text else None
     if tagged is not None and tagged.status is AnswerStatus.OK:
         return tagged
-    whole = read_reply(task, text, Style.DIRECT, frame_hw)
+    whole = read_reply(task, text, Style.DIRECT, frame_hw, unit)
     if whole.status in (AnswerStatus.OK, AnswerStatus.EMPTY):
         return whole
     shown = visible(text)
@@ -71,11 +85,23 @@ def read_recovered(task: Task | str, text: str, frame_hw: FrameHw | None = None)
     for place in PLACES:
         stated = place(rest)
         if stated is not None:
-            answer = read_values(task, stated[:_LONGEST_STATEMENT], frame_hw)
-            if answer.status is AnswerStatus.OK:
+            stated = stated[:_LONGEST_STATEMENT]
+            answer = read_values(task, stated, frame_hw, unit)
+            if answer.status is AnswerStatus.OK and not _is_of_other_kind(task, stated, rest, unit):
                 return answer
     complete = tagged is not None and tagged_answer(rest, 0).content is not None
     return tagged if tagged is not None and complete else whole
+
+
+def _is_of_other_kind(task: Task, stated: str, text: str, unit: str) -> bool:
+    """Whether a bare number was taken out of a text that speaks of another quantity only."""
+    units = TASKS[task].units
+    if not unit or len(units) == 1:
+        return False
+    kinds = kinds_named(WORDS.findall(plain_text(text[-_LONGEST_STATEMENT:]).lower()))
+    if not kinds or unit in kinds:
+        return False
+    return all(read_values(task, stated, None, one).status is AnswerStatus.OK for one in units)
 
 
 def _unclosed_tag(text: str) -> str | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from medvision.replies.plain_text import LETTERS
 from medvision.replies.quantities import Quantity
-from medvision.replies.units import INCH, UNIT_SIGNS, UNIT_WORDS, Dimension, Unit, unit_at
+from medvision.replies.units import INCH, SQUARE, UNIT_SIGNS, UNIT_WORDS, Dimension, Unit, unit_at
 
-_WORD = re.compile(rf"(?:[Ss]quare\s|[Ss]q\.?\s|平方)?(?P<name>[{LETTERS}]+|{UNIT_SIGNS})")
+_WORD = re.compile(rf"{SQUARE}?(?P<name>[{LETTERS}]+|{UNIT_SIGNS})")
 _NAME = re.compile(rf"[{LETTERS}]+|{UNIT_SIGNS}")
 _BEFORE_LABEL = re.compile(
     rf"(?i:[(\[]\s{{0,3}}(?:in\s{{1,3}})?|_|(?<![{LETTERS}0-9_])in\s{{1,3}}"
@@ -36,16 +36,24 @@ class _Mention:
     labels: bool
 
 
-def units_in_force(plain: str, found: list[Quantity]) -> list[Unit | None] | None:
+def units_in_force(
+    plain: str, found: list[Quantity], strange: frozenset[Dimension] = frozenset()
+) -> list[Unit | None] | None:
     """The unit of each value: its own, else one stated for it; None inside when it has none.
 
     A value without a unit takes the last unit labelled before it ("(cm)", "in cm", `major_cm`),
     else that of the next value that has one ("3.1 x 1.8 cm"), else one labelled after it. Labels of
     different units belong to their values only where each value has one, all before or all after.
 
+    Args:
+        plain: Plain text.
+        found: Its numbers.
+        strange: Kinds of unit that a bare value is not in.
+
     Returns:
         None when the unit of a value is open: an earlier value's may go on ("3.1 cm x 1.8"), one
-        that converts is named somewhere else ("3.1, 1.8 (both cm)"), or one stated is not known.
+        that converts, or is strange, is named somewhere else ("3.1, 1.8 (both cm)"), or one stated
+        is not known.
     """
     own = [one.unit for one in found]
     if None not in own:
@@ -63,7 +71,9 @@ def units_in_force(plain: str, found: list[Quantity]) -> list[Unit | None] | Non
             units[index] = _labelled(labels, found, index) or following
         if units[index] is None and any(unit and not unit.is_asked_unit for unit in own[:index]):
             return None
-    if None in units and any(_may_convert(mention.unit) for mention in mentions):
+    if None in units and any(
+        _may_convert(one.unit) or one.unit.dimension in strange for one in mentions
+    ):
         return None
     return units
 

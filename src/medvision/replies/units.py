@@ -136,6 +136,12 @@ _INCH_FOLLOWS = re.compile(
 UNIT_WORDS = frozenset(_ANY_CASE) | {name for name in _AS_SPELLED if len(name) == 1}
 """Spellings, in lower case, of units that a label may state."""
 
+
+def words_of(dimension: Dimension) -> frozenset[str]:
+    """Spellings, in lower case, of all units of one kind but single Latin letters."""
+    return frozenset(name for name, unit in _ANY_CASE.items() if unit.dimension is dimension)
+
+
 _SIGNS = sorted(
     (name for name in _ANY_CASE if not re.match(f"[{LETTERS}]", name)), key=len, reverse=True
 )
@@ -146,15 +152,22 @@ UNIT_SIGNS = (
 """Spellings that need no word boundary, longest first, as a regex."""
 
 _WORD = rf"[{LETTERS}]{{1,20}}(?![{LETTERS}])"
+SQUARE = (
+    rf"(?:[Ss]q(?:uare\s|\.\s?|\s)|кв(?:\.\s?|\s)|квадратн[а-я]{{1,3}}\s|平方|{fold('제곱')}\s?"
+    rf"|{fold('वर्ग')}\s)"
+)
+"""Words that make an area of the unit after them, as a regex."""
+
 _UNIT = re.compile(
-    rf"(?P<square>(?:[Ss]q(?:uare\s|\.\s?|\s)|кв(?:\.\s?|\s)|квадратн[а-я]{{1,3}}\s|平方|{fold('제곱')}"
-    rf"|{fold('वर्ग')}\s))?"
+    rf"(?P<square>{SQUARE})?"
     rf"(?:(?P<word>{_WORD})|(?P<sign>{UNIT_SIGNS}|per\scent))"
     rf"(?P<power>\}}?\s?(?:\^|\*\*)\s?\{{?[23]\}}?|(?<![xX])[23](?![{LETTERS}0-9])"
-    rf"|\.?\s(?:squared?|cubed|cuadrad[oa]s?|carres?|quadrad[oa]s?|quadrat[oi]|مربعه?ة?)(?![^\W\d_]))?"
+    rf"|\.?\s(?i:(?:au|al|ao|im|zum|в)\s)?(?i:squared?|cubed|cubes?|cub[oi]s?|cubic[oi]s?|кубе|kubik"
+    rf"|cuadrad[oa]s?|carres?|quadrad[oa]s?|quadrat[oi]?|квадрате|مربعه?ة?|مكعبه?ة?)(?![^\W\d_]))?"
     rf"(?P<per>\s?/\s?[{LETTERS}]+|(?<=°)[CF](?![{LETTERS}]))?"
 )
 _DIGIT_NEXT = re.compile("[0-9]")
+_CUBE = re.compile("(?i)3|cub|куб|kub|مكعب")
 
 
 def unit_at(text: str, position: int) -> tuple[Unit, int] | None:
@@ -177,7 +190,7 @@ def unit_at(text: str, position: int) -> tuple[Unit, int] | None:
         unit = INCH
     if unit is None:
         return (OTHER_UNIT, end) if match["sign"] else None
-    if match["per"] or (power and ("3" in power or "cubed" in power)):
+    if match["per"] or (power and _CUBE.search(power)):
         return OTHER_UNIT, end
     return (unit.squared if power or square else unit), end
 

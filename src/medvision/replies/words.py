@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from medvision.replies.plain_text import fold
+from medvision.replies.units import Dimension, words_of
 
 WORD = r"(?:[^\W\d_]|[\u0900-\u0963\u0970-\u097f])"
 """A letter, as a regex: any script's, Devanagari's vowel signs included."""
@@ -296,6 +297,40 @@ def labels(words: Sequence[str], *, is_axis: bool) -> bool:
     if _is_other_size(words[-4:]) or (not is_axis and last in BOUND_LABELS):
         return False
     return last not in NUMBERED or (len(words) > 1 and words[-2] in _THE)
+
+
+_KINDS = {
+    "deg": _words(
+        "angle angles angulation winkel ángulo ángulos ângulo ângulos angolo angoli угол угла углы",
+        "زاوية الزاوية कोण",
+    )
+    | words_of(Dimension.ANGLE),
+    "mm": _words(
+        "distance distances length lengths separation gap abstand distanz länge longueur",
+        "distancia distancias longitud distância comprimento distanza lunghezza расстояние",
+        "расстояния длина المسافة مسافة طول الطول दूरी लंबाई",
+    )
+    | words_of(Dimension.LENGTH),
+}
+_UNSPACED_KINDS = {
+    "deg": tuple(map(fold, ("角", "각도", "각은", "각이"))),
+    "mm": tuple(map(fold, ("距", "거리", "长度", "長さ", "길이"))),
+}
+
+
+def kinds_named(words: Sequence[str]) -> set[str]:
+    """What words speak of: "deg" for angles and their units, "mm" for lengths and theirs.
+
+    Example:
+        >>> kinds_named(["the", "distance", "is"]), kinds_named(["it", "is"])
+        ({'mm'}, set())
+    """
+    return {
+        unit
+        for unit, named in _KINDS.items()
+        if not named.isdisjoint(words)
+        or any(part in word for word in words for part in _UNSPACED_KINDS[unit])
+    }
 
 
 def is_known_after(word: str, *, has_unit: bool) -> bool:

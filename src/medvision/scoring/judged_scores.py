@@ -192,10 +192,12 @@ def _judged_rows(run: Path, scores: pa.Table) -> Mapping[RowKey, dict[str, objec
         sample = questions[key].sample
         seen = reader.family.view(sample.geometry).perceived
         is_cut = stored.reply.status is ResponseStatus.TRUNCATED
-        answer, _ = reader.readings(sample.task, stored.reply.text, seen, is_cut=is_cut)
+        answer, _ = reader.readings(
+            sample.task, stored.reply.text, seen, unit=sample.unit, is_cut=is_cut
+        )
         # As the judge wrote them: a box is not yet mapped to the slice.
-        copied = read_answer(sample.task, stored.reply.text).values
-        if answer.values and not are_stated(sample.task, copied, shown[key]):
+        copied = read_answer(sample.task, stored.reply.text, unit=sample.unit).values
+        if answer.values and not are_stated(sample.task, copied, shown[key], sample.unit):
             answer = Answer(AnswerStatus.NO_NUMBER)
             made_up.add(key)
         reading = [str(answer.status), list(answer.values)]

@@ -44,7 +44,9 @@ class RunningScore:
         for sample, reply in self._waiting:
             seen = self.reader.family.view(sample.geometry).perceived
             is_cut = reply.status is ResponseStatus.TRUNCATED
-            answer, _ = self.reader.readings(sample.task, reply.text, seen, is_cut=is_cut)
+            answer, _ = self.reader.readings(
+                sample.task, reply.text, seen, unit=sample.unit, is_cut=is_cut
+            )
             if answer.status is AnswerStatus.OK:
                 self.n_parsed += 1
                 truths.setdefault(sample.task, []).append(sample.truth)

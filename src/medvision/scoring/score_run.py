@@ -44,7 +44,7 @@ from medvision.table.manifest import content_key
 from medvision.table.own_files import DamagedFileError
 from medvision.tasks import Task
 
-SCORER = "2"
+SCORER = "3"
 """Version of reading and scoring: scores of another one are made again. Change it with numbers."""
 
 SCORES_KEY = b"medvision_scores_key"
@@ -159,7 +159,7 @@ class ReplyReader:
     reading: Reading = MEDVISION.reading
 
     def readings(
-        self, task: Task, text: str, seen: PerceivedSize, *, is_cut: bool = False
+        self, task: Task, text: str, seen: PerceivedSize, *, unit: str = "", is_cut: bool = False
     ) -> tuple[Answer, Answer]:
         """The answer that is scored, and the lenient reading that is reported beside it.
 
@@ -167,6 +167,8 @@ class ReplyReader:
             task: What was asked.
             text: The reply.
             seen: What the model saw of the picture.
+            unit: What the value was asked in; "" takes any unit of the task. The original's reading
+                looks at no unit.
             is_cut: Whether the server stopped the reply at a limit: it then states an answer only
                 where it provably did before the cut. The original's reading knows no such rule.
         """
@@ -175,14 +177,14 @@ class ReplyReader:
         if self.reading is Reading.FIRST_BLOCK:
             strict, counts = read_first_block(task, text, self.style), True
         else:
-            strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw)
+            strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw, unit)
             counts = is_whole or self.style is Style.COT
         if strict.status is AnswerStatus.OK and counts:
             strict = _on_slice(strict, task, seen)
             return strict, strict
         if not is_whole:
             return Answer(AnswerStatus.TRUNCATED), Answer(AnswerStatus.TRUNCATED)
-        recovered = read_recovered(task, text, frame_hw=seen.canvas_hw)
+        recovered = read_recovered(task, text, seen.canvas_hw, unit)
         return strict, _on_slice(recovered, task, seen)
 
     def perceived(self, samples: pa.Table) -> list[PerceivedSize]:
@@ -230,11 +232,15 @@ def read_replies(
         `ANSWER_SCHEMA`, in the order of the replies.
     """
     tasks = [Task(task) for task in samples["task"].to_pylist()]
-    seen = reader.perceived(samples)
+    asked = zip(tasks, samples["unit"].to_pylist(), reader.perceived(samples), strict=True)
     ids = samples["sample_id"].to_pylist()
-    batches = _batches(replies, dict(zip(ids, zip(tasks, seen, strict=True), strict=True)))
+    batches = _batches(replies, dict(zip(ids, asked, strict=True)))
     parts = list(_mapped(partial(_read_batch, reader), batches, parallel=len(ids) >= _MANY))
     return pa.concat_tables(parts) if parts else ANSWER_SCHEMA.empty_table()
+
+
+_Question = tuple[Task, str, PerceivedSize]
+"""What was asked, in which unit, about which picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,12 +251,12 @@ class _Batch:
     repeats: tuple[int, ...]
     statuses: tuple[str, ...]
     texts: tuple[str, ...]
-    questions: list[tuple[Task, PerceivedSize]]
+    questions: list[_Question]
 
 
 def _batches(
     replies: Iterable[tuple[str, int, str, str]],
-    questions: Mapping[str, tuple[Task, PerceivedSize]],
+    questions: Mapping[str, _Question],
 ) -> Iterator[_Batch]:
     replies = iter(replies)
     while rows := list(islice(replies, _BATCH)):
@@ -266,8 +272,8 @@ def _batches(
 
 def _read_batch(reader: ReplyReader, batch: _Batch) -> pa.Table:
     pairs = [
-        reader.readings(task, text, seen, is_cut=status == ResponseStatus.TRUNCATED)
-        for (task, seen), text, status in zip(
+        reader.readings(task, text, seen, unit=unit, is_cut=status == ResponseStatus.TRUNCATED)
+        for (task, unit, seen), text, status in zip(
             batch.questions, batch.texts, batch.statuses, strict=True
         )
     ]
