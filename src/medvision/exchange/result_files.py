@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medvision.declarations import parsed_json, read_json
+from medvision.declarations import DeclarationError, parsed_json, read_json
 from medvision.errors import ItemError, UsageError
 
 PARSED_FOLDER = re.compile(r"parsed|llm-parsed_.*")
@@ -162,12 +162,16 @@ def _of_measurements(path: Path, content: list[Any]) -> Iterator[Stated | Result
 
 
 def _of_log(path: Path) -> Iterator[Stated | ResultEntryError]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for at, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{path}: line {at}"
-            row = parsed_json(line, where)
+            try:
+                row = parsed_json(line.decode("utf-8"), where)
+            except UnicodeDecodeError as error:
+                msg = f"{where}: expected JSON in UTF-8, found: {error}"
+                raise DeclarationError(msg) from error
             replies = row.get("resps", row.get("filtered_resps")) if isinstance(row, dict) else None
             if replies is None or "target" not in row:
                 msg = f"{where}: expected target, and resps or filtered_resps"

@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -29,6 +28,9 @@ TASK_OF_LENGTH = {
 
 MODALITIES = {"MR": "MRI", "X Ray": "XR", "ultrasound": "US"}
 """The original's words for ours."""
+
+MOST = 2**31 - 1
+"""Tables hold such numbers in 32 bits."""
 
 PLANE_OF_AXIS: dict[int | None, str] = {axis: str(plane) for plane, axis in SLICE_AXIS.items()}
 
@@ -119,18 +121,18 @@ class _Known:
         if task is Task.ANGLE_DISTANCE:
             dataset, kind, key = _measurement(stated, dataset)
         task_id = str(facts.get("taskID") or "")
-        axis = _whole(facts.get("slice_dim"))
-        label_id = None if task is Task.ANGLE_DISTANCE else _whole(facts.get("label"))
+        axis = _whole(stated, "slice_dim")
+        label_id = None if task is Task.ANGLE_DISTANCE else _whole(stated, "label")
         label, modality = stated.region or key, stated.modality
         if not label:
-            label, modality = _structure(dataset, task, task_id, facts.get("label"))
+            label, modality = _structure(dataset, task, task_id, stated)
         return cls(
             dataset=dataset,
             task_id=task_id,
             image_file=str(image) if image.name else "",
             case_id=image.name.partition(".")[0],
             plane=PLANE_OF_AXIS.get(axis, stated.plane),
-            slice_index=_whole(facts.get("slice_idx")) or 0,
+            slice_index=_whole(stated, "slice_idx") or 0,
             geometry=_geometry(stated),
             label_id=label_id,
             label=label,
@@ -140,10 +142,16 @@ class _Known:
         )
 
 
-def _whole(value: Any) -> int | None:
-    """A whole number, or the text of one; None for anything else."""
+def _whole(stated: Stated, name: str) -> int | None:
+    """A fact that is a whole number, or the text of one; None for anything else."""
+    value = stated.facts.get(name)
     text = "" if isinstance(value, bool) else str(value)
-    return int(text) if text.isdecimal() else None
+    if not text.isdecimal():
+        return None
+    if len(text) > len(str(MOST)) or int(text) > MOST:
+        msg = f"{stated.where}: {name}: expected at most {MOST}, found {text[:60]}"
+        raise ResultEntryError(msg)
+    return int(text)
 
 
 def _measurement(stated: Stated, dataset: str) -> tuple[str, str, str]:
@@ -161,11 +169,11 @@ def _measurement(stated: Stated, dataset: str) -> tuple[str, str, str]:
     return dataset, kind, key or stated.measurement
 
 
-def _structure(dataset: str, task: Task, task_id: str, label: Any) -> tuple[str, str]:
+def _structure(dataset: str, task: Task, task_id: str, stated: Stated) -> tuple[str, str]:
     """Name of a label and modality, as the catalogue declares them; else what the entry says."""
-    label_id = _whole(label)
+    label_id = _whole(stated, "label")
     if label_id is None:
-        return str(label or ""), ""
+        return str(stated.facts.get("label") or ""), ""
     try:
         declared = load_dataset(dataset)
         asked = declared.task(task, task_id)
@@ -180,6 +188,9 @@ def _structure(dataset: str, task: Task, task_id: str, label: Any) -> tuple[str,
 def _geometry(stated: Stated) -> SliceGeometry:
     """Size and pixel spacing of the slice, in the original's order: rows, then columns."""
     height_px, width_px = _pair(stated, "image_size_2d", 1.0)
+    if (largest := max(height_px, width_px)) > MOST:
+        msg = f"{stated.where}: image_size_2d: expected at most {MOST}, found {largest}"
+        raise ResultEntryError(msg)
     spacing_y_mm, spacing_x_mm = _pair(stated, "pixel_size", math.nan)
     return SliceGeometry(
         height_px=int(height_px),

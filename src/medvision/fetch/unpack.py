@@ -89,7 +89,7 @@ BROKEN = (
     NotImplementedError,
     UnicodeDecodeError,
 )
-READERS = ("py7zr", "rarfile", "isal", "backports.zstd", "compression.zstd")
+READERS = ("py7zr", "rarfile", "isal", "igzip_lib", "backports.zstd", "compression.zstd")
 """Libraries whose own errors say that an archive is broken."""
 
 

@@ -60,7 +60,7 @@ def safe_path(name: str) -> str:
         name: As the archive writes it; some write backslashes between folders.
 
     Raises:
-        UnsafeArchiveError: It is absolute, climbs out, or holds control characters.
+        UnsafeArchiveError: It is absolute, climbs out, or holds control characters or no UTF-8.
 
     Example:
         >>> safe_path("./amos22\\imagesTr/amos_0001.nii.gz")
@@ -78,7 +78,9 @@ def safe_path(name: str) -> str:
         msg = f"member {name[:120]!r} leads out of its folder"
         raise UnsafeArchiveError(msg)
     # 255 bytes is what most file systems take; a longer name would fail in the middle.
-    if re.search(r"[\x00-\x1f\x7f]", path) or any(len(part.encode()) > 255 for part in parts):
+    # Bytes that are not UTF-8 come as half characters, which no table of ours can hold.
+    odd = re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", path)
+    if odd or any(len(part.encode()) > 255 for part in parts):
         msg = f"member {name[:120]!r} is no name of a file"
         raise UnsafeArchiveError(msg)
     return "/".join(parts)

@@ -4,6 +4,7 @@ A segmentation file stores only the frames that hold something, in an order and 
 own, and its segments may overlap.
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def read_segments(path: Path, image: Volume) -> Iterator[Segment]:
     highdicom = require("highdicom", EXTRA, item=str(path))
     check_oriented(image, item=f"{path}: a DICOM segmentation")
     try:
-        found = highdicom.seg.segread(path)
+        # Of a stream in memory no more is taken than there is, whatever length an element states.
+        found = _checked(highdicom.seg, io.BytesIO(path.read_bytes()), path)
     except _FOREIGN_ERRORS as error:
         msg = f"{path}: highdicom cannot read this segmentation ({error})"
         raise CorruptFileError(msg) from error
@@ -67,6 +69,19 @@ def read_segments(path: Path, image: Volume) -> Iterator[Segment]:
             label=str(found.get_segment_description(number).segment_label),
             mask=_mask_on_image(frames, image, path),
         )
+
+
+def _checked(seg: Any, content: io.BytesIO, path: Path) -> Any:
+    """The segmentation, once it is known to list as many frames as it says it has."""
+    from pydicom import dcmread
+
+    dataset = dcmread(content)
+    # highdicom makes lists of as many as the file says, before it looks at one.
+    n_listed, n_frames = len(dataset.PerFrameFunctionalGroupsSequence), int(dataset.NumberOfFrames)
+    if n_listed != n_frames:
+        msg = f"{path}: expected {n_frames} frames, found {n_listed}; write the segmentation anew"
+        raise CorruptFileError(msg)
+    return seg.Segmentation.from_dataset(dataset, copy=False)
 
 
 def _mask_on_image(volume: Any, image: Volume, path: Path) -> npt.NDArray[np.bool_]:

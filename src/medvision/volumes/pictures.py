@@ -5,6 +5,7 @@ whose least value is white. An image is read as a viewer shows it, a label map a
 it.
 """
 
+import io
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,9 @@ _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_DESCRIPTION = 258, 262, 270
 _TIFF_X_RESOLUTION, _TIFF_Y_RESOLUTION = 282, 283
 _TIFF_SAMPLE_FORMAT, _TIFF_DEPTH = 339, 32997
 _MIN_IS_WHITE, _SIGNED = 0, 2
+MOST_PACKED = 1032
+"""Bytes that a byte of a deflate stream can stand for; a PNG's pixel has at least a bit."""
+
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _IMAGEJ_UNIT_MM = {
@@ -164,7 +168,18 @@ def imagej_spacing(tags: Mapping[int, Any]) -> NativeSpacing | None:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An open picture; whatever its decoder raises becomes an error that names the file."""
     try:
-        with Image.open(path) as picture:
+        # Of a stream in memory no more is taken than there is, whatever length a chunk states.
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content)) as picture:
+            # More pixels than deflate packs are not in the file, and memory for all is taken
+            # before the first is decoded.
+            n_pixels = picture.width * picture.height
+            if picture.format == "PNG" and n_pixels > 8 * MOST_PACKED * len(content):
+                msg = (
+                    f"{path}: {len(content)} bytes cannot hold {picture.width}×{picture.height} "
+                    "pixels; the picture is damaged or cut short, fetch it again"
+                )
+                raise TruncatedFileError(msg)
             yield picture
     except UnidentifiedImageError as error:
         if _is_tiff_of_other_pixels(path):

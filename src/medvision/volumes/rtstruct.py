@@ -6,6 +6,7 @@ another is a hole. Where two of them overlap in part, the standard leaves open w
 so the region is refused, unless the file says CLOSEDPLANAR_XOR.
 """
 
+import io
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations
@@ -81,7 +82,8 @@ def frame_of_reference(image: Path) -> str:
     files = sorted(entry for entry in image.iterdir()) if image.is_dir() else [image]
     for file in files:
         try:
-            found = pydicom.dcmread(file, specific_tags=["FrameOfReferenceUID"])
+            content = io.BytesIO(file.read_bytes())
+            found = pydicom.dcmread(content, specific_tags=["FrameOfReferenceUID"])
         except (pydicom.errors.InvalidDicomError, OSError):
             continue  # a note beside the slices, or a format that has no frame of reference
         return str(found.get("FrameOfReferenceUID", ""))
@@ -135,7 +137,8 @@ def read_rois(
 def _dataset(path: Path) -> Any:
     pydicom = require("pydicom", EXTRA, item=str(path))
     try:
-        return pydicom.dcmread(path)
+        # Of a stream in memory no more is taken than there is, whatever length an element states.
+        return pydicom.dcmread(io.BytesIO(path.read_bytes()))
     except (pydicom.errors.InvalidDicomError, EOFError, ValueError, AttributeError) as error:
         msg = f"{path}: pydicom cannot read this structure set ({error})"
         raise CorruptFileError(msg) from error
