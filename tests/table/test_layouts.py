@@ -70,6 +70,18 @@ def test_of_a_case_that_lies_in_several_ways_the_first_layout_counts(build):
     assert with_tumor == {"b", "c"}
 
 
+def test_a_case_that_lacks_a_file_does_not_hide_a_whole_one(build, capsys):
+    case("fixed/a", None)
+    save(Path("fixed", "b", "seg.nii.gz"), ONE)  # corrects a case whose image lies elsewhere
+    case("first/a")
+    case("first/b")
+    text = DECLARED + LAYOUT % ("fixed", "fixed") + LAYOUT % ("first", "first")
+    assert build(text, status=1)[0] == ["a", "b"]
+    told = capsys.readouterr().err
+    assert "case b: no image goes with fixed/b/seg.nii.gz" in told
+    assert "case a" not in told
+
+
 def test_cases_without_a_label_are_problems_unless_they_are_left_out(build, capsys):
     case("first/a")
     case("first/b", None)

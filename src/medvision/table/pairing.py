@@ -140,14 +140,16 @@ def paired_cases(cohort: Cohort, root: Path) -> Pairing:
     cases: dict[str, PairedCase] = {}
     orphans: dict[str, Sequence[Path]] = {}
     for pairing in reversed(pairings):
-        cases |= {case.case_id: case for case in pairing.cases}
+        for case in pairing.cases:
+            # A case that lacks something does not hide a whole one.
+            if not case.lacks or cases.get(case.case_id, case).lacks:
+                cases[case.case_id] = case
         orphans |= pairing.orphans
-    # A mask of one layout may go with the image of another, of which it is a copy.
     return Pairing(
         cases=tuple(
             cases[case_id] for case_id in sorted(cases) if _is_numbered(case_id, cohort.numbers)
         ),
-        orphans={case_id: orphans[case_id] for case_id in sorted(orphans) if case_id not in cases},
+        orphans={case_id: orphans[case_id] for case_id in sorted(orphans)},
         used=frozenset(path for pairing in pairings for path in pairing.used),
     )
 
