@@ -29,8 +29,8 @@ class RawCase:
     affine: (4, 4), stored voxel to RAS+ mm.
     images: Image id to its voxels, as stored.
     targets: Label ids that get ellipses.
-    measured: Measurement key to (value in mm or degrees, plane, slice index, ends of a line as
-        (x, y) on the slice; None of an angle).
+    measured: Measurement key to (value in mm or degrees, plane, slice index), and perhaps the ends
+        of its line, (x, y) on the slice each.
     spacing_mm: Of a picture (x, y); else the affine says it.
     """
 

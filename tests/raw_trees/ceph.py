@@ -61,7 +61,7 @@ def read(folder):
             u, v = line(one), line(other)
             cosine = abs(u @ v) / np.linalg.norm(u) / np.linalg.norm(v)
             key = f"A-L-{one}-L-{other}".replace("-", "_").replace("_L", "-L")
-            measured[key] = (float(np.degrees(np.arccos(min(1, cosine)))), "sagittal", 0, None)
+            measured[key] = (float(np.degrees(np.arccos(min(1, cosine)))), "sagittal", 0)
         (picture,) = at.glob(f"RawImage.rar/RawImage/*/{path.stem}.bmp")
         assert cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE).shape == (HEIGHT, WIDTH)
         yield RawCase(
