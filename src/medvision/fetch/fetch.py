@@ -65,22 +65,24 @@ def fetch(
         raise NotFetchableError(how_to_get(dataset, folder))
     way = _way(dataset, settings, folder)
     wanted = wanted_of(way.sources)
-    if wanted and not _missing(wanted, folder, verify=verify):
+    missing = _missing(wanted, folder, verify=verify)
+    # Without the manifest, an earlier process was killed just before the end.
+    if wanted and not missing and (folder / MANIFEST).exists():
         return folder
-    if not wanted or not (way.by_program or settings.given or settings.mirror):
+    obtainable = way.by_program or settings.given or settings.mirror
+    if not wanted or (missing and not obtainable):
         raise NotFetchableError(how_to_get(dataset, folder))
     accept_licence(dataset, folder, accepted_now=settings.accept_licence)
     # The whole root: two fetches at once would each count on the same free space.
     with only_process(folder.parent, "fetching", waits=True):
         # Asked for again: while this one waited, another may have fetched them.
         missing = _missing(wanted, folder, verify=verify)
-        if not missing:
-            return folder
-        for one in missing:
-            remove_scratch(folder / one.declared.into)
-        refuse_what_does_not_fit(dataset.name, folder, missing, settings)
-        (folder / MANIFEST).unlink(missing_ok=True)  # it says that all is there
-        Fetching(dataset.name, folder, settings).run(missing)
+        if missing:
+            for one in missing:
+                remove_scratch(folder / one.declared.into)
+            refuse_what_does_not_fit(dataset.name, folder, missing, settings)
+            (folder / MANIFEST).unlink(missing_ok=True)  # it says that all is there
+            Fetching(dataset.name, folder, settings).run(missing)
         if not settings.keep_archives:
             remove_tree(folder / DOWNLOADS)
         read = (read_record(folder, one.source.name, one.name) for one in wanted)
