@@ -67,6 +67,13 @@ def members():
     return made
 
 
+def shown(voxel, axis):
+    """(x, y) of a stored voxel on a slice across an axis, as a radiologist sees it."""
+    i, j, k = voxel
+    x, y, z = i, j, SHAPE[2] - 1 - k  # stored left, posterior, superior
+    return {0: (y, z), 1: (x, z), 2: (x, y)}[axis]
+
+
 def read(folder):
     for path in sorted(folder.glob("*/sub-*/anat/*_T1w.nii.gz")):
         subject = path.parents[1].name
@@ -83,12 +90,13 @@ def read(folder):
             index = round(stored[first][axis])
             index = SHAPE[axis] - 1 - index if axis < 2 else index
             length_mm = float(np.linalg.norm(world[first] - world[second]))
-            measured[key] = (length_mm, plane, index)
+            ends = [shown(stored[n], axis) for n in (first, second)]
+            measured[key] = (length_mm, plane, index, ends)
         for key, lines in ANGLES.items():
             one, other = (world[LINES[n][1]] - world[LINES[n][0]] for n in lines)
             cosine = abs(one @ other) / np.linalg.norm(one) / np.linalg.norm(other)
             degrees = float(np.degrees(np.arccos(cosine)))
-            measured[key] = (degrees, "sagittal", measured["L-1-2"][2])
+            measured[key] = (degrees, "sagittal", measured["L-1-2"][2], None)
         yield RawCase(
             case_id=subject,
             subject_id=subject,

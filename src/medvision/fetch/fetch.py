@@ -77,6 +77,8 @@ def fetch(
     with only_process(folder.parent, "fetching", waits=True):
         # Asked for again: while this one waited, another may have fetched them.
         missing = _missing(wanted, folder, verify=verify)
+        if not missing and (folder / MANIFEST).exists():
+            return folder
         if missing:
             for one in missing:
                 remove_scratch(folder / one.declared.into)
