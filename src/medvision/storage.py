@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import glob
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medvision.errors import ItemError, UsageError
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 200
 """Bytes of a file name: most file systems take 255, and we add to them."""
@@ -55,7 +58,7 @@ def checked_name(name: str, what: str) -> str:
 
 
 @contextlib.contextmanager
-def only_process(folder: Path, doing: str) -> Iterator[None]:
+def only_process(folder: Path, doing: str, *, waits: bool = False) -> Iterator[None]:
     """Hold a folder for this process; made if it is not there.
 
     What killed processes left half written in it goes. A thread that holds it may hold it again: a
@@ -64,6 +67,7 @@ def only_process(folder: Path, doing: str) -> Iterator[None]:
     Args:
         folder: What is written to.
         doing: In words, for the message to the second process: "building tables".
+        waits: The second one waits until the first has ended, instead of an error.
 
     Raises:
         FolderInUseError: Another process, or another thread of this one, holds it.
@@ -80,11 +84,14 @@ def only_process(folder: Path, doing: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            msg = (
-                f"{folder}: another process is {doing} here; wait for it to end, or give this one "
-                "a folder of its own"
-            )
-            raise FolderInUseError(msg) from error
+            if not waits:
+                msg = (
+                    f"{folder}: another process is {doing} here; wait for it to end, or give this "
+                    "one a folder of its own"
+                )
+                raise FolderInUseError(msg) from error
+            logger.warning("%s: another process is %s here; waiting for it to end", folder, doing)
+            fcntl.flock(handle, fcntl.LOCK_EX)  # Ctrl-C ends it, as any other wait
         _HELD.add(owner)
         _remove_drafts([*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*")])
         yield

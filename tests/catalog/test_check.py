@@ -221,7 +221,7 @@ def test_list_has_a_line_per_dataset(capsys):
 
 
 @pytest.mark.parametrize("command", ["fetch", "build"])
-@pytest.mark.parametrize("name", ["KiPA22", "SKM-TEA", "ToothFairy2", "VerSe"])
+@pytest.mark.parametrize("name", ["KiPA22", "SKM-TEA", "ToothFairy2", "LNQ2023"])
 def test_unfetchable_datasets_say_what_a_person_must_do(command, name, tmp_path, capsys):
     assert main([command, name, "--root", str(tmp_path)]) == 1
     shown = capsys.readouterr().err

@@ -50,6 +50,18 @@ def test_what_is_not_given_has_its_default():
     assert parsed("--out", "a") == Everything(out=Path("a"), pace=Pace())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOrTwo:
+    a: Annotated[Path, Argument("A")]
+    b: Annotated[Path | None, Argument("B")] = None
+    c: Annotated[Path, Argument("C")] = Path("c")
+
+
+def test_a_place_may_be_left_empty():
+    assert parsed("1", options=OneOrTwo) == OneOrTwo(a=Path("1"))
+    assert parsed("1", "2", options=OneOrTwo) == OneOrTwo(a=Path("1"), b=Path("2"))
+
+
 def test_values_have_the_type_of_their_field():
     found = parsed(
         *["n1", "n2", "--out", "a/b", "--limit", "3", "--verify", "--colour", "blue"],

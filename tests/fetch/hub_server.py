@@ -16,10 +16,11 @@ class Hub:
     files: Repository to path to content.
     token: Without it a repository in `gated` answers 401.
     asked: (method, path) of each request.
+    ranges: (path, Range) of each request for the bytes of a file.
     """
 
     def __init__(self):
-        self.files, self.gated, self.asked = {}, set(), []
+        self.files, self.gated, self.asked, self.ranges = {}, set(), [], []
         self.token, self.url = "hf_secret", ""
 
 
@@ -85,6 +86,7 @@ def handler(hub):
             }
             if self.command == "HEAD":
                 return self.answer(200, b"", {**told, "Content-Length": str(len(content))})
+            hub.ranges.append((path, self.headers.get("Range", "")))
             if ranged := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
                 start, end = int(ranged[1]), int(ranged[2] or len(content) - 1)
                 told["Content-Range"] = f"bytes {start}-{end}/{len(content)}"

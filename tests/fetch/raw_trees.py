@@ -169,7 +169,49 @@ ORIGINALS = {
         "TotalsegmentatorMRI_dataset_v200.zip": [*structures("s0000", "mri"), "meta.csv"],
     },
     "autoPET-III": {"Autopet_v1.1.tgz": AUTOPET},
-    "PDDCA": {f"PDDCA-1.4.1_part{n}.zip": [f"0522c000{n}/img.nrrd"] for n in (1, 2, 3)},
+    "AFIDs": {
+        name: [
+            "sub-103111/anat/sub-103111_T1w.nii.gz",
+            "derivatives/afids_groundtruth/sub-103111/anat/"
+            "sub-103111_space-T1w_desc-groundtruth_afids.fcsv",
+        ]
+        for name in ("ds004470", "ds004471")
+    },
+    "DEEP-PSMA": {
+        f"{n:04d}-{n + 19:04d}.zip": [
+            f"train_{n:04d}/{tracer}/{name}.nii.gz"
+            for tracer in ("PSMA", "FDG")
+            for name in ("CT", "PET", "TTB")
+        ]
+        for n in (1, 21, 41, 61, 81)
+    },
+    "LIDC-IDRI": {"LIDC-XML-only.zip": ["tcia-lidc-xml/157/158.xml", "tcia-lidc-xml/185/068.xml"]},
+    "MSWAL": {"imagesTr/MSWAL_0001_0000.nii.gz": None, "labelsTr/MSWAL_0001.nii.gz": None},
+    "PDDCA": {
+        f"PDDCA-1.4.1_part{n}.zip": [
+            f"0522c000{n}/img.nrrd",
+            f"0522c000{n}/structures/BrainStem.nrrd",
+        ]
+        for n in (1, 2, 3)
+    },
+    "PI-CAI": {
+        **{
+            f"picai_public_images_fold{n}.zip": [f"1000{n}/1000{n}_100000{n}_t2w.mha"]
+            for n in range(5)
+        },
+        "picai_labels.zip": [
+            "picai_labels-3e5673a/csPCa_lesion_delineations/human_expert/resampled/"
+            "10000_1000000.nii.gz"
+        ],
+    },
+    "VerSe": {
+        f"dataset-verse{year}{part}.zip": [
+            f"dataset-verse{year}{part}/rawdata/sub-verse004/sub-verse004_ct.nii.gz",
+            f"dataset-verse{year}{part}/derivatives/sub-verse004/sub-verse004_seg-vert_msk.nii.gz",
+        ]
+        for year in (19, 20)
+        for part in ("training", "validation", "test")
+    },
 }
 """Archives of the owners. None: a file that is no archive. A table: archives within an archive."""
 
@@ -193,6 +235,10 @@ COPIES = {
     },
     "KiPA22": {"train.zip": ["train/image/1.nii.gz", "train/label/1.nii.gz"]},
     "KiTS23": {"KiTS23.zip": ["Images/case_00000.nii.gz", "Masks/case_00000.nii.gz"]},
+    "MAMA-MIA": {
+        "data-part001.zip": ["Images/DUKE_001.nii.gz", "Masks/DUKE_001.nii.gz"],
+        "data-part002.zip": ["Images/NACT_01.nii.gz", "Masks/NACT_01.nii.gz"],
+    },
     "TopCoW24": {"TopCoW24.zip": ["TopCoW24-CT/Images/topcow_ct_001_0000.nii.gz"]},
     "TotalSegmentator": COPY,
     "autoPET-III": {

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -22,7 +23,6 @@ from medvision.fetch.errors import (
     NotFetchableError,
 )
 from medvision.fetch.records import read_records
-from medvision.storage import FolderInUseError
 from tests.fetch.archive_files import write_archive
 from tests.fetch.toy import IMAGES, LABELS, declaration, sha256
 
@@ -142,7 +142,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_asked(
     assert host.asked == []
 
 
-def test_two_fetches_on_one_root_do_not_mix(toy, tmp_path):
+def test_a_fetch_waits_for_another_process_on_the_same_root(toy, host, tmp_path, caplog):
     (tmp_path / "raw").mkdir()
     holder = (
         "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), 2); print(flush=True); input()"
@@ -150,10 +150,17 @@ def test_two_fetches_on_one_root_do_not_mix(toy, tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", holder, tmp_path / "raw"], **pipes) as other:
         other.stdout.readline()
-        with pytest.raises(FolderInUseError, match="another process is fetching here; wait"):
-            fetch(toy, tmp_path, settings=ACCEPT)
-        other.communicate(b"\n")
-    fetch(toy, tmp_path, settings=ACCEPT)
+        asked = []
+
+        def let_go():
+            time.sleep(0.3)
+            asked.extend(host.asked)
+            other.communicate(b"\n")
+
+        threading.Thread(target=let_go).start()
+        assert tree(fetch(toy, tmp_path, settings=ACCEPT)) == WHOLE
+    assert asked == []
+    assert f"{tmp_path / 'raw'}: another process is fetching here; waiting" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"name', b"\xff"])

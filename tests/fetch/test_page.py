@@ -1,5 +1,6 @@
 """What is printed from declarations: the page about datasets, plans, and where each stands."""
 
+import doctest
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from medvision.catalog.dataset import dataset_names, load_dataset
 from medvision.cli import main
+from medvision.fetch import page as page_module
 from medvision.fetch.page import datasets_page
 from tests.fetch.toy import declaration
 
@@ -21,6 +23,41 @@ def test_the_page_about_datasets_is_written_from_the_declarations():
     page = datasets_page([load_dataset(name) for name in dataset_names()])
     written = (ROOT / "docs" / "datasets.md").read_text("utf-8")
     assert page == written, "run: medvision catalog page --out docs/datasets.md"
+
+
+COLUMNS = [
+    *("dataset", "images", "asks", "to fetch", "how", "access", "licence"),
+    *("build, s/GB", "quirks"),
+]
+
+
+def test_the_table_says_all_of_each_dataset():
+    page = (ROOT / "docs" / "datasets.md").read_text("utf-8")
+    table = page.partition("## The 31 public datasets")[2].partition("\n## ")[0]
+    header, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+        if line.startswith("|")
+    ]
+    assert header == COLUMNS
+    assert len(rows) == 31
+    for row in rows:
+        said = dict(zip(COLUMNS, row, strict=True))
+        name = re.fullmatch(r"\[(.+)\]\(#.+\)", said["dataset"])[1]
+        dataset = load_dataset(name)
+        assert said["asks"] == ", ".join(dataset.asks)
+        assert said["licence"] == dataset.licence
+        assert said["access"] == dataset.access
+        assert said["to fetch"] == "not known" or re.fullmatch(r"[\d.]+ [GM]B", said["to fetch"])
+        assert re.fullmatch(r"not measured|\d+( or more)?", said["build, s/GB"])
+        assert (said["build, s/GB"] == "not measured") == (
+            not any(cohort.mask or cohort.masks for cohort in dataset.cohorts)
+        )
+        assert all(quirk in said["quirks"] for quirk in dataset.quirks)
+
+
+def test_examples_run():
+    assert doctest.testmod(page_module).failed == 0
 
 
 def test_the_command_writes_the_same_page(tmp_path, capsys):

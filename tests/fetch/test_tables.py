@@ -77,7 +77,7 @@ def test_a_build_does_not_take_a_part_of_the_archives_for_all(
     assert main(["fetch", *where, *given]) == 1
     assert "Masks.zip: not found" in capsys.readouterr().err
 
-    def offline(dataset, root):
+    def offline(dataset, root, **_):
         msg = f"{dataset.name}: no network"
         raise FetchError(msg)
 

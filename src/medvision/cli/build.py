@@ -1,4 +1,9 @@
-"""Build tables: of the catalogue, of declarations or folders of your own, or of nnU-Net data."""
+"""Build tables: of the catalogue, of declarations or folders of your own, or of nnU-Net data.
+
+Of the catalogue's datasets it does what is missing: download, unpack, convert, measure. It may be
+stopped at any time; the same command goes on. What cannot be fetched (by hand, an account, a
+licence that you have not accepted) is named with its steps, and the others are built.
+"""
 
 import sys
 from dataclasses import dataclass, replace
@@ -12,16 +17,17 @@ from medvision.catalog.own import OwnCatalog
 from medvision.cli.lines import print_problems
 from medvision.cli.options import Argument, Group, Option, given_options
 from medvision.cli.printable import printable
-from medvision.cli.progress import progress_bar
+from medvision.cli.progress import in_megabytes, progress_bar
 from medvision.cli.root import Root, data_root
 from medvision.cli.spacing import spacing_yx_mm
 from medvision.describe.answers import Answers, answered, described_subjects
 from medvision.describe.declaration import declaration
 from medvision.describe.recognise import describe
 from medvision.describe.tree import read_tree
-from medvision.errors import UsageError
-from medvision.fetch import FetchError
+from medvision.errors import MissingExtraError, UsageError
+from medvision.fetch import FetchError, FetchSettings
 from medvision.frames import Plane
+from medvision.samples.suite import load_suite
 from medvision.table.build import BuildRequest, build_tables
 from medvision.table.cases import Structure, Unpaired
 from medvision.table.catalogue import catalogue_request
@@ -79,6 +85,13 @@ class BuildOptions:
             "tools lay them out (see `medvision describe`)",
         ),
     ] = ()
+    suite: Annotated[
+        str | None, Option("S", help="the datasets of a built-in suite or of a .toml file")
+    ] = None
+    accept_licence: Annotated[bool, Option(help="you accept licence and terms of each")] = False
+    mirror: Annotated[
+        str, Option("URL", help="a copy with the same file names below one address")
+    ] = ""
     catalog: Annotated[
         Path | None, Option("DIR", help="declarations of your own, beside the built-in ones")
     ] = None
@@ -92,23 +105,52 @@ class BuildOptions:
 
 def run(options: BuildOptions) -> int:
     """Build, print counts and problems; 1 when a case or a dataset could not be used."""
+    catalog = OwnCatalog.read(options.catalog)
+    names = list(dict.fromkeys([*options.datasets, *_suite_datasets(options.suite)]))
     given = given_options(replace(options.own, subjects=None))
-    if len(options.datasets) > 1 and (options.out or given):
+    if (len(names) > 1 or options.suite) and (options.out or given):
         msg = f"{', '.join([*(['--out'] if options.out else []), *given])}: for one dataset alone"
         raise UsageError(msg)
-    catalog = OwnCatalog.read(options.catalog)
-    for name in options.datasets:
+    for name in names:
         if not name.endswith(".toml") and not Path(name).is_dir():
             catalog.load(name)  # nothing is started where one of several names is wrong
-    return max(_build(name, options) for name in options.datasets or ("",))
+    codes = {}
+    left: dict[str, str] = {}
+    for name in names or [""]:
+        try:
+            request, out = _request(name, options)
+        except (FetchError, MissingExtraError) as error:
+            print(printable(f"{name}: {error.reason}: {error}"), file=sys.stderr)
+            left[name] = error.reason
+        else:
+            codes[name] = _build(request, out, options)
+    if left and len(names) > 1:
+        listed = ", ".join(f"{name} ({reason})" for name, reason in left.items())
+        print(
+            f"not built: {listed}; built: {', '.join(codes) or 'none'}; once they can be had, the "
+            "same command goes on",
+            file=sys.stderr,
+        )
+    return 1 if left else max(codes.values())
 
 
-def _build(dataset: str, options: BuildOptions) -> int:
-    try:
-        request, out = _request(dataset, options)
-    except FetchError as error:
-        print(f"{dataset}: {error.reason}: {error}", file=sys.stderr)
-        return 1
+def _suite_datasets(name: str | None) -> list[str]:
+    """The datasets that a suite names, in its order.
+
+    Raises:
+        UsageError: No such suite, or one that names none.
+    """
+    if name is None:
+        return []
+    suite = load_suite(name)
+    named = list(dict.fromkeys(config.dataset for config in suite.configs if config.dataset))
+    if not named:
+        msg = f"--suite {name}: it names no dataset: it is for any tables; name datasets instead"
+        raise UsageError(msg)
+    return named
+
+
+def _build(request: BuildRequest, out: Path, options: BuildOptions) -> int:
     with progress_bar("building", "cases") as on_progress:
         summary = build_tables(request, out, on_progress)
     print_problems(summary.problems)
@@ -144,7 +186,15 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
         case name, None, None if name.endswith(".toml"):
             request = own_request(Path(name), own.subjects)
         case name, None, None if name:
-            request = catalogue_request(name, root, own.subjects, options.catalog)
+            with progress_bar(f"fetching {name}", "MB") as move:
+                settings = FetchSettings(
+                    accept_licence=options.accept_licence,
+                    mirror=options.mirror,
+                    on_progress=in_megabytes(move),
+                )
+                request = catalogue_request(
+                    name, root, own.subjects, options.catalog, settings=settings
+                )
         case ("", Path(), None) | ("", None, Path()):
             if options.out is None:
                 msg = "--out TABLES is needed: the folder to write"

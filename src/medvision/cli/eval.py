@@ -259,8 +259,8 @@ def suite_and_tables(
     if not present:
         msg = (
             f"suite {suite.name!r} asks for {', '.join(sorted(named))}, of which none is built "
-            f"below {data_root(root)}; run `medvision build NAME` first, or name folders with "
-            "--tables"
+            f"below {data_root(root)}; run `medvision build --suite {questions.suite}` first, or "
+            "name folders with --tables"
         )
         raise UsageError(msg)
     return suite, table_folders(present)

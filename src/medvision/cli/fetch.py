@@ -14,7 +14,7 @@ from medvision.catalog.own import OwnCatalog
 from medvision.catalog.source import Role
 from medvision.cli.options import Argument, Option
 from medvision.cli.printable import printable
-from medvision.cli.progress import Move, progress_bar
+from medvision.cli.progress import in_megabytes, progress_bar
 from medvision.cli.root import Root, data_root
 from medvision.errors import ItemError
 from medvision.fetch import FetchSettings, fetch
@@ -66,7 +66,7 @@ def run(options: FetchOptions) -> int:
                 unverified=options.unverified,
                 keep_archives=options.keep_archives,
                 jobs=options.jobs,
-                on_progress=_in_megabytes(move),
+                on_progress=in_megabytes(move),
             )
             try:
                 folder = fetch(dataset, root, verify=options.verify, settings=settings)
@@ -76,7 +76,3 @@ def run(options: FetchOptions) -> int:
                 continue
         print(printable(str(folder)))
     return 1 if failed else 0
-
-
-def _in_megabytes(move: Move) -> Move:
-    return lambda done, total, words: move(done // 10**6, total // 10**6, words)

@@ -84,6 +84,8 @@ def add_options(
         if isinstance(field.option, Argument):
             if not field.is_required:
                 keywords["nargs"] = "*" if field.is_many else "?"
+                # argparse reads the word for "no default" as if a user had written it.
+                keywords |= {} if field.is_many else {"default": None}
             parser.add_argument(field.name, **keywords)
         else:
             # `from_` is `--from`: a field cannot be called as a word of the language is.
@@ -99,6 +101,8 @@ def options_from(options: type[Options], given: argparse.Namespace) -> Options:
             values[field.name] = options_from(field.kind, given)
         elif hasattr(given, field.name):
             found = getattr(given, field.name)
+            if found is None:
+                continue
             if field.is_many:
                 values[field.name] = tuple(map(field.typed, found))
             else:

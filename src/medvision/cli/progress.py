@@ -50,3 +50,8 @@ def progress_bar(what: str, unit: str) -> Iterator[Move]:
             progress.update(task, completed=done, total=total, description=printable(words))
 
         yield move
+
+
+def in_megabytes(move: Move) -> Move:
+    """A function that is told bytes and moves a bar of megabytes."""
+    return lambda done, total, words: move(done // 10**6, total // 10**6, words)

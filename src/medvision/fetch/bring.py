@@ -20,7 +20,7 @@ from medvision.fetch.download import (
 from medvision.fetch.errors import ChecksumError, MissingFilesError
 from medvision.fetch.given import adopt, fits, given_files, given_unpacked, lacking, place
 from medvision.fetch.hosts import OBTAIN, Obtained, from_mirror
-from medvision.fetch.records import Checked, FileFacts, Record, write_record
+from medvision.fetch.records import Checked, FileFacts, Record, placing, write_record
 from medvision.fetch.settings import FetchSettings
 from medvision.fetch.space import downloads_of
 from medvision.fetch.unpack import joined_volumes, unpack
@@ -115,8 +115,9 @@ class Fetching:
     def _take(self, wanted: Wanted, future: "Future[list[Obtained]]") -> None:
         try:
             obtained = future.result()
-            record = self._placed(wanted, obtained) if obtained else self._adopted(wanted)
-            write_record(self.folder, record)
+            with placing(self.folder):
+                record = self._placed(wanted, obtained) if obtained else self._adopted(wanted)
+                write_record(self.folder, record)
         except ItemError as error:
             self.failures.append(error)
         except Interrupted:

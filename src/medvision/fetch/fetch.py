@@ -1,6 +1,6 @@
 """Fetch a declared dataset: download, verify, unpack into `<root>/raw/<name>/`; resumes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def fetch(
 ) -> Path:
     """Make a dataset's files present, complete and verified.
 
-    What is there is not fetched again; the manifest, written last, says what it is.
+    What is there is not fetched again; the manifest, written last, says what it is. A second
+    process that fetches below the same root waits until the first has ended.
 
     Args:
         dataset: The declaration.
@@ -48,7 +49,6 @@ def fetch(
         LicenceNotAcceptedError: The user has not accepted licence and terms yet.
         FetchError: A source cannot be obtained, or an archive lacks a file.
         ChecksumError: An archive is not the pinned one.
-        FolderInUseError: Another process fetches below the same root.
     """
     settings = settings or FetchSettings()
     folder = raw_folder(root, dataset.name)
@@ -65,19 +65,26 @@ def fetch(
         raise NotFetchableError(how_to_get(dataset, folder))
     way = _way(dataset, settings, folder)
     wanted = wanted_of(way.sources)
-    missing = [one for one in wanted if not is_fetched(one, folder, verify=verify)]
-    if wanted and not missing:
+    missing = _missing(wanted, folder, verify=verify)
+    # Without the manifest, an earlier process was killed just before the end.
+    if wanted and not missing and (folder / MANIFEST).exists():
         return folder
-    if not wanted or not (way.by_program or settings.given or settings.mirror):
+    obtainable = way.by_program or settings.given or settings.mirror
+    if not wanted or (missing and not obtainable):
         raise NotFetchableError(how_to_get(dataset, folder))
     accept_licence(dataset, folder, accepted_now=settings.accept_licence)
     # The whole root: two fetches at once would each count on the same free space.
-    with only_process(folder.parent, "fetching"):
-        for one in missing:
-            remove_scratch(folder / one.declared.into)
-        refuse_what_does_not_fit(dataset.name, folder, missing, settings)
-        (folder / MANIFEST).unlink(missing_ok=True)  # it says that all is there
-        Fetching(dataset.name, folder, settings).run(missing)
+    with only_process(folder.parent, "fetching", waits=True):
+        # Asked for again: while this one waited, another may have fetched them.
+        missing = _missing(wanted, folder, verify=verify)
+        if not missing and (folder / MANIFEST).exists():
+            return folder
+        if missing:
+            for one in missing:
+                remove_scratch(folder / one.declared.into)
+            refuse_what_does_not_fit(dataset.name, folder, missing, settings)
+            (folder / MANIFEST).unlink(missing_ok=True)  # it says that all is there
+            Fetching(dataset.name, folder, settings).run(missing)
         if not settings.keep_archives:
             remove_tree(folder / DOWNLOADS)
         read = (read_record(folder, one.source.name, one.name) for one in wanted)
@@ -120,6 +127,11 @@ def _fullest(dataset: Dataset, count: Callable[[Way], int]) -> tuple[int, Way]:
     """The way that counts most, with its number; the first of equals: the owner's."""
     counted = [(count(way), way) for way in ways_of(dataset)]
     return max(counted, key=itemgetter(0))
+
+
+def _missing(wanted: Sequence[Wanted], folder: Path, *, verify: bool) -> list[Wanted]:
+    """Archives whose files are not all there."""
+    return [one for one in wanted if not is_fetched(one, folder, verify=verify)]
 
 
 def is_fetched(wanted: Wanted, folder: Path, *, verify: bool = False) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from medvision.catalog.source import Download, Source, SourceKind
@@ -147,38 +146,23 @@ def from_hugging_face(
         if not listed:
             msg = f"{item}: no such file at revision {source.revision or 'main'}"
             raise NotThereError(msg)
-        refuse_without_space(folder, sum(one.size for one in listed), f"downloading {wanted.name}")
-        bars = _bytes_told_to(session, hub)
-        obtained = []
-        for one in listed:
-            path = api.hf_hub_download(
-                filename=one.path, local_dir=folder, tqdm_class=bars, **where
-            )
-            digest = one.lfs.sha256 if getattr(one, "lfs", None) else ""
-            known = replace(
-                wanted,
-                name=one.path,
-                sha256=wanted.sha256 or digest,
-                size_bytes=wanted.size_bytes or one.size,
-            )
-            obtained.append(Obtained(wanted=known, path=Path(path)))
+        headers = hub.utils.build_hf_headers(token=token or False)
+    refuse_without_space(folder, sum(one.size for one in listed), f"downloading {wanted.name}")
+    obtained = []
+    for one in listed:
+        digest = one.lfs.sha256 if getattr(one, "lfs", None) else ""
+        known = replace(
+            wanted,
+            name=one.path,
+            sha256=wanted.sha256 or digest,
+            size_bytes=wanted.size_bytes or one.size,
+        )
+        # Not by its own download: that begins anew after a kill, however much has come.
+        url = hub.hf_hub_url(filename=one.path, endpoint=HOSTS[source.kind] or None, **where)
+        remote = Remote(download=known, urls=(url,), headers=headers)
+        path = download(remote, folder / one.path, session)
+        obtained.append(Obtained(wanted=known, path=path))
     return obtained
-
-
-def _bytes_told_to(session: Session, hub: Any) -> Any:
-    """A progress bar of the hub's own kind that draws nothing and tells the session."""
-
-    class Bar(hub.utils.tqdm):  # type: ignore[misc]
-        def __init__(self, *args: Any, **keywords: Any) -> None:
-            super().__init__(*args, **{**keywords, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            if session.stop.is_set():  # the only place where its client lets go
-                raise Interrupted
-            session.on_bytes(int(n or 0))
-            return None
-
-    return Bar
 
 
 def from_synapse(

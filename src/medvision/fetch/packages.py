@@ -30,7 +30,7 @@ def fetch_packages(dataset: Dataset, folder: Path, *, verify: bool) -> None:
         folder: Its raw folder.
         verify: Recompute the digest of files that an earlier run has fetched.
     """
-    with only_process(folder, "fetching"):
+    with only_process(folder, "fetching", waits=True):
         for left in folder.glob(".*"):  # of a process that was killed
             if left.name.startswith((".fetch-", ".unpack-", ".draft-")):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

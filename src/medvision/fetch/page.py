@@ -9,6 +9,12 @@ from medvision.fetch.plan import needs
 from medvision.fetch.space import gigabytes
 from medvision.fetch.ways import chosen_way, wanted_of, ways_of
 
+BUILD_S_PER_GB = {
+    "one label map": {1: 18, 4: 20, 15: 22, 50: 22, 120: 27},
+    "a file each": {1: 32, 4: 51, 15: 168, 50: 900},
+}
+"""Measured: how structures are stored, to number of labels, to seconds of a processor."""
+
 INTRODUCTION = """# Datasets
 
 This page is written from the declarations: `medvision catalog page --out docs/datasets.md`. What
@@ -21,9 +27,12 @@ what would be downloaded and what it takes, `medvision fetch NAME --accept-licen
 - Tokens come from `HF_TOKEN`, `SYNAPSE_AUTH_TOKEN`, `KAGGLE_API_TOKEN`, and stand in no log.
 - `--mirror URL` takes the same file names from a copy below one address, `URL/NAME/FILE` or
   `URL/FILE`; `--source original` or `--source copy` says whose files.
-- How long: 14 s per GB to download from the same machine, check and unpack, 37 s per GB to build
-  tables of two labels on three planes, measured on two busy cores in November 2026
-  (`python -m benchmarks.bench_fetch`). A connection is slower than that.
+- How long: 14 s per GB to download from the same machine, check and unpack, measured on two busy
+  cores in November 2026 (`python -m benchmarks.bench_fetch`). A connection is slower than that.
+- **build**: processor seconds per GB of packed files, measured there on drawn CT volumes with at
+  least as many labels, in one label map or in a file each as the dataset has them
+  (`python -m benchmarks.bench_labels`). Real masks, conversions and slow disks take longer; a build
+  takes two seconds or so to start.
 - A dataset may be declared outside the package: `--catalog DIR`, a folder of `NAME.toml`.
 """
 
@@ -49,15 +58,40 @@ def datasets_page(datasets: Sequence[Dataset]) -> str:
 
 
 def _table(datasets: Sequence[Dataset]) -> Iterator[str]:
-    yield "| dataset | images | asks | to fetch | how | access | licence |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| dataset | images | asks | to fetch | how | access | licence | build, s/GB | quirks |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for one in datasets:
         size = gigabytes(one.size_mb * 1e6) if one.size_mb else "not known"
         anchor = re.sub(r"[^\w-]", "", one.name.lower())  # of a heading, as GitHub makes it
         name = one.name if one.in_packages else f"[{one.name}](#{anchor})"
         how = "by itself" if chosen_way(one).by_program else "by hand"
         images, asks = " ".join(one.modalities) or "not known", ", ".join(one.asks)
-        yield f"| {name} | {images} | {asks} | {size} | {how} | {one.access} | {one.licence} |"
+        facts = [name, images, asks, size, how, str(one.access), one.licence]
+        quirks = " ".join(one.quirks) or "none known"
+        yield f"| {' | '.join([*facts, build_s_per_gb(one), quirks])} |"
+
+
+def build_s_per_gb(dataset: Dataset) -> str:
+    """How long a build takes, measured with as many labels or the next larger number.
+
+    Example:
+        >>> from medvision.catalog.dataset import load_dataset
+        >>> build_s_per_gb(load_dataset("KiTS23")) == str(BUILD_S_PER_GB["one label map"][4])
+        True
+        >>> build_s_per_gb(load_dataset("Ceph-Biometrics-400"))  # no masks
+        'not measured'
+    """
+    n_labels = max(map(len, dataset.label_sets().values()), default=0)
+    files = [one.files for cohort in dataset.cohorts for one in cohort.mask_files]
+    for layout in (layout for cohort in dataset.cohorts for layout in cohort.layouts):
+        files += [layout.mask, *(one.files for one in layout.masks)]
+    if not n_labels or not files:
+        return "not measured"
+    each = any("{structure}" in pattern for pattern in files)
+    measured = BUILD_S_PER_GB["a file each" if each else "one label map"]
+    if n_labels > max(measured):
+        return f"{measured[max(measured)]} or more"
+    return str(measured[min(n for n in measured if n >= n_labels)])
 
 
 def _section(dataset: Dataset) -> Iterator[str]:

@@ -3,13 +3,15 @@
 <raw>/manifest.json            written last: archives and their digests, licence, what differs
 <raw>/.fetched/ARCHIVE.json    one archive: its digest, every file that came out of it
 <raw>/.fetched/licence.json    licence and terms as they were accepted, and when
+<raw>/.fetched/placing         while files of an archive are put in place; a kill leaves it behind
 """
 
 import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from annotated_types import Ge
 
 from medvision.catalog.dataset import Dataset
 from medvision.declarations import DeclarationError, decoded, read_json
+from medvision.errors import ItemError
 from medvision.fetch.errors import LicenceNotAcceptedError
 from medvision.storage import sha256_file, write_text
 
@@ -93,6 +96,25 @@ def write_record(folder: Path, record: Record) -> None:
     path = record_path(folder, record.source, record.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(record)))
+
+
+@contextmanager
+def placing(folder: Path) -> Iterator[None]:
+    """Leave a note while files of an archive are put in place, until it is entered."""
+    note = folder / RECORDS / "placing"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.touch()
+    try:
+        yield
+    except ItemError:  # what fails like this has put nothing in place
+        note.unlink(missing_ok=True)
+        raise
+    note.unlink(missing_ok=True)
+
+
+def was_begun(folder: Path) -> bool:
+    """Whether files below a raw folder are of a fetch, and may be a part of all that there are."""
+    return (folder / RECORDS / "placing").exists() or bool(read_records(folder))
 
 
 def read_record(folder: Path, source: str, name: str) -> Record | None:

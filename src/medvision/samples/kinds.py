@@ -38,11 +38,13 @@ SHARED = (
 )
 """Columns that a sample takes from its row, whatever the task."""
 
-_BOX = ("x0_px", "y0_px", "x1_px", "y1_px")
-_REGION = (*SHARED, "label_id", "label", "component", "n_components", *_BOX)
+BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
+_REGION = (*SHARED, "label_id", "label", "component", "n_components", *BOX_COLUMNS)
 _SLICE_LABEL = ("cohort", "case_id", "plane", "slice_index", "label_id")
 _AXIS_ENDS = tuple((axis, end) for axis in ("major", "minor") for end in (0, 1))
-_AXES = tuple(f"{axis}_{side}{end}_px" for axis, end in _AXIS_ENDS for side in ("x", "y"))
+AXIS_END_COLUMNS = tuple(
+    f"{axis}_{side}{end}_px" for axis, end in _AXIS_ENDS for side in ("x", "y")
+)
 
 
 def _kept(rows: pa.Table, mask: pa.ChunkedArray, reason: str, dropped: Counter[str]) -> pa.Table:
@@ -55,8 +57,8 @@ def _constant(value: str, count: int) -> pa.Array:
     return pa.repeat(pa.scalar(value), count)
 
 
-def _numbers(rows: pa.Table, names: Sequence[str]) -> FloatArray:
-    """(n, len(names)), NaN where null."""
+def table_numbers(rows: pa.Table, names: Sequence[str]) -> FloatArray:
+    """(n, len(names)) numbers of some columns, NaN where null."""
     return np.stack([np.asarray(rows[name], dtype=np.float64) for name in names], axis=-1)
 
 
@@ -77,7 +79,7 @@ def _lists(values: FloatArray, is_there: BoolArray | None = None) -> pa.ListArra
 
 def _region_values(rows: pa.Table, task: Task, truth: FloatArray) -> Columns:
     """Columns of samples about a structure; imported rows may lack the box."""
-    boxes = _numbers(rows, _BOX)
+    boxes = table_numbers(rows, BOX_COLUMNS)
     nothing = _constant("", rows.num_rows)
     no_offsets = pa.array(np.zeros(rows.num_rows + 1, np.int32))
     return {
@@ -101,7 +103,7 @@ def _largest_components(rows: pa.Table) -> pa.Table:
     around = rows.group_by(list(_SLICE_LABEL)).aggregate(extremes)
     around = around.rename_columns({f"{name}_{how}": name for name, how in extremes})
     return _joined_in_order(
-        rows.filter(pc.equal(rows["component"], 0)).drop_columns(list(_BOX)), around
+        rows.filter(pc.equal(rows["component"], 0)).drop_columns(list(BOX_COLUMNS)), around
     )
 
 
@@ -163,14 +165,14 @@ class Detection(Kind):
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: the relative box."""
         height_px, width_px = np.asarray(rows["height_px"]), np.asarray(rows["width_px"])
-        relative = relative_from_box_px(_numbers(rows, _BOX), height_px, width_px)
+        relative = relative_from_box_px(table_numbers(rows, BOX_COLUMNS), height_px, width_px)
         return _region_values(rows, Task.DETECTION, relative)
 
 
 class TumorLesion(Kind):
     """Axes of the ellipse fitted to a tumour or lesion in one piece."""
 
-    columns = ("ellipse_status", "ellipse_major_mm", "ellipse_minor_mm", *_AXES)
+    columns = ("ellipse_status", "ellipse_major_mm", "ellipse_minor_mm", *AXIS_END_COLUMNS)
 
     def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Single components of target labels whose ellipse is ok."""
@@ -189,7 +191,7 @@ class TumorLesion(Kind):
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: both lengths. Points: the ends of the axes, none where imported rows lack them."""
-        ends = _numbers(rows, _AXES)
+        ends = table_numbers(rows, AXIS_END_COLUMNS)
         is_there = _is_complete(ends)
         xy = ends[is_there].reshape(-1, 2)
         keys = [f"{axis} {end}" for axis, end in _AXIS_ENDS]
@@ -200,7 +202,7 @@ class TumorLesion(Kind):
             fields=list(POINT_TYPE),
         )
         points = pa.ListArray.from_arrays(_offsets(is_there, len(keys)), flat)
-        lengths_mm = _numbers(rows, ("ellipse_major_mm", "ellipse_minor_mm"))
+        lengths_mm = table_numbers(rows, ("ellipse_major_mm", "ellipse_minor_mm"))
         return _region_values(rows, Task.TUMOR_LESION, lengths_mm) | {"points": points}
 
 
@@ -233,7 +235,7 @@ class AngleDistance(Kind):
             "metric_kind": vertex if is_vertex else rows["metric_kind"],
             "metric_key": rows["metric_key"],
             "unit": rows["unit"],
-            "truth": _lists(_numbers(rows, ("vertex_value_deg" if is_vertex else "value",))),
+            "truth": _lists(table_numbers(rows, ("vertex_value_deg" if is_vertex else "value",))),
             "box_px": _lists(np.empty((count, 0))),
             "points": rows["points"],
             "min_px": nothing,
@@ -253,7 +255,7 @@ class Area(Kind):
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: pixels × their size, multiplied in this order on every machine."""
-        factors = _numbers(rows, ("label_pixel_count", "spacing_y_mm", "spacing_x_mm"))
+        factors = table_numbers(rows, ("label_pixel_count", "spacing_y_mm", "spacing_x_mm"))
         return _region_values(rows, Task.AREA, factors[:, :1] * factors[:, 1:2] * factors[:, 2:])
 
 
@@ -279,7 +281,9 @@ class Count(Kind):
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
         """Truth: their number."""
         least = pa.repeat(pa.scalar(config.min_px, pa.int32()), rows.num_rows)
-        return _region_values(rows, Task.COUNT, _numbers(rows, ("n_counted",))) | {"min_px": least}
+        return _region_values(rows, Task.COUNT, table_numbers(rows, ("n_counted",))) | {
+            "min_px": least
+        }
 
 
 KINDS: Mapping[Task, Kind] = {

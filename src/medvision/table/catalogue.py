@@ -5,8 +5,8 @@ from pathlib import Path
 
 from medvision.catalog.check import refuse_mistakes
 from medvision.catalog.own import OwnCatalog
-from medvision.fetch import fetch, raw_folder
-from medvision.fetch.records import MANIFEST, read_records, unverified
+from medvision.fetch import FetchSettings, fetch, raw_folder
+from medvision.fetch.records import MANIFEST, read_records, unverified, was_begun
 from medvision.table.build import BuildRequest
 from medvision.table.declared import (
     FoundCases,
@@ -19,7 +19,12 @@ from medvision.table.subjects import read_subjects
 
 
 def catalogue_request(
-    name: str, root: Path, subjects: Path | None = None, catalog: Path | None = None
+    name: str,
+    root: Path,
+    subjects: Path | None = None,
+    catalog: Path | None = None,
+    *,
+    settings: FetchSettings | None = None,
 ) -> BuildRequest:
     """The build request of a catalogued dataset, fetched first if need be.
 
@@ -31,6 +36,7 @@ def catalogue_request(
         root: Data root.
         subjects: Table of subjects, instead of the one that a declaration names.
         catalog: Folder with declarations of the user's own, if any.
+        settings: How files are obtained.
 
     Raises:
         DeclarationError: A declaration of the user's own contradicts itself.
@@ -47,10 +53,10 @@ def catalogue_request(
     folder = raw_folder(root, name)
     # What is fetched may be a part of the archives still, and so of the cases: asked for again.
     found = FoundCases()
-    if not dataset.cases and not read_records(folder):
+    if not dataset.cases and not was_begun(folder):
         found = found_cases(dataset, folder / dataset.root, known)
     if not found.listed:
-        found = found_cases(dataset, fetch(dataset, root) / dataset.root, known)
+        found = found_cases(dataset, fetch(dataset, root, settings=settings) / dataset.root, known)
     request = declared_request(dataset, found, here=here, root=root, subjects=known)
     # Of what is fetched, more is unpacked than is used.
     biometrics = here / dataset.biometrics_file if dataset.biometrics_file else None
