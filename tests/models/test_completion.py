@@ -44,6 +44,27 @@ def test_plain_reply():
         ({"content": "2"}, "PROHIBITED_CONTENT", "refused", "2"),
         ({"content": "2"}, "content_filter: violence", "refused", "2"),
         ({"content": "25"}, "eos", "ok", "25"),
+        ({"content": "25"}, "FinishReason.STOP", "ok", "25"),
+        ({"content": "25"}, " Stop ", "ok", "25"),
+        ({"content": "25"}, "endTurn", "ok", "25"),
+        ({"content": "25"}, "FinishReason.MAX_TOKENS", "truncated", "25"),
+        ({"content": "25"}, "max-tokens", "truncated", "25"),
+        ({"content": "25"}, "maxOutputTokens", "truncated", "25"),
+        ({"content": "2"}, "content-filter", "refused", "2"),
+        ({"content": "2"}, "ContentFilter (violence)", "refused", "2"),
+        ({"content": "2"}, "IMAGE_SAFETY", "refused", "2"),
+        ({"content": "2"}, "ERROR_TOXIC", "refused", "2"),
+        (
+            {"content": [{"type": "refusal", "refusal": "I cannot."}]},
+            "stop",
+            "refused",
+            "I cannot.",
+        ),
+        ({"content": [{"type": "text", "text": {"value": "25"}}]}, "stop", "ok", "25"),
+        ({"content": [{"type": "text", "thinking": "25"}]}, "stop", "ok", ""),
+        ({"content": [{"type": "image_url", "text": "25"}]}, "stop", "ok", ""),
+        ({"content": [{"type": "tool_use", "text": "25"}, "25", None]}, "stop", "ok", ""),
+        ({"content": [{"type": "redacted_thinking", "data": "25"}]}, "stop", "ok", ""),
     ],
 )
 def test_status_of_a_completion(message, finish_reason, status, text):
@@ -51,7 +72,7 @@ def test_status_of_a_completion(message, finish_reason, status, text):
     assert (reply.status, reply.text) == (status, text)
 
 
-@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
 def test_reasoning_is_kept_apart(name):
     reply = reply_from_body(body_of({"content": "25", name: "First, 99."}), JSON)
     assert (reply.text, reply.reasoning) == ("25", "First, 99.")
@@ -100,7 +121,20 @@ def test_impossible_token_counts_are_left_out(count):
 
 
 @pytest.mark.parametrize(
-    "stated", ["abort", "insufficient_system_resource", "error", "tool_calls", "no such", "", None]
+    "stated",
+    [
+        *("abort", "insufficient_system_resource", "error", "tool_calls", "no such", "", None),
+        *("FinishReason.OTHER", "FINISH_REASON_UNSPECIFIED", "MALFORMED_FUNCTION_CALL"),
+        *(
+            "pause_turn",
+            "unstopped",
+            "stop_error",
+            "RECITATION_CHECK",
+            {"type": "stop"},
+            ["stop"],
+            True,
+        ),
+    ],
 )
 def test_a_stop_that_is_not_known_to_end_an_answer_is_a_failure(stated):
     failure = reply_from_body(body_of({"content": "25"}, stated), JSON)
@@ -135,10 +169,54 @@ def test_an_error_object_has_its_own_code(where, error, kind, is_retried):
         {"type": "content_policy_violation"},
         {"code": 403, "metadata": {"reasons": ["violence"], "flagged_input": "…"}},
         {"error": {"code": "content_filter"}},
+        {"code": "DataInspectionFailed"},
+        {"code": "ContentFilter"},
+        {"type": "content-policy-violation"},
+        {"code": "1301", "message": "sensitive"},
+        {"innererror": {"code": "ResponsibleAIPolicyViolation"}},
+        {"code": "PROHIBITED_CONTENT"},
+        {"code": "moderation_blocked"},
     ],
 )
 def test_a_moderators_error_is_a_refusal(error):
     assert is_content_filter(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "invalid_image"},
+        {"code": 403},
+        {"code": 400, "message": "content_filter is not a parameter"},
+        {"type": "safety_settings_invalid"},
+        {"metadata": {"provider_name": "x"}},
+        "content_filter",
+        None,
+        ["content_filter"],
+    ],
+)
+def test_another_error_is_no_refusal(error):
+    assert not is_content_filter(error)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "25", "reasoning_details": [{"type": "reasoning.text", "text": "99?"}]},
+        {"content": "25", "reasoning_details": [{"type": "reasoning.summary", "summary": "99?"}]},
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "99?"}]},
+                {"type": "text", "text": "25"},
+            ]
+        },
+        {"content": [{"type": "reasoning", "text": "99?"}, {"type": "output_text", "text": "25"}]},
+        {"content": [{"type": "thought", "thought": "99?"}, {"text": "25"}]},
+    ],
+)
+def test_reasoning_in_any_place_is_kept_apart(message):
+    reply = reply_from_body(body_of(message), JSON)
+    assert (reply.text, reply.reasoning) == ("25", "99?")
 
 
 def test_thinking_parts_are_no_text():

@@ -221,6 +221,11 @@ def test_token_limit_goes_by_its_newer_name_where_asked_for(serve, served_model,
         (403, {"error": {"message": "no"}}, "may use this model"),
         (404, {"error": {"message": "no such model"}}, "check --base-url"),
         (429, {"error": {"code": "insufficient_quota"}}, "quota and payment"),
+        (402, {"message": "Payment Required"}, "no credits are left"),
+        (400, {"error": {"message": "Your credit balance is too low to access"}}, "payment"),
+        (400, {"error": {"code": "Arrearage", "message": "Access denied"}}, "payment"),
+        (403, {"error": {"message": "Insufficient credits"}}, "payment"),
+        (429, {"error": {"type": "insufficient_balance"}}, "payment"),
     ],
 )
 def test_refused_access_is_a_usage_error(code, body, advice, serve, served_model, ask):

@@ -101,6 +101,18 @@ def test_no_credits_ends_the_run_with_that_advice(asked):
     assert len(server.requests) == 1
 
 
+def test_no_credits_inside_a_response_ends_the_run_too(asked):
+    body = {"error": {"message": "Insufficient credits", "code": 402}}
+
+    def behave(_request, index):
+        return Respond(body=body) if index >= 3 else Respond()
+
+    status, told, server = asked(behave, "--concurrency", "1")
+    assert status == 2
+    assert "no credits are left" in told
+    assert len(server.requests) == 4
+
+
 def test_one_question_that_a_moderator_declines_is_refused_and_the_run_goes_on(
     asked, tmp_path, capsys
 ):

@@ -390,7 +390,46 @@ def check_axis_names(data):
     assert reads_to("tl", text, tuple(float(value) for value in lengths)), text
 
 
+HEADERS = (
+    *("| {0} | {1} |\n|---|---|\n| {2} | {3} |", "| | {0} | {1} |\n|-|-|-|\n| mm | {2} | {3} |"),
+    *(
+        "| axis | {0} | {1} |\n|---|---|---|\n| length (mm) | {2} | {3} |",
+        "{0} x {1}: {2} x {3} mm",
+    ),
+    *(
+        "{0}, {1}\n{2}, {3}",
+        "({0}, {1}) = ({2}, {3})",
+        "{2}, {3} ({0}, {1})",
+        "{0} | {1}\n{2} | {3}",
+    ),
+    *("{0}\t{1}\n{2}\t{3}", '{{"columns": ["{0}", "{1}"], "data": [{2}, {3}]}}'),
+    *(
+        "The {0} and {1} are {2} and {3} mm.",
+        "[{2}, {3}] as [{0}, {1}]",
+        "{2} mm x {3} mm ({0} x {1})",
+    ),
+    "<tr><th>{0}</th><th>{1}</th></tr><tr><td>{2} mm</td><td>{3} mm</td></tr>",
+    *("| {2} | {0} |\n| {3} | {1} |", "| {0} | {2} |\n| {1} | {3} |", "{2}: {0}, {3}: {1}"),
+)
+
+
+def check_headers_of_axes(data):
+    """Names in a header, a list or a column beside the values say which is which, or leave them."""
+    lengths = sorted(data.draw(st.tuples(VALUES, VALUES)), reverse=True)
+    index, form = data.draw(st.integers(0, len(MAJOR) - 1)), data.draw(st.sampled_from(HEADERS))
+    named = list(zip((MAJOR[index], MINOR[index]), lengths, strict=True))
+    if data.draw(st.booleans()):
+        named.reverse()
+    text = form.format(*(name for name, _ in named), *(length for _, length in named))
+    assert reads_to("tl", text, tuple(float(value) for value in lengths)), text
+    # The same names with the values turned around say that the minor axis is the longer one.
+    turned = form.format(named[0][0], named[1][0], named[1][1], named[0][1])
+    if named[0][0] == MINOR[index]:
+        assert reads_to("tl", turned) or lengths[0] == lengths[1], turned
+
+
 CHECKS = (
+    check_headers_of_axes,
     *(check_unit, check_units_of_axes, check_no_unit, check_bounds, check_ranges, check_layout),
     *(check_corners, check_origin, check_whole_numbers, check_axis_names),
 )
@@ -412,6 +451,37 @@ def test_each_unit_is_read_where_it_is_plain(unit, factor):
         f"The value is 12.5 {unit}.",
     ):
         assert read_answer("ad", text).values == pytest.approx((12.5 * factor,)), text
+
+
+@pytest.mark.parametrize("form", HEADERS)
+def test_each_header_is_read_in_either_order(form):
+    for major, minor in zip(MAJOR[:3], MINOR[:3], strict=True):
+        for text in (
+            form.format(major, minor, "31.2", "18.0"),
+            form.format(minor, major, "18.0", "31.2"),
+        ):
+            assert read_answer("tl", text).values == (31.2, 18.0), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SAD x LAD: 31.2 x 18.0 mm",
+        "CC x TR: 31.2 x 18.0 mm",
+        "in reverse order: 31.2, 18.0",
+        "31.2, 18.0 (reversed)",
+        "in umgekehrter Reihenfolge: 31.2, 18.0",
+        "en orden inverso: 31.2, 18.0",
+        "в обратном порядке: 31.2, 18.0",
+        "width x length: 31.2 x 18.0 mm",
+        "The minor axis is smaller than the major one: 18.0, 31.2",
+        "I looked at the minor and major axes. Result: 18.0 x 31.2 mm",
+        "18.0 x 31.2 mm near minor vessels and the major vessel",
+        "| minor | major |\n|---|---|\n| 18.0 (major) | 31.2 (minor) |",
+    ],
+)
+def test_names_that_do_not_settle_the_order_leave_it_unread(text):
+    assert read_answer("tl", text).status is not AnswerStatus.OK
 
 
 @pytest.mark.parametrize(("major", "minor"), list(zip(MAJOR, MINOR, strict=True)))

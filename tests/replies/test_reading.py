@@ -71,7 +71,7 @@ def test_table_covers_every_status_task_style_and_kind():
     assert {reply["task"] for reply in REPLIES} == {task.value for task in Task}
     assert {reply["style"] for reply in REPLIES} == {style.value for style in Style}
     kinds = Counter(reply.get("kind") for reply in REPLIES)
-    for kind in ("units", "layouts", "not the answer", "languages", "cut", "quantity"):
+    for kind in ("units", "layouts", "not the answer", "languages", "cut", "quantity", "axes"):
         assert kinds[kind] >= 40
     # A reader that refuses everything is wrong too.
     assert all(reply["status"] == "ok" for reply in REPLIES if reply.get("kind") == "ordinary")

@@ -4,6 +4,8 @@ Nothing is inferred from absence: only a stop reason that is known to end an ans
 """
 
 import json
+import re
+from collections.abc import Sequence, Set
 from typing import Any
 
 from medvision.models.base import ErrorKind, Failure, Json, Reply, ResponseStatus, error_reply
@@ -25,6 +27,8 @@ REFUSAL_CODES = frozenset(
         *("content_filter", "content_policy_violation", "responsibleaipolicyviolation"),
         *("data_inspection_failed", "moderation_blocked", "content_blocked", "safety"),
         *("prohibited_content", "sensitive_content", "content_moderation", "image_safety"),
+        *("moderation", "moderated", "content_filtered", "blocklist", "sensitive_words_detected"),
+        *("image_content_policy_violation", "guardrail_intervened", "1301"),  # the last is Zhipu's
     }
 )
 """Codes and types of error objects by which providers say that a filter of theirs declined."""
@@ -32,7 +36,7 @@ REFUSAL_CODES = frozenset(
 _ENDED = frozenset(
     {
         *("stop", "end_turn", "stop_sequence", "eos", "eos_token", "end", "finish", "finished"),
-        *("complete", "completed", "done"),
+        *("complete", "completed", "done", "eot", "stop_token", "normal"),
     }
 )
 _CUT = frozenset(
@@ -45,13 +49,19 @@ _DECLINED = frozenset(
     {
         *REFUSAL_CODES,
         *("refusal", "refused", "blocked", "blocklist", "spii", "recitation", "sensitive"),
-        *("content_filtered", "guardrail_intervened", "moderation", "image_prohibited_content"),
+        *("image_prohibited_content", "error_toxic", "unsafe"),
     }
 )
-"""Stop reasons in lower case, as OpenAI, Anthropic, Google, Mistral, Zhipu, AWS and servers of
+"""Stop reasons as OpenAI, Anthropic, Google, Mistral, Zhipu, AWS and servers of
 open weights spell them; what stands in none of the three is an error."""
 
-_REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "thought"})
+_REASONING_PARTS = frozenset(
+    {
+        *("thinking", "reasoning", "reasoning_content", "thought"),
+        *("reasoning.text", "reasoning.summary"),  # OpenRouter's reasoning_details
+    }
+)
+_REASONING_NAMES = ("text", "summary", "thinking", "reasoning", "reasoning_content", "thought")
 _TEXT_PARTS = frozenset({"text", "output_text"})
 
 _MAX_COUNT = 2**53
@@ -104,7 +114,23 @@ def is_content_filter(error: Any) -> bool:
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and {"flagged_input", "reasons"} & set(metadata):
         return True
-    return any(isinstance(code, str) and code.lower() in REFUSAL_CODES for code in codes)
+    return any(isinstance(code, str) and _squeezed(code) in _FILTERS for code in codes)
+
+
+def _squeezed(word: str) -> str:
+    """A code without what spellings of it differ in: "DataInspectionFailed", "data-inspection…".
+
+    Example:
+        >>> _squeezed("FinishReason.MAX_TOKENS"), _squeezed("content_filter: violence")
+        ('maxtokens', 'contentfilter')
+    """
+    return _BETWEEN_WORDS.sub("", re.split("[:(]", word)[0].rpartition(".")[2].casefold())
+
+
+_BETWEEN_WORDS = re.compile(r"[-_\s]")
+_FILTERS, _ENDS, _CUTS, _DECLINES = (
+    frozenset(map(_squeezed, codes)) for codes in (REFUSAL_CODES, _ENDED, _CUT, _DECLINED)
+)
 
 
 def error_code(error: Any) -> int | None:
@@ -147,22 +173,26 @@ def _reply(choice: Json, document: Json) -> Reply | Failure:
     message: Json = choice["message"]
     stated = choice.get("finish_reason")
     stated = stated if isinstance(stated, str) else ""
-    refusal = text_of(message.get("refusal"))
+    refusal = text_of(message.get("refusal")) or _joined(
+        message.get("content"), {"refusal"}, ("refusal", "text")
+    )
     text = text_of(message.get("content")) or refusal
     reasoning = (
         text_of(message.get("reasoning_content"))
         or text_of(message.get("reasoning"))
+        or text_of(message.get("thinking"))
+        or reasoning_of(message.get("reasoning_details"))
         or reasoning_of(message.get("content"))
     )
     if len(text) + len(reasoning) > MAX_REPLY_BYTES:
         return error_reply(ErrorKind.OVERSIZED)
     # Azure and others add a reason: "content_filter: violence".
-    word = stated.partition(":")[0].strip().lower()
-    if refusal or word in _DECLINED:
+    word = _squeezed(stated)
+    if refusal or word in _DECLINES:
         status = ResponseStatus.REFUSED
-    elif word in _CUT:
+    elif word in _CUTS:
         status = ResponseStatus.TRUNCATED
-    elif word in _ENDED:
+    elif word in _ENDS:
         status = ResponseStatus.OK
     else:
         found = f"finish_reason {stated!r}" if stated else "no finish_reason"
@@ -204,16 +234,20 @@ def reasoning_of(content: Any) -> str:
         >>> reasoning_of([{"type": "thinking", "thinking": "12?"}, {"type": "text", "text": "25"}])
         '12?'
     """
-    return _joined(content, _REASONING_PARTS)
+    return _joined(content, _REASONING_PARTS, _REASONING_NAMES)
 
 
-def _joined(content: Any, kinds: frozenset[str]) -> str:
+def _joined(content: Any, kinds: Set[str], names: Sequence[str] = ("text",)) -> str:
+    """What the parts of some kinds hold under the first of some names that they have."""
     found: list[str] = []
     for part in content if isinstance(content, list) else ():
         # A part without a type is text, as older servers wrote it.
         if isinstance(part, dict) and part.get("type", "text") in kinds:
-            words = (part.get(name) for name in ("text", *sorted(_REASONING_PARTS)))
-            found += [next((word for word in words if isinstance(word, str)), "")]
+            held = [part.get(name) for name in names]
+            # One level deeper in some: {"text": {"value": "25"}}, Mistral's thinking as parts.
+            held += [one.get("value") for one in held if isinstance(one, dict)]
+            held += [text_of(one) for one in held if isinstance(one, list)]
+            found += [next((one for one in held if isinstance(one, str)), "")]
     return "".join(found)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,8 +22,16 @@ TRANSPORT_ERRORS: tuple[type[Exception], ...] = (openai.APIConnectionError, *_tr
 """What a connection raises that fails before the reply's last byte."""
 
 UNPAID_CODES = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "insufficient_credits", "no_credits"}
+    {
+        *("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits", "no_credits"),
+        *("insufficient_balance", "arrearage", "payment_required", "billing_error"),
+    }
 )
+_UNPAID_WORDS = re.compile(
+    r"(?i)credit balance is too low|\binsufficient (?:credits?|balance|funds)\b"
+    r"|\b(?:no|out of|run out of) credits?\b"
+)
+"""What some say with 400, 403 or 429. "Exceeded your current quota" may be a limit a minute."""
 
 
 def failure_of_transport(error: Exception) -> Failure:
@@ -48,7 +57,7 @@ def failure_of_status(error: openai.APIStatusError) -> Failure | Reply:
     if is_content_filter(error.body):
         return Reply(status=ResponseStatus.REFUSED, finish_reason="content_filter", http_code=code)
     if code == 401 or _is_unpaid(code, error.body):
-        raise access_refused(code)
+        raise access_refused(code, is_unpaid=code != 401)
     return Failure(
         kind=kind_of_code(code),
         http_code=code,
@@ -58,15 +67,16 @@ def failure_of_status(error: openai.APIStatusError) -> Failure | Reply:
     )
 
 
-def access_refused(code: int) -> AccessRefusedError:
+def access_refused(code: int, *, is_unpaid: bool = False) -> AccessRefusedError:
     """The error that stops a run, in words that hold nothing the server or the user said."""
     advice = {
         401: "check the API key in the variable that --api-key-env names",
         403: "check that this key may use this model",
-        402: "no credits are left: add some, or use another key",
         404: "check --base-url (it ends in /v1 for most servers) and the model's name",
-    }.get(code, "check the account's quota and payment")
-    return AccessRefusedError(f"expected the server to answer, found HTTP {code}; {advice}")
+    }
+    unpaid = "no credits are left: check the account's quota and payment, or use another key"
+    told = unpaid if is_unpaid else advice.get(code, unpaid)
+    return AccessRefusedError(f"expected the server to answer, found HTTP {code}; {told}")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -80,5 +90,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def _is_unpaid(code: int, body: Any) -> bool:
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
-    stated = body.get("code") if isinstance(body, dict) else None
-    return code == 402 or stated in UNPAID_CODES
+    stated = body if isinstance(body, dict) else {}
+    codes = {str(stated.get(name)).lower() for name in ("code", "type")}
+    words = _UNPAID_WORDS.search(str(stated.get("message"))) if code < 500 else None
+    return code == 402 or not UNPAID_CODES.isdisjoint(codes) or words is not None

@@ -39,6 +39,7 @@ SECRET_CHARACTERS = 8
 """A key of at least so many is blotted out wherever the server repeats it."""
 
 _RUN_ENDING_CODES = frozenset({403, 404})
+_UNPAID = 402
 
 MAX_MESSAGE_CHARACTERS = 500
 """Of a server's words on an error, as they are stored."""
@@ -300,7 +301,8 @@ class OpenAIServer:
         if failure.is_retried:
             self._breaker.fruitless(is_throttled=failure.kind is ErrorKind.RATE_LIMITED)
         self._log_once(failure)
-        if failure.http_code in _RUN_ENDING_CODES and not self._any_answer:
+        is_no_use = failure.http_code in _RUN_ENDING_CODES and not self._any_answer
+        if is_no_use or failure.http_code == _UNPAID:  # 402 also inside a response of 200
             from medvision.models import failures
 
             raise failures.access_refused(failure.http_code)

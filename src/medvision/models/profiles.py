@@ -206,13 +206,17 @@ def near_profile(name: str) -> NearProfile | None:
         'Qwen2.5-VL-* (family qwen2_5_vl)'
     """
     asked = _spelled(_ROUTED.sub("", name.casefold()).rpartition("/")[2])
-    asked = asked.replace(f"{_OTHER_PREPROCESSING} ", "")
+    asked = asked.replace(f"{_OTHER_PREPROCESSING} ", "").removeprefix("chat")
+    name_words = asked.split()
     best, best_likeness = None, LEAST_LIKENESS
     for profile in built_in_profiles():
         for pattern in profile.ids:
             words = _spelled(pattern).replace("* ", "").split()
-            pairs = zip(words, asked.split(), strict=False)
+            pairs = zip(words, name_words, strict=False)
             n_shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            # A long word of its own, "pixtral", names a line of models, as "qwen" alone does not.
+            if n_shared and len(words[0]) >= LONG_WORD and best is None:
+                best = NearProfile(pattern=pattern, profile=profile)
             # Of equally like ones the longer, which says more.
             if (likeness := (n_shared / len(words), n_shared)) > best_likeness:
                 best, best_likeness = NearProfile(pattern=pattern, profile=profile), likeness
@@ -221,6 +225,9 @@ def near_profile(name: str) -> NearProfile | None:
 
 LEAST_LIKENESS = (0.49, 0)
 """Share of a pattern's words that a name must begin with to be called near it, and their number."""
+
+LONG_WORD = 7
+"""Letters of a first word that alone makes a name near, where no more is shared."""
 
 
 def unknown_words(name: str) -> str:

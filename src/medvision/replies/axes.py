@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from medvision.replies.naming import Slots, gaps_fit, names_by_gap
+from medvision.replies.plain_text import fold
 from medvision.replies.words import (
     MAJOR,
     MAJOR_UNSPACED,
@@ -11,6 +12,7 @@ from medvision.replies.words import (
     MINOR_UNSPACED,
     SIZE_WORDS,
     WORDS,
+    is_joint,
 )
 
 _UNSPACED = re.compile(
@@ -18,6 +20,53 @@ _UNSPACED = re.compile(
 )
 _IN_DIMENSIONS = re.compile(r"(?i)\bin (?:its |the )?[a-z]+ (?:dimensions?|diameters?|extents?)\b")
 """Names no value: "31.2 x 18.0 mm in greatest dimension" is how reports end."""
+_TURNED = re.compile(
+    fold(
+        r"(?i:\brevers(?:e|ed|al)\b|\binver(?:se|ted|so|sa|tid[oa]|tit[oa]|s[ée]s?)\b|\bswapped\b"
+        r"|umgekehrt|vertauscht|обратн|наоборот|逆|反[向过過転]|倒|역순|거꾸로|عكس|उल्ट)"
+    )
+)
+"""Says that the order is another one, and not which."""
+_UNKNOWN_PAIR = re.compile(
+    r"(?i)(?<![^\W_])(?!l\s?[x×]\s?[wb](?![^\W_]))[^\W\d_]{1,20}\s?[x×]\s?[^\W\d_]{1,20}\s{0,3}[:=)]"
+)
+"""Two names before two values, "CC x TR:", of which neither is known for an axis."""
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
+_LISTED = (
+    MAJOR
+    | MINOR
+    | frozenset(
+        {
+            *(
+                "axis",
+                "axes",
+                "diameter",
+                "diameters",
+                "lengths",
+                "dimension",
+                "dimensions",
+                "mm",
+                "cm",
+            ),
+            *(
+                "in",
+                "the",
+                "a",
+                "an",
+                "of",
+                "is",
+                "are",
+                "respectively",
+                "then",
+                "order",
+                "as",
+                "for",
+            ),
+            *("achse", "achsen", "axe", "eje", "ejes", "eixo", "asse", "assi", "ось"),
+        }
+    )
+)
+"""Words that go on with a list of two names."""
 _MAJOR, _MINOR = frozenset({0}), frozenset({1})
 
 Spans = Sequence[tuple[int, int]]
@@ -41,7 +90,7 @@ def _named(text: str) -> list[tuple[int, Slots]]:
 
 
 def axes_order(text: str, spans: Spans) -> tuple[int, int] | None:
-    """Which value is the major axis and which the minor one.
+    r"""Which value is the major axis and which the minor one.
 
     Args:
         text: Plain text.
@@ -49,15 +98,20 @@ def axes_order(text: str, spans: Spans) -> tuple[int, int] | None:
 
     Returns:
         Their places: (0, 1) as asked for, also where nothing is named; (1, 0) where each value has
-        one name of an axis and the minor one stands first; None where the names fit neither.
+        one name of an axis, or both are listed before or after the two, and the minor one stands
+        first; None where the names fit neither.
 
     Example:
         >>> axes_order("minor: 18.0, major: 31.2", [(7, 11), (20, 24)])
         (1, 0)
+        >>> axes_order("| axis | minor | major |\n| mm | 18.0 | 31.2 |", [(31, 35), (38, 42)])
+        (1, 0)
     """
     named = _named(text)
+    if _TURNED.search(text):
+        return None
     if not named:
-        return 0, 1
+        return None if _UNKNOWN_PAIR.search(text[: spans[0][0]]) else (0, 1)
     gaps = names_by_gap(named, spans)
     if gaps_fit(gaps):
         return 0, 1
@@ -68,7 +122,22 @@ def axes_order(text: str, spans: Spans) -> tuple[int, int] | None:
     beside = (gaps[:2] == [*each_named] and not gaps[2]) or (
         gaps[1:] == [*each_named] and not gaps[0]
     )
-    return (1, 0) if beside and not is_size else None
+    is_turned = beside or _are_listed(text, named, gaps, spans)
+    return (1, 0) if is_turned and not is_size else None
+
+
+def _are_listed(
+    text: str, named: list[tuple[int, Slots]], gaps: list[list[Slots]], spans: Spans
+) -> bool:
+    """Whether the names stand in one list, minor and major, before both values or after both."""
+    first, last = named[0][0], named[-1][0]
+    names = WORDS.findall(text[first:last].lower())
+    if not all(word in _LISTED or is_joint(word) or not word.isascii() for word in names):
+        return False
+    if gaps == [[_MINOR, _MAJOR], [], []]:  # the values are those of the list's own sentence
+        return _SENTENCE_END.search(text, last, spans[0][0]) is None
+    between = WORDS.findall(text[spans[1][1] : first].lower())
+    return gaps == [[], [], [_MINOR, _MAJOR]] and _LISTED.issuperset(between)
 
 
 def both_are_named(text: str, spans: Spans) -> bool:

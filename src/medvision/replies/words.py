@@ -38,7 +38,7 @@ ABOUT = _words(
 )
 
 MAJOR = _words(
-    "major long longer longest largest larger greatest length maximum maximal max",
+    "lad lax major long longer longest largest larger greatest length maximum maximal max",
     "hauptachse große großer größte größter lang lange langer längste längster länge längsachse",
     "langachse längsdurchmesser majeur grand longueur long mayor largo longitud",
     "maior longo comprimento maggiore lungo lunga lunghezza",
@@ -46,7 +46,7 @@ MAJOR = _words(
     "الرئيسي الأكبر الطويل الطول الرئيسى प्रमुख दीर्घ मुख्य लंबा लंबाई बड़ा",
 )
 MINOR = _words(
-    "minor short shorter shortest smallest smaller width wide perpendicular orthogonal",
+    "sad sax minor short shorter shortest smallest smaller width wide perpendicular orthogonal",
     "nebenachse kleine kleiner kleinste kleinster kurz kurze kurzer kürzeste kürzester breite",
     "querachse kurzachse querdurchmesser mineur petit largeur court menor corto ancho anchura",
     "curto largura minore corto corta larghezza",
@@ -80,7 +80,7 @@ MINOR_UNSPACED = tuple(
 """Names of the two axes; lengths and widths among them."""
 
 SIZE_WORDS = _words(
-    "length width wide breite longueur largeur longitud ancho anchura comprimento",
+    "length width wide breite länge longueur largeur longitud ancho anchura comprimento",
     "largura lunghezza larghezza длина ширина الطول العرض लंबाई चौड़ाई",
 )
 """Of these, the ones that do not say which is the longer: their order is never changed."""
