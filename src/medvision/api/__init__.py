@@ -27,7 +27,7 @@ from medvision.samples.select import select_samples as selected
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.storage import local_path
 from medvision.table import read
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS, Task
 
 __all__ = [
     "Aggregate",
@@ -183,7 +183,7 @@ def _named_model(
 def _known_family(name: str, family: str | None, samples: pa.Table) -> PictureFamily:
     profile = profile_for(name.partition("/")[2])
     is_blind = name.startswith("baseline/")
-    measured = sorted({*samples["task"].unique().to_pylist()} - {str(Task.DETECTION)})
+    measured = sorted({*samples["task"].unique().to_pylist()} - BOX_TASKS)
     if family is None and profile is None and measured and not is_blind:
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, and no profile "

@@ -42,7 +42,7 @@ from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.storage import only_process
 from medvision.table.read import tables_folder, tables_manifest
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS, Task
 
 LOST = "image files are missing, see above"
 
@@ -310,7 +310,7 @@ def picture_family(
     grid = asked.grid.pixel_grid()
     if asked.family or profile:
         return declared_family(asked.family, profile).shown_on(grid)
-    measured = sorted(set(samples["task"].unique().to_pylist()) - {str(Task.DETECTION)})
+    measured = sorted(set(samples["task"].unique().to_pylist()) - BOX_TASKS)
     if measured and not asked.model.startswith("baseline/"):
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "

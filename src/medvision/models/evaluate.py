@@ -34,7 +34,7 @@ from medvision.table.manifest import (
     utc_now,
     write_manifest,
 )
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS
 
 ENGINE_PACKAGES = (
     "accelerate",
@@ -160,7 +160,7 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
 def _states_sizes(request: EvalRequest) -> bool:
     """Whether a rule is declared: questions of boxes alone may be asked of a model without one."""
     tasks = set(request.samples["task"].unique().to_pylist())
-    return request.family.name != UNDECLARED or tasks != {str(Task.DETECTION)}
+    return request.family.name != UNDECLARED or not tasks <= BOX_TASKS
 
 
 def _each_view(request: EvalRequest) -> Iterator[SliceView]:

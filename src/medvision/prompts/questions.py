@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from medvision.pictures.perceived import box_on_sent_from_slice
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.steps import (
@@ -59,9 +62,7 @@ class DetectionWording(Wording):
 
     def written(self, asked: Asked) -> Steps:
         """The thirds in which the box lies, then its four edges."""
-        box = box_on_sent_from_slice(asked.sample.truth, asked.view.perceived).tolist()
-        x0, y0, x1, y1 = ANSWER_FORMATS[Task.DETECTION].write(box).split(", ")
-        written = [Decimal(text) for text in (x0, y0, x1, y1)]
+        written = x0, y0, x1, y1 = _edges(asked.sample.truth, asked)
         column = _third(written[0] + written[2], ("left", "middle", "right"))
         row = _third(written[1] + written[3], ("lower", "middle", "upper"))
         name = asked.sample.name
@@ -71,7 +72,37 @@ class DetectionWording(Wording):
             f"Its leftmost point is at x = {x0} and its rightmost point at x = {x1}.",
             f"Its lowest point is at y = {y0} and its highest point at y = {y1}.",
         ]
-        return Steps(lines=lines, values=written)
+        return Steps(lines=lines, values=list(written))
+
+
+class InstancesWording(Wording):
+    """A box for each region."""
+
+    steps = (
+        "First say how many regions there are. Then describe where each lies and give the relative "
+        "x of its leftmost and rightmost points and the relative y of its lowest and highest "
+        "points."
+    )
+
+    def question(self, sample: Sample) -> str:
+        """The boxes of all regions that are large enough, by two corners each."""
+        least_px, on = sample.min_px or 0, sample.geometry
+        return (
+            f"Find every separate region of the {sample.name} in the image and give for each the "
+            "smallest axis-aligned bounding box around it, by its lower left corner (x0, y0) and "
+            "its upper right corner (x1, y1), in relative coordinates: regions that touch are one, "
+            f"and a region does not count whose box is narrower than {least_px / on.width_px:.3g} "
+            f"of the image's width or lower than {least_px / on.height_px:.3g} of its height."
+        )
+
+    def written(self, asked: Asked) -> Steps:
+        """How many regions, then the edges of each, the largest first."""
+        boxes = np.reshape(asked.sample.truth, (-1, 4))
+        found = [_edges(box, asked) for box in boxes]
+        lines = [f"Separate regions of the {asked.sample.name}: {len(found)}."]
+        for number, (x0, y0, x1, y1) in enumerate(found, start=1):
+            lines.append(f"Region {number}: x from {x0} to {x1}, y from {y0} to {y1}.")
+        return Steps(lines=lines, values=[edge for box in found for edge in box])
 
 
 class TumorLesionWording(Wording):
@@ -211,6 +242,12 @@ class CountWording(Wording):
         return Steps(lines=lines, values=[number])
 
 
+def _edges(box: npt.ArrayLike, asked: Asked) -> tuple[Decimal, ...]:
+    """A relative box on the slice as it is written of the picture sent."""
+    sent = box_on_sent_from_slice(box, asked.view.perceived).tolist()
+    return tuple(map(Decimal, ANSWER_FORMATS[Task.DETECTION].write(sent).split(", ")))
+
+
 def _third(twice_middle: Decimal, words: tuple[str, str, str]) -> str:
     return words[min(2, int(twice_middle * 3 / 2))]
 
@@ -260,5 +297,6 @@ WORDINGS: Mapping[Task, Wording] = {
     Task.ANGLE_DISTANCE: AngleDistanceWording(),
     Task.AREA: AreaWording(),
     Task.COUNT: CountWording(),
+    Task.INSTANCES: InstancesWording(),
 }
 """The wording of every task."""

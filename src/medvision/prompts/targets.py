@@ -5,6 +5,8 @@ written. The answer at their end differs from the table's truth by what the roun
 coordinates makes, and by no more.
 """
 
+import numpy as np
+
 from medvision.pictures.perceived import box_on_sent_from_slice
 from medvision.pictures.view import SliceView
 from medvision.prompts.answers import ANSWER_FORMATS
@@ -12,7 +14,7 @@ from medvision.prompts.questions import WORDINGS
 from medvision.prompts.steps import Asked
 from medvision.replies import Style
 from medvision.samples import Sample
-from medvision.tasks import Task
+from medvision.tasks import TASKS
 
 
 def target_text(sample: Sample, style: Style, view: SliceView) -> str:
@@ -34,6 +36,7 @@ def target_text(sample: Sample, style: Style, view: SliceView) -> str:
     if style is Style.COT:
         steps = WORDINGS[sample.task].written(Asked(sample=sample, view=view))
         return "\n".join([*steps.lines, answer.write([float(v) for v in steps.values], style)])
-    if sample.task is Task.DETECTION:
-        return answer.write(box_on_sent_from_slice(sample.truth, view.perceived).tolist())
+    if TASKS[sample.task].is_box:
+        boxes = np.reshape(sample.truth, (-1, len(answer.names)))
+        return answer.write(box_on_sent_from_slice(boxes, view.perceived).ravel().tolist())
     return answer.write(sample.truth)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from medvision.declarations import AtLeastOne, Count, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import View
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 
 class Reading(StrEnum):
@@ -38,6 +38,15 @@ class Suspect(StrEnum):
     KEPT = "kept"
 
 
+class Instances(StrEnum):
+    """Which boxes detection asks for."""
+
+    ONE = "one"
+    """That of a structure in one piece."""
+    ALL = "all"
+    """Every box of a structure in several pieces: `Task.INSTANCES`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptFacts:
     """Which facts a prompt states, beside the kind of image and the structure's name.
@@ -52,7 +61,7 @@ class PromptFacts:
 
     style: Literal["", "direct", "cot"] = ""
     plane: bool = True
-    sizes_of: tuple[Task, ...] = tuple(task for task in Task if task is not Task.DETECTION)
+    sizes_of: tuple[Task, ...] = tuple(task for task in Task if not TASKS[task].is_box)
     pixel_size: bool = True
 
 
@@ -65,12 +74,14 @@ class Filters:
         tl_floor_mm: T/L asks for major axes at least this long,
         tl_floor_px: and at least so many of the slice's coarser pixel spacing.
         suspect_spacing: What becomes of images whose spacing is a known placeholder.
+        instances: Which boxes detection asks for where a suite does not say.
     """
 
     min_box_side_px: Count = 10
     tl_floor_mm: float = 2.0
     tl_floor_px: float = 2.0
     suspect_spacing: Suspect = Suspect.LEFT_OUT
+    instances: Instances = Instances.ONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

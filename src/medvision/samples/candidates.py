@@ -36,11 +36,11 @@ from medvision.samples.views import in_view
 from medvision.table.read import tables_manifest
 from medvision.table.schema import with_facts
 from medvision.table.unscaled import SPACING_UNKNOWN, known_mm
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 Split = Literal["train", "test", "all"]
 
-UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT})
+UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT, Task.INSTANCES})
 """Asked of pictures whose pixels are of unknown size too."""
 
 _ROWS_AT_A_TIME = 1_000_000
@@ -130,6 +130,7 @@ def candidates(
             whatever plane they are projected on.
         protocol: What it leaves out, and its view.
     """
+    config = config.under(protocol.filters)
     kind = KINDS[config.task]
     task = _declared_task(config, tables) if config.task_id else None
     cases = read_case_images(tables, root=root, image_id=task.image if task else "")
@@ -138,7 +139,8 @@ def candidates(
     if volume_planes:
         on_plane = pc.is_in(rows["plane"], pa.array([str(plane) for plane in volume_planes]))
         rows, numbers = _kept(rows, numbers, cases.is_picture[numbers] | np.asarray(on_plane))
-    if config.task is not Task.DETECTION and protocol.filters.suspect_spacing is Suspect.LEFT_OUT:
+    is_measured = not TASKS[config.task].is_box
+    if is_measured and protocol.filters.suspect_spacing is Suspect.LEFT_OUT:
         trusted = ~cases.is_suspect[numbers]
         dropped["spacing_suspect"] += int((~trusted).sum())
         rows, numbers = _kept(rows, numbers, trusted)

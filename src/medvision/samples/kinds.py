@@ -167,6 +167,56 @@ class Detection(Kind):
         return _region_values(rows, Task.DETECTION, relative)
 
 
+class Instances(Detection):
+    """Every box of a structure in several pieces."""
+
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
+        """Labels with several boxes of at least so many pixels both ways, one row each.
+
+        The columns `x0_px_list` and so on hold the edges of these boxes, the largest component
+        first, and `least_px` how long their sides are at least.
+        """
+        one_piece = pc.equal(rows["n_components"], 1)
+        rows = _kept(rows, pc.invert(one_piece), "one_component", dropped)
+        side_px = wanted.filters.min_box_side_px
+        width = pc.subtract(rows["x1_px"], rows["x0_px"])
+        height = pc.subtract(rows["y1_px"], rows["y0_px"])
+        is_large = pc.greater_equal(pc.min_element_wise(width, height), side_px)
+        large = rows.filter(is_large).sort_by("component")
+        # Threads would leave the order within a label open.
+        lists = large.group_by(list(_SLICE_LABEL), use_threads=False).aggregate(
+            [(name, "list") for name in _BOX]
+        )
+        is_many = pc.greater(pc.list_value_length(lists["x0_px_list"]), 1)
+        lists = lists.filter(is_many)
+        # Arrow joins no lists: a number stands for them.
+        numbers = lists.select(list(_SLICE_LABEL)).append_column(
+            "at", pa.array(np.arange(lists.num_rows))
+        )
+        largest = _largest_components(rows)
+        kept = _joined_in_order(largest, numbers)
+        dropped[f"fewer_than_2_boxes_of_{side_px}_px"] += largest.num_rows - kept.num_rows
+        for name in _BOX:
+            kept = kept.append_column(f"{name}_list", lists[f"{name}_list"].take(kept["at"]))
+        return kept.append_column(
+            "least_px", pa.repeat(pa.scalar(side_px, pa.int32()), kept.num_rows)
+        )
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
+        """Truth: the relative boxes, one after the other."""
+        edges = [rows[f"{name}_list"].combine_chunks() for name in _BOX]
+        n_boxes = np.asarray(pc.list_value_length(edges[0]), dtype=np.int64)
+        boxes = np.stack([np.asarray(pc.list_flatten(edge), np.float64) for edge in edges], axis=1)
+        sides = (np.asarray(rows[name]).repeat(n_boxes) for name in ("height_px", "width_px"))
+        relative = relative_from_box_px(boxes, *sides)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(4 * n_boxes)]), pa.int32())
+        shared = _region_values(rows, Task.INSTANCES, np.empty((rows.num_rows, 0)))
+        return shared | {
+            "truth": pa.ListArray.from_arrays(offsets, pa.array(relative.ravel())),
+            "min_px": rows["least_px"],
+        }
+
+
 class TumorLesion(Kind):
     """Axes of the ellipse fitted to a tumour or lesion in one piece."""
 
@@ -288,5 +338,6 @@ KINDS: Mapping[Task, Kind] = {
     Task.ANGLE_DISTANCE: AngleDistance(),
     Task.AREA: Area(),
     Task.COUNT: Count(),
+    Task.INSTANCES: Instances(),
 }
 """The behaviour of this stage for every task."""

@@ -96,7 +96,9 @@ def select_samples(
             all_of_it = candidates(
                 config, tables[name], left_out, split=split, root=root, protocol=protocol
             )
-            dropped.update({f"{config.task}: {why}": n for why, n in left_out.items() if n})
+            dropped.update(
+                {f"{all_of_it.config.task}: {why}": n for why, n in left_out.items() if n}
+            )
             found += draw_candidates([all_of_it], suite.cap_per_config, salt)
             unknown += unknown_labels(config, tables[name], suite.name)
     if unknown and not any(map(len, found)):

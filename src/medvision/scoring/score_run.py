@@ -42,7 +42,7 @@ from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 from medvision.storage import only_process, sha256_file
 from medvision.table.manifest import content_key
 from medvision.table.own_files import DamagedFileError
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 SCORER = "3"
 """Version of reading and scoring: scores of another one are made again. Change it with numbers."""
@@ -173,7 +173,9 @@ class ReplyReader:
                 where it provably did before the cut. The original's reading knows no such rule.
         """
         # A closed tag is proof; anywhere else the last number may have been cut in two.
-        is_whole = not is_cut or ended_before_cut(text)
+        # A list without it may have gone on.
+        may_end = "</answer>" in text if TASKS[task].is_list else ended_before_cut(text)
+        is_whole = not is_cut or may_end
         if self.reading is Reading.FIRST_BLOCK:
             strict, counts = read_first_block(task, text, self.style), True
         else:
@@ -203,10 +205,10 @@ def _on_slice(answer: Answer, task: Task, seen: PerceivedSize) -> Answer:
     """The answer with a box turned from the frame of the picture sent to that of the slice."""
     height_px, width_px = seen.canvas_hw
     is_filled = seen.content_box_px == (0, 0, width_px, height_px)
-    if task is not Task.DETECTION or not answer.values or is_filled:
+    if not TASKS[task].is_box or not answer.values or is_filled:
         return answer
-    box = box_on_slice_from_sent(answer.values, seen)
-    return Answer(status=answer.status, values=tuple(box.tolist()))
+    boxes = box_on_slice_from_sent(np.reshape(answer.values, (-1, 4)), seen)
+    return Answer(status=answer.status, values=tuple(boxes.ravel().tolist()))
 
 
 def _columns(answers: list[Answer]) -> list[pa.Array]:
