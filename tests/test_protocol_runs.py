@@ -19,6 +19,7 @@ from medvision.protocols import MEDVISION, load_protocol
 from medvision.replies import Style
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.scoring.process import PROCESS_METRICS
 from medvision.tasks import Task
 from tests.model_server import say
 
@@ -273,3 +274,52 @@ def test_questions_about_suspect_spacing_are_asked_as_the_paper_does(tmp_path):
     assert main([str(word) for word in [*words, "--out", folder / "tables"]]) == 0
     assert selected(folder / "tables", Task.AREA, MEDVISION) == []
     assert len(selected(folder / "tables", Task.AREA, PAPER)) == 4
+
+
+STEPS = """The ends are plain to see.
+<step-1-answer>0.25, 0.5, 0.75, 0.5, 0.5, 0.25, 0.5, 0.75</step-1-answer>
+<step-2-answer>36, 0, 0, 17.6</step-2-answer>
+<step-3-answer>36, 20</step-3-answer>
+<answer>36, 25</answer>"""
+"""Of 72 mm by 32 mm: 36 and 16 mm by the points, 17.6 by the second step, and so on."""
+
+
+def test_steps_are_asked_for_in_tags_and_scored_one_by_one(tables, tmp_path, serve, capsys):
+    server, run = serve(lambda *_: say(STEPS)), tmp_path / "run"
+    words = ("--protocol", "paper", "--model", "openai/m", "--base-url", server.base_url)
+    scores = evaluated(tables, run, *words, "--family", "64x64", task="tl")
+    asked = json.dumps(server.requests[0].body)
+    for step in (1, 2, 3):
+        assert f"<step-{step}-answer>" in asked
+    process = pq.read_table(run / "process.parquet")
+    assert process["sample_id"].to_pylist() == sorted(scores["sample_id"].to_pylist())
+    assert set(process["n_steps"].to_pylist()) == {3}
+    truth = dict(zip(*(scores[name].to_pylist() for name in ("sample_id", "truth")), strict=True))
+    for row in process.to_pylist():
+        major, minor = truth[row["sample_id"]]
+        by_points = (abs(36 - major) / major + abs(16 - minor) / minor) / 2
+        assert row["points_relative_error"] == pytest.approx(by_points)
+        assert row["conversion_relative_error"] == pytest.approx(0.05)  # none, and a tenth
+        assert row["result_relative_error"] == pytest.approx((20 / 17.6 - 1) / 2)
+        assert row["answer_relative_error"] == pytest.approx(0.125)
+
+    capsys.readouterr()
+    assert main(["report", str(run), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["process"]
+    assert (told["n"], told["n_tagged"]) == (len(process), len(process))
+    assert told["scores"]["answer_relative_error"]["mean"] == pytest.approx(0.125)
+    page = tmp_path / "report.html"
+    assert main(["report", str(run), "--out", str(page)]) == 0
+    html = page.read_text("utf-8")
+    assert "Steps of the chain of thought" in html
+    assert '<td class="num">12.5</td>' in html
+
+
+def test_without_tags_no_steps_are_asked_for_and_none_are_told(tables, tmp_path, serve):
+    server, run = serve(lambda *_: say("<answer>36, 25</answer>")), tmp_path / "run"
+    words = ("--style", "cot", "--model", "openai/m", "--base-url", server.base_url)
+    evaluated(tables, run, *words, "--family", "64x64", task="tl")
+    assert "step-1-answer" not in json.dumps(server.requests[0].body)
+    rows = pq.read_table(run / "process.parquet").to_pylist()
+    assert {row["n_steps"] for row in rows} == {0}
+    assert {row[name] for row in rows for name in PROCESS_METRICS} == {None}

@@ -18,6 +18,7 @@ from medvision import __version__
 from medvision.analysis.confusion import ANSWERED_BINS
 from medvision.analysis.html import asset, content_policy, filled, island_json
 from medvision.analysis.outcomes import OUTCOME_MEANING
+from medvision.analysis.process import PROCESS_TITLES
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
 from medvision.analysis.verdicts.section import AnalysisSection
@@ -130,6 +131,7 @@ def page_html(
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),
         outcome_meaning=OUTCOME_MEANING,
         answered_bins=ANSWERED_BINS,
+        process_titles=PROCESS_TITLES,
         cases_note=cases_note,
     )
 

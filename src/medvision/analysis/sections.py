@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from medvision.analysis.confusion import Confusion, confusions
 from medvision.analysis.metric_columns import SUCCESS_RATE, MetricColumn
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
+from medvision.analysis.process import ProcessRow, process_rows
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import (
     MISSING,
@@ -65,6 +66,7 @@ class Section:
     outcomes: OutcomeTable
     breakdowns: tuple[Breakdown, ...]
     confusions: tuple[Confusion, ...] = ()
+    processes: tuple[ProcessRow, ...] = ()
 
     @property
     def title(self) -> str:
@@ -153,7 +155,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
         table.task: narrowed(table, count_columns=SIZE_COUNTS, metrics=SIZE_METRICS)
         for table in metric_tables(runs, ["size_bin"])
     }
-    averages = average_tables(runs)
+    averages, processes = average_tables(runs), process_rows(runs)
     grouped: dict[str, dict[Task, list[MetricTable]]] = {}
     for by in dict.fromkeys((*OF_STRUCTURES, *OF_MEASUREMENTS)):
         for table in metric_tables(runs, [by]):
@@ -189,6 +191,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                     *_readings(task, runs),
                 ),
                 confusions=confusions(runs, task),
+                processes=tuple(row for row in processes if row.task is task),
             )
         )
     ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}

@@ -3,6 +3,7 @@
 samples.parquet   the questions with their truths, frozen by the first evaluation
 responses.sqlite  every reply
 scores.parquet    one row per reply, made again by `medvision score`
+process.parquet   beside it where steps were asked for: how far off each step is
 manifest.json     model, settings, frames, versions; written last
 """
 
@@ -64,6 +65,11 @@ def store_path(run: Path) -> Path:
 def scores_path(run: Path) -> Path:
     """The scores."""
     return run / "scores.parquet"
+
+
+def process_path(run: Path) -> Path:
+    """The process scores."""
+    return run / "process.parquet"
 
 
 def run_manifest(run: Path) -> dict[str, Any]:

@@ -53,5 +53,9 @@ def prompt_text(
         parts.append(_FRAME_WORDS)
     if style is Style.COT:
         parts.append(f"Work in steps. {wording.steps}")
+        if facts.tagged_steps and wording.tagged:
+            tags = (f"<step-{n}-answer>…</step-{n}-answer>" for n in range(1, 4))
+            asked = "; ".join(map("{}: {}".format, tags, wording.tagged))
+            parts.append(f"After each step write its numbers alone, separated by commas: {asked}.")
     parts.append(ANSWER_FORMATS[sample.task].ask(style, sample.unit))
     return "\n".join(parts)

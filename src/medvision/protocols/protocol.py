@@ -57,12 +57,15 @@ class PromptFacts:
         plane: Whether the plane of the slice is named.
         sizes_of: Tasks whose prompts state image size and pixel size.
         pixel_size: Whether these state the pixel size; without it the image size alone.
+        tagged_steps: Whether a chain of thought puts the numbers of each step in tags of its own:
+            `medvision.replies.steps`.
     """
 
     style: Literal["", "direct", "cot"] = ""
     plane: bool = True
     sizes_of: tuple[Task, ...] = tuple(task for task in Task if not TASKS[task].is_box)
     pixel_size: bool = True
+    tagged_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

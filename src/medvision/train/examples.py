@@ -92,7 +92,7 @@ def question(
         ItemError: The sample has no target that can be written.
     """
     view = family.view(sample.geometry)
-    target = target_text(sample, style, view)
+    target = target_text(sample, style, view, facts)
     return Question(prompt=prompt_text(sample, style, view.stated, facts), target=target)
 
 
