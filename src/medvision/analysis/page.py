@@ -145,6 +145,14 @@ def coverage_warnings(runs: Sequence[RunScores]) -> list[str]:
             f"The runs are of different protocols ({named}): what was shown, asked or read differs,"
             " so their rows are not comparable, and nothing is averaged over them."
         )
+    for run in runs:
+        trained, asked_by = (run.manifest.get("profile") or {}).get("protocol"), run.protocol
+        if trained and trained != asked_by:
+            warnings.append(
+                f"{run.name} was trained under the protocol {trained} and is scored under "
+                f"{asked_by}: its numbers say as much of other pictures, prompts or readings as of "
+                "the model."
+            )
     for task in Task:
         asked: dict[str, frozenset[str]] = {}
         for run in runs:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -63,6 +64,17 @@ class ProcessRow:
             "–" if mean is None else f"{mean:.2f}" if name.endswith("_mm") else f"{100 * mean:.1f}"
             for name, _, mean in self.means
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON types: unrounded."""
+        return {
+            "task": self.task.value,
+            "unit": self.unit,
+            "model": self.model,
+            "n": self.n,
+            "n_tagged": self.n_tagged,
+            "scores": {name: {"n": n, "mean": mean} for name, n, mean in self.means},
+        }
 
 
 def process_rows(runs: Sequence[RunScores]) -> list[ProcessRow]:

@@ -167,17 +167,7 @@ def report_json(
             for section in tables.sections
             for confusion in section.confusions
         ],
-        "process": [
-            {
-                "task": row.task.value,
-                "unit": row.unit,
-                "model": row.model,
-                "n": row.n,
-                "n_tagged": row.n_tagged,
-                "scores": {name: {"n": n, "mean": mean} for name, n, mean in row.means},
-            }
-            for row in process_rows(ordered)
-        ],
+        "process": [row.as_json() for row in process_rows(ordered)],
         **verdicts_json(analyse(ordered)),
         "outcomes": [
             {

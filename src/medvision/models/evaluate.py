@@ -1,5 +1,6 @@
 """Samples and a model to stored replies: freeze the questions, draw what is new, ask."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from medvision.table.manifest import (
     write_manifest,
 )
 from medvision.tasks import BOX_TASKS
+
+logger = logging.getLogger(__name__)
 
 ENGINE_PACKAGES = (
     "accelerate",
@@ -113,6 +116,8 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
 
 def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) -> RunSummary:
     started_at = utc_now()
+    if request.profile and (words := request.profile.trained_otherwise(request.protocol)):
+        logger.warning("%s: %s", request.model.model_id, words)
     # All that may refuse comes before anything is written.
     if store_path(run).exists():
         # Beside a manifest replies were stored: without any they are lost, and not to be asked.

@@ -7,6 +7,7 @@ protocols are never averaged together.
 
 from medvision.protocols.protocol import (
     MEDVISION,
+    PIXEL_SIZE_WITHHELD,
     Averages,
     Filters,
     Instances,
@@ -22,6 +23,7 @@ from medvision.protocols.protocol import (
 
 __all__ = [
     "MEDVISION",
+    "PIXEL_SIZE_WITHHELD",
     "Averages",
     "Filters",
     "Instances",

@@ -102,6 +102,10 @@ class Averages:
     miscellaneous_in: tuple[Task, ...] = ()
 
 
+PIXEL_SIZE_WITHHELD = ", pixel size withheld"
+"""What the name of a protocol ends with whose prompts leave the pixel size out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """What is shown, said, read, left out and averaged. The defaults are this project's.
@@ -145,7 +149,7 @@ class Protocol:
     def without_pixel_size(self) -> "Protocol":
         """The same protocol with prompts that do not state the pixel size; its name says so."""
         prompt = replace(self.prompt, pixel_size=False)
-        return replace(self, prompt=prompt, name=f"{self.name}, pixel size withheld")
+        return replace(self, prompt=prompt, name=f"{self.name}{PIXEL_SIZE_WITHHELD}")
 
 
 def protocol_names() -> list[str]:

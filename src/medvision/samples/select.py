@@ -41,10 +41,12 @@ class Selection:
     Attributes:
         table: In order of config, case, plane and slice; columns as in `SAMPLE_SCHEMA`.
         dropped: Number of candidate rows left out, by "task: reason".
+        protocol: By which they were selected, and are to be asked.
     """
 
     table: pa.Table
     dropped: dict[str, int] = field(default_factory=dict)
+    protocol: Protocol = MEDVISION
 
     @cached_property
     def samples(self) -> list[Sample]:
@@ -106,7 +108,7 @@ def select_samples(
     for line in unknown:
         logger.warning("%s", line)
     table = candidate_table(draw_candidates(found, limit, salt))
-    return Selection(table=table, dropped=dict(dropped))
+    return Selection(table=table, dropped=dict(dropped), protocol=protocol)
 
 
 def unknown_labels(config: TaskConfig, tables: Path, suite: str) -> list[str]:

@@ -68,6 +68,7 @@ def trained_profile(config: SftConfig) -> ModelProfile:
         system_text=system_text(config.model),
         square=family.square,
         shape_hw=tuple(family.shape_hw or ()),
+        protocol=config.questions.name,
         source="medvision train sft",
     )
 
