@@ -124,6 +124,44 @@ def test_a_protocol_may_ask_for_all_and_a_suite_has_the_last_word(lesions, tmp_p
     assert area.under(Filters(instances=Instances.ALL)) == area
 
 
+def several_by_scipy(folder):
+    found = {}
+    for name in AFFINES:
+        canonical = nib.as_closest_canonical(nib.load(folder / "masks" / f"{name}.nii.gz"))
+        for plane in VOLUME_PLANES:
+            slices = np.moveaxis(np.asarray(canonical.dataobj) == 1, SLICE_AXIS[plane], 0)
+            for index, slice_ in enumerate(slices):
+                _, n_regions = ndimage.label(slice_)
+                if n_regions > 1:
+                    found[name, str(plane), index] = n_regions
+    return found
+
+
+@pytest.mark.parametrize("task", ["detection", "tl"])
+def test_the_paper_lists_structures_in_several_pieces_beside_the_samples(
+    lesions, tmp_path, capsys, task
+):
+    words = ["eval", "--tables", lesions / "tables", "--task", task, "--split", "all"]
+    words += ["--model", "baseline/oracle", "--protocol", "paper", "--run", tmp_path / "run"]
+    assert main([str(word) for word in words]) == 0
+    rows = pq.read_table(tmp_path / "run" / "in_pieces.parquet").to_pylist()
+    found = {(r["case_id"], r["plane"], r["slice_index"]): r["n_components"] for r in rows}
+    expected = several_by_scipy(lesions)
+    assert found == expected
+    assert len(rows) == len(expected)
+    assert {(row["task"], row["label"]) for row in rows} == {(task, "liver tumor")}
+    samples = pq.read_table(tmp_path / "run" / "samples.parquet").to_pylist()
+    asked = {(one["case_id"], one["plane"], one["slice_index"]) for one in samples}
+    assert asked.isdisjoint(expected)
+    line = f"{len(expected)} structures in several pieces: not asked, listed in in_pieces.parquet"
+    assert line in capsys.readouterr().out
+
+
+def test_other_protocols_count_them_only(lesions):
+    assert asked(lesions).in_pieces is None
+    assert asked(lesions, "paper", instances="all").in_pieces.num_rows == 0
+
+
 def test_only_detection_has_instances():
     with pytest.raises(UsageError, match="option of the task detection, found tl"):
         TaskConfig(task=Task.TUMOR_LESION, instances="all")

@@ -172,6 +172,7 @@ def evaluate(
         repeats=repeats,
         settings=RunSettings(concurrency=concurrency),
         protocol=protocol,
+        in_pieces=samples.in_pieces if isinstance(samples, Selection) else None,
     )
     return Run(path=local_path(run), summary=evaluation.evaluate(request, local_path(run)))
 

@@ -17,7 +17,13 @@ from medvision.frames import SliceGeometry
 from medvision.models.base import ChecksPictures, Drawn, LocalModel, Question, ServedModel
 from medvision.models.baselines import Baseline
 from medvision.models.profiles import ModelProfile
-from medvision.models.run_folder import freeze_samples, store_path, write_samples
+from medvision.models.run_folder import (
+    freeze_samples,
+    in_pieces_path,
+    store_path,
+    write_parquet,
+    write_samples,
+)
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
 from medvision.models.store import ResponseStore
 from medvision.pictures.drawn import DrawnPicture, DrawnPictures
@@ -67,6 +73,7 @@ class EvalRequest:
         selection: What chose the samples (suite, split, limit, counts), for the manifest.
         protocol: Of the samples, the prompts and, by default, the scores.
         spacing_scale: By which the samples' pixel size was multiplied, for the manifest.
+        in_pieces: What the selection lists beside the samples: `Selection.in_pieces`.
     """
 
     samples: pa.Table
@@ -80,6 +87,7 @@ class EvalRequest:
     selection: dict[str, Any] = field(default_factory=dict)
     protocol: Protocol = MEDVISION
     spacing_scale: float = 1.0
+    in_pieces: pa.Table | None = None
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -132,6 +140,8 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
     if isinstance(request.model, ChecksPictures) and _states_sizes(request):
         request.model.check_pictures(_each_view(request), request.family)
     digests = freeze_samples(run, request.samples)
+    if request.in_pieces is not None:
+        write_parquet(in_pieces_path(run), request.in_pieces)
     (run / MANIFEST).unlink(missing_ok=True)
     tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
     asked = request.samples.filter(pc.is_in(request.samples["task"], tasks))

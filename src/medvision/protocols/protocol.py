@@ -38,6 +38,15 @@ class Suspect(StrEnum):
     KEPT = "kept"
 
 
+class SeveralPieces(StrEnum):
+    """What becomes of structures in several pieces, of which one box or ellipse is no answer."""
+
+    COUNTED = "counted"
+    """Left out, and counted."""
+    LISTED = "listed"
+    """Left out, counted, and listed beside the samples."""
+
+
 class Instances(StrEnum):
     """Which boxes detection asks for."""
 
@@ -77,6 +86,8 @@ class Filters:
         tl_floor_mm: T/L asks for major axes at least this long,
         tl_floor_px: and at least so many of the slice's coarser pixel spacing.
         suspect_spacing: What becomes of images whose spacing is a known placeholder.
+        several_pieces: What becomes of structures in several pieces on a slice, in detection of one
+            box and in T/L.
         instances: Which boxes detection asks for where a suite does not say.
     """
 
@@ -84,6 +95,7 @@ class Filters:
     tl_floor_mm: float = 2.0
     tl_floor_px: float = 2.0
     suspect_spacing: Suspect = Suspect.LEFT_OUT
+    several_pieces: SeveralPieces = SeveralPieces.COUNTED
     instances: Instances = Instances.ONE
 
 

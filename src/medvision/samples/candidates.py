@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from medvision.catalog.dataset import DatasetTask, declared_task
 from medvision.frames import Plane, View
-from medvision.protocols import MEDVISION, Protocol, Suspect
+from medvision.protocols import MEDVISION, Protocol, SeveralPieces, Suspect
 from medvision.samples.case_images import (
     BoolArray,
     CaseImages,
@@ -43,6 +43,12 @@ Split = Literal["train", "test", "all"]
 UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT, Task.INSTANCES})
 """Asked of pictures whose pixels are of unknown size too."""
 
+IN_PIECES = (
+    *("task", "dataset", "cohort", "case_id", "subject_id", "split", "plane", "slice_index"),
+    *("label_id", "label", "n_components"),
+)
+"""Columns of the list of structures in several pieces, one row a label and slice."""
+
 _ROWS_AT_A_TIME = 1_000_000
 
 
@@ -58,6 +64,8 @@ class Candidates:
         image_numbers: (n,) image of each, in `cases.images`.
         sample_ids: (n,).
         view: In which they are shown.
+        in_pieces: What was left out for being in several pieces, where the protocol lists it:
+            columns `IN_PIECES`.
     """
 
     config: TaskConfig
@@ -67,6 +75,7 @@ class Candidates:
     image_numbers: IntArray
     sample_ids: pa.ChunkedArray
     view: View = View.RADIOLOGICAL
+    in_pieces: pa.Table | None = None
 
     def __len__(self) -> int:
         """How many."""
@@ -148,6 +157,11 @@ def candidates(
         is_known = ~cases.is_unscaled[numbers]
         dropped[SPACING_UNKNOWN] += int((~is_known).sum())
         rows, _ = _kept(rows, numbers, is_known)
+    in_pieces = None
+    if protocol.filters.several_pieces is SeveralPieces.LISTED:
+        in_pieces = kind.in_pieces(rows).select(IN_PIECES[1:])
+        of_task = pa.repeat(pa.scalar(str(config.task)), in_pieces.num_rows)
+        in_pieces = in_pieces.add_column(0, IN_PIECES[0], of_task)
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
     dropped["image_missing"] += rows.num_rows - len(np.unique(places))
@@ -160,6 +174,7 @@ def candidates(
         image_numbers=image_numbers,
         sample_ids=_sample_ids(rows, cases.images["image_id"].take(image_numbers), config),
         view=protocol.view,
+        in_pieces=in_pieces,
     )
 
 

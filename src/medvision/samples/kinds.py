@@ -105,6 +105,11 @@ def _largest_components(rows: pa.Table) -> pa.Table:
     )
 
 
+def _largest_of_several(rows: pa.Table) -> pa.Table:
+    is_first = pc.equal(rows["component"], 0)
+    return rows.filter(pc.and_(is_first, pc.greater(rows["n_components"], 1)))
+
+
 def _joined_in_order(rows: pa.Table, others: pa.Table) -> pa.Table:
     """An inner join by slice and label; Arrow's own leaves the order of the rows open."""
     numbered = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
@@ -138,6 +143,13 @@ class Kind(ABC):
         """(places of rows, image of each): on which images a row is asked about."""
         return cases.one_image(cases.case_numbers(rows), rows)
 
+    def in_pieces(self, rows: pa.Table) -> pa.Table:
+        """Of the rows read, those of structures in several pieces that it leaves out for that.
+
+        One row a label and slice, that of its largest component.
+        """
+        return rows.slice(0, 0)
+
     @abstractmethod
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
         """The columns of a sample that differ between tasks."""
@@ -156,6 +168,10 @@ class Detection(Kind):
         is_large = pc.greater_equal(pc.min_element_wise(width, height), side_px)
         return _kept(rows, is_large, f"box_side_below_{side_px}_px", dropped)
 
+    def in_pieces(self, rows: pa.Table) -> pa.Table:
+        """The largest components of several."""
+        return _largest_of_several(rows)
+
     def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
         """All images of a case, or the one that its label declares."""
         return cases.detected_images(cases.case_numbers(rows), rows)
@@ -169,6 +185,10 @@ class Detection(Kind):
 
 class Instances(Detection):
     """Every box of a structure in several pieces."""
+
+    def in_pieces(self, rows: pa.Table) -> pa.Table:
+        """None: they are what is asked about."""
+        return rows.slice(0, 0)
 
     def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Labels with several boxes of at least so many pixels both ways, one row each.
@@ -236,6 +256,11 @@ class TumorLesion(Kind):
         )
         is_long = pc.greater_equal(rows["ellipse_major_mm"], floor_mm)
         return _kept(rows, pc.fill_null(is_long, fill_value=True), "below_floor", dropped)
+
+    def in_pieces(self, rows: pa.Table) -> pa.Table:
+        """The largest components of several, of target labels."""
+        is_target = pc.not_equal(rows["ellipse_status"], "not_target")
+        return _largest_of_several(rows.filter(is_target))
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: both lengths. Points: the ends of the axes, none where imported rows lack them."""
