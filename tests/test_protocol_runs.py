@@ -323,3 +323,14 @@ def test_without_tags_no_steps_are_asked_for_and_none_are_told(tables, tmp_path,
     rows = pq.read_table(run / "process.parquet").to_pylist()
     assert {row["n_steps"] for row in rows} == {0}
     assert {row[name] for row in rows for name in PROCESS_METRICS} == {None}
+
+
+def test_parts_are_taken_alone_and_the_run_says_so(tables, tmp_path):
+    run = tmp_path / "run"
+    words = ("--filters", "paper", "--averages", "paper", "--model", "baseline/oracle")
+    scores = evaluated(tables, run, *words, task="tl")
+    name = "medvision, filters of paper, averages of paper"
+    assert set(scores["protocol"].to_pylist()) == {name}
+    kept = json.loads((run / "manifest.json").read_text("utf-8"))["protocol"]
+    assert (kept["view"], kept["filters"]["several_pieces"]) == ("radiological", "listed")
+    assert kept["averages"]["miscellaneous_in"] == ["tl"]

@@ -158,6 +158,21 @@ class Protocol:
             changed = replace(changed, reading=reading, name=f"{changed.name}, reading {reading}")
         return changed
 
+    def with_part_of(
+        self, other: "Protocol", part: Literal["prompt", "filters", "averages"]
+    ) -> "Protocol":
+        """The same protocol with one part of another; its name says which, where it differs.
+
+        Example:
+            >>> paper = load_protocol("paper")
+            >>> load_protocol("medvision").with_part_of(paper, "averages").name
+            'medvision, averages of paper'
+        """
+        theirs = getattr(other, part)
+        if theirs == getattr(self, part):
+            return self
+        return replace(self, **{part: theirs}, name=f"{self.name}, {part} of {other.name}")
+
     def without_pixel_size(self) -> "Protocol":
         """The same protocol with prompts that do not state the pixel size; its name says so."""
         prompt = replace(self.prompt, pixel_size=False)
