@@ -20,7 +20,7 @@ from medvision.analysis.tables import (
     narrowed,
 )
 from medvision.analysis.units import UNIT_TEXT
-from medvision.scoring.group_averages import MIN_GROUP_SAMPLES
+from medvision.protocols import protocol_from
 from medvision.table.schema import fact_columns
 from medvision.tasks import TASKS, Task
 
@@ -187,7 +187,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                         for by in (*names, *facts)
                         if task in grouped.get(by, {})
                     ),
-                    *_averages(task, averages),
+                    *_averages(task, averages, runs),
                     *_readings(task, runs),
                 ),
                 confusions=confusions(runs, task),
@@ -198,10 +198,14 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
     return ReportTables(sections=tuple(sections), n_samples=len(ids))
 
 
-def _averages(task: Task, averages: Sequence[MetricTable]) -> Iterable[Breakdown]:
+def _averages(
+    task: Task, averages: Sequence[MetricTable], runs: Sequence[RunScores]
+) -> Iterable[Breakdown]:
     """The averages over groups of one task, where any group is large enough."""
     if of_task := tuple(table for table in averages if table.task is task):
-        title = f"kind of structure, averaged over groups of {MIN_GROUP_SAMPLES} samples or more"
+        least = {protocol_from(run.manifest).averages.min_samples for run in runs}
+        words = " or ".join(map(str, sorted(least)))  # as each run's protocol has it
+        title = f"kind of structure, averaged over groups of {words} samples or more"
         yield Breakdown(title=title, tables=of_task)
 
 
