@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import ndimage
 
+from medvision.catalog.dataset import load_dataset
 from medvision.cli import main
 from medvision.errors import UsageError
 from medvision.frames import SLICE_AXIS, VOLUME_PLANES
@@ -16,6 +17,7 @@ from medvision.protocols import Filters, Instances, load_protocol
 from medvision.samples import samples_from_table
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.samples.suite_check import check_suite
 from medvision.tasks import Task
 
 SHAPE = (64, 56, 40)
@@ -160,6 +162,16 @@ def test_the_paper_lists_structures_in_several_pieces_beside_the_samples(
 def test_other_protocols_count_them_only(lesions):
     assert asked(lesions).in_pieces is None
     assert asked(lesions, "paper", instances="all").in_pieces.num_rows == 0
+
+
+def test_a_numbered_task_of_boxes_is_one_of_all_boxes_too():
+    dataset = load_dataset("KiTS23")
+    assert dataset.task("instances", "01") == dataset.task("detection", "01")
+    lines = [
+        TaskConfig(task=Task.DETECTION, dataset="KiTS23", task_id="01", instances=instances)
+        for instances in ("one", "all")
+    ]
+    assert check_suite(Suite(name="s", configs=tuple(lines)), known={"KiTS23"}, others=()) == []
 
 
 def test_only_detection_has_instances():

@@ -226,9 +226,9 @@ def _declared_task(config: TaskConfig, tables: Path) -> DatasetTask:
         UsageError: The declaration of the tables has no such task.
     """
     manifest = tables_manifest(tables)
-    # Declarations know one kind of boxes.
-    kind = Task.DETECTION if config.task is Task.INSTANCES else config.task
-    return declared_task(tables_asked(manifest).tasks, kind, config.task_id, manifest["name"])
+    return declared_task(
+        tables_asked(manifest).tasks, config.task, config.task_id, manifest["name"]
+    )
 
 
 def _sample_ids(rows: pa.Table, image_ids: pa.ChunkedArray, config: TaskConfig) -> pa.ChunkedArray:
