@@ -7,10 +7,12 @@ import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from medvision.analysis.drawing import MaskOutlines
 from medvision.cli import main
 from medvision.frames import View
+from medvision.phantoms.xray import BIOMETRICS, XRAY_SPACING_YX_MM, xray_phantom
 from medvision.pictures.render import SlicePictures, slice_identity
 from medvision.pictures.view import PictureFamily
 from medvision.prompts.messages import prompt_text
@@ -334,3 +336,35 @@ def test_parts_are_taken_alone_and_the_run_says_so(tables, tmp_path):
     kept = json.loads((run / "manifest.json").read_text("utf-8"))["protocol"]
     assert (kept["view"], kept["filters"]["several_pieces"]) == ("radiological", "listed")
     assert kept["averages"]["miscellaneous_in"] == ["tl"]
+
+
+@pytest.fixture(scope="module")
+def xray_tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("xray")
+    for part in ("images", "landmarks"):
+        (folder / part).mkdir()
+    for number in range(2):
+        phantom = xray_phantom(np.random.default_rng(number))
+        Image.fromarray(phantom.pixels).save(folder / "images" / f"{number}.png")
+        points = {key: list(point) for key, point in phantom.landmarks_xy.items()}
+        text = json.dumps(points)
+        (folder / "landmarks" / f"{number}.json").write_text(text, encoding="utf-8")
+    (folder / "spec.json").write_text(json.dumps(BIOMETRICS), encoding="utf-8")
+    spacing = ",".join(map(str, XRAY_SPACING_YX_MM))
+    words = ["build", "--images", folder / "images", "--landmarks", folder / "landmarks"]
+    words += ["--biometrics", folder / "spec.json", "--name", "xray", "--modality", "XR"]
+    words += ["--spacing-mm", spacing, "--plane", "sagittal", "--out", folder / "tables"]
+    assert main([str(word) for word in words]) == 0
+    return folder / "tables"
+
+
+@pytest.mark.parametrize("style", ["cot", "direct"])
+def test_angles_and_distances_are_asked_and_scored_under_the_papers_protocol(
+    xray_tables, tmp_path, style
+):
+    words = ("--protocol", "paper", "--style", style, "--model", "baseline/oracle")
+    scores = evaluated(xray_tables, tmp_path / "run", *words, task="ad")
+    assert set(scores["status"].to_pylist()) == {"ok"}
+    assert set(scores["unit"].to_pylist()) == {"mm", "deg"}
+    assert max(scores["absolute_error"].to_pylist()) <= 0.005 + 1e-9
+    assert not (tmp_path / "run" / "in_pieces.parquet").exists()

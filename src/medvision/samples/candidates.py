@@ -157,11 +157,11 @@ def candidates(
         is_known = ~cases.is_unscaled[numbers]
         dropped[SPACING_UNKNOWN] += int((~is_known).sum())
         rows, _ = _kept(rows, numbers, is_known)
-    in_pieces = None
-    if protocol.filters.several_pieces is SeveralPieces.LISTED:
-        in_pieces = kind.in_pieces(rows).select(IN_PIECES[1:])
+    is_listed = protocol.filters.several_pieces is SeveralPieces.LISTED
+    in_pieces = kind.in_pieces(rows) if is_listed else None
+    if in_pieces is not None:
         of_task = pa.repeat(pa.scalar(str(config.task)), in_pieces.num_rows)
-        in_pieces = in_pieces.add_column(0, IN_PIECES[0], of_task)
+        in_pieces = in_pieces.select(IN_PIECES[1:]).add_column(0, IN_PIECES[0], of_task)
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
     dropped["image_missing"] += rows.num_rows - len(np.unique(places))

@@ -143,12 +143,12 @@ class Kind(ABC):
         """(places of rows, image of each): on which images a row is asked about."""
         return cases.one_image(cases.case_numbers(rows), rows)
 
-    def in_pieces(self, rows: pa.Table) -> pa.Table:
+    def in_pieces(self, rows: pa.Table) -> pa.Table | None:  # noqa: ARG002
         """Of the rows read, those of structures in several pieces that it leaves out for that.
 
-        One row a label and slice, that of its largest component.
+        One row a label and slice, that of its largest component; None where it leaves out none.
         """
-        return rows.slice(0, 0)
+        return None
 
     @abstractmethod
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
@@ -186,9 +186,8 @@ class Detection(Kind):
 class Instances(Detection):
     """Every box of a structure in several pieces."""
 
-    def in_pieces(self, rows: pa.Table) -> pa.Table:
+    def in_pieces(self, rows: pa.Table) -> None:
         """None: they are what is asked about."""
-        return rows.slice(0, 0)
 
     def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
         """Labels with several boxes of at least so many pixels both ways, one row each.
