@@ -353,7 +353,7 @@ def xray_tables(tmp_path_factory):
     spacing = ",".join(map(str, XRAY_SPACING_YX_MM))
     words = ["build", "--images", folder / "images", "--landmarks", folder / "landmarks"]
     words += ["--biometrics", folder / "spec.json", "--name", "xray", "--modality", "XR"]
-    words += ["--spacing-mm", spacing, "--plane", "sagittal", "--out", folder / "tables"]
+    words += ["--spacing-mm", spacing, "--out", folder / "tables"]
     assert main([str(word) for word in words]) == 0
     return folder / "tables"
 
