@@ -28,6 +28,7 @@ TRUTHS: dict[Task, tuple[float, ...]] = {
     Task.ANGLE_DISTANCE: (28.13,),
     Task.AREA: (412.75,),
     Task.COUNT: (3.0,),
+    Task.INSTANCES: (0.25, 0.25, 0.5, 0.75, 0.625, 0.125, 0.875, 0.375),
 }
 
 STRUCTURE = {
@@ -82,7 +83,7 @@ def sample(
         "unit": TASKS[task].units[0],
         "truth": TRUTHS[task],
         "points": (),
-        "min_px": 10 if task is Task.COUNT else None,
+        "min_px": 10 if task in (Task.COUNT, Task.INSTANCES) else None,
         **changes,
     }
     return Sample(

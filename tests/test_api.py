@@ -8,10 +8,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import medvision as mv
 from medvision.errors import UsageError
+from medvision.protocols import load_protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "examples" / "notebooks" / "first_steps.ipynb"
@@ -158,3 +160,28 @@ def test_hostile_names_are_only_text_in_a_notebook(study_tables):
     sample = mv.select_samples(study_tables, "detection", split="all", limit=1).samples[0]
     evil = dataclasses.replace(sample, name="<script>alert(1)</script>")
     assert "<script" not in evil._repr_html_()
+
+
+def test_a_protocol_goes_from_the_selection_to_the_report(study_tables, tmp_path):
+    by_paper = mv.select_samples(study_tables, "tl", split="all", limit=12, protocol="paper")
+    assert {sample.view for sample in by_paper.samples} == {"original"}
+    run = mv.evaluate(by_paper, "baseline/oracle", tmp_path / "paper")
+    manifest = json.loads((run.path / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["protocol"]["name"], manifest["style"]) == ("paper", "cot")
+    scores = mv.score_run(run)
+    assert scores.table["protocol"].unique().to_pylist() == ["paper"]
+    strictly = mv.score_run(run, protocol="medvision").table
+    assert strictly["protocol"].unique().to_pylist() == ["paper, reading strict"]
+    page = mv.report(run, protocol=load_protocol("paper")).path.read_text(encoding="utf-8")
+    assert "paper" in page
+
+    ours = mv.select_samples(study_tables, "tl", split="all", limit=12)
+    again = mv.evaluate(ours, "baseline/oracle", tmp_path / "ours")
+    assert mv.score_run(again).table["protocol"].unique().to_pylist() == ["medvision"]
+    both = pa.concat_tables([scores.table, mv.score_run(again).table])
+    with pytest.raises(UsageError, match="never averaged together"):
+        mv.aggregate(both)
+    with pytest.raises(UsageError, match="samples in the view of protocol 'paper'"):
+        mv.evaluate(ours, "baseline/oracle", tmp_path / "mixed", protocol="paper")
+    with pytest.raises(UsageError, match="no protocol 'papers'"):
+        mv.select_samples(study_tables, "tl", protocol="papers")

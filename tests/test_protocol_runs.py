@@ -7,10 +7,12 @@ import nibabel as nib
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from medvision.analysis.drawing import MaskOutlines
 from medvision.cli import main
 from medvision.frames import View
+from medvision.phantoms.xray import BIOMETRICS, XRAY_SPACING_YX_MM, xray_phantom
 from medvision.pictures.render import SlicePictures, slice_identity
 from medvision.pictures.view import PictureFamily
 from medvision.prompts.messages import prompt_text
@@ -19,6 +21,7 @@ from medvision.protocols import MEDVISION, load_protocol
 from medvision.replies import Style
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.scoring.process import PROCESS_METRICS
 from medvision.tasks import Task
 from tests.model_server import say
 
@@ -273,3 +276,95 @@ def test_questions_about_suspect_spacing_are_asked_as_the_paper_does(tmp_path):
     assert main([str(word) for word in [*words, "--out", folder / "tables"]]) == 0
     assert selected(folder / "tables", Task.AREA, MEDVISION) == []
     assert len(selected(folder / "tables", Task.AREA, PAPER)) == 4
+
+
+STEPS = """The ends are plain to see.
+<step-1-answer>0.25, 0.5, 0.75, 0.5, 0.5, 0.25, 0.5, 0.75</step-1-answer>
+<step-2-answer>36, 0, 0, 17.6</step-2-answer>
+<step-3-answer>36, 20</step-3-answer>
+<answer>36, 25</answer>"""
+"""Of 72 mm by 32 mm: 36 and 16 mm by the points, 17.6 by the second step, and so on."""
+
+
+def test_steps_are_asked_for_in_tags_and_scored_one_by_one(tables, tmp_path, serve, capsys):
+    server, run = serve(lambda *_: say(STEPS)), tmp_path / "run"
+    words = ("--protocol", "paper", "--model", "openai/m", "--base-url", server.base_url)
+    scores = evaluated(tables, run, *words, "--family", "64x64", task="tl")
+    asked = json.dumps(server.requests[0].body)
+    for step in (1, 2, 3):
+        assert f"<step-{step}-answer>" in asked
+    process = pq.read_table(run / "process.parquet")
+    assert process["sample_id"].to_pylist() == sorted(scores["sample_id"].to_pylist())
+    assert set(process["n_steps"].to_pylist()) == {3}
+    truth = dict(zip(*(scores[name].to_pylist() for name in ("sample_id", "truth")), strict=True))
+    for row in process.to_pylist():
+        major, minor = truth[row["sample_id"]]
+        by_points = (abs(36 - major) / major + abs(16 - minor) / minor) / 2
+        assert row["points_relative_error"] == pytest.approx(by_points)
+        assert row["conversion_relative_error"] == pytest.approx(0.05)  # none, and a tenth
+        assert row["result_relative_error"] == pytest.approx((20 / 17.6 - 1) / 2)
+        assert row["answer_relative_error"] == pytest.approx(0.125)
+
+    capsys.readouterr()
+    assert main(["report", str(run), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["process"]
+    assert (told["n"], told["n_tagged"]) == (len(process), len(process))
+    assert told["scores"]["answer_relative_error"]["mean"] == pytest.approx(0.125)
+    page = tmp_path / "report.html"
+    assert main(["report", str(run), "--out", str(page)]) == 0
+    html = page.read_text("utf-8")
+    assert "Steps of the chain of thought" in html
+    assert '<td class="num">12.5</td>' in html
+
+
+def test_without_tags_no_steps_are_asked_for_and_none_are_told(tables, tmp_path, serve):
+    server, run = serve(lambda *_: say("<answer>36, 25</answer>")), tmp_path / "run"
+    words = ("--style", "cot", "--model", "openai/m", "--base-url", server.base_url)
+    evaluated(tables, run, *words, "--family", "64x64", task="tl")
+    assert "step-1-answer" not in json.dumps(server.requests[0].body)
+    rows = pq.read_table(run / "process.parquet").to_pylist()
+    assert {row["n_steps"] for row in rows} == {0}
+    assert {row[name] for row in rows for name in PROCESS_METRICS} == {None}
+
+
+def test_parts_are_taken_alone_and_the_run_says_so(tables, tmp_path):
+    run = tmp_path / "run"
+    words = ("--filters", "paper", "--averages", "paper", "--model", "baseline/oracle")
+    scores = evaluated(tables, run, *words, task="tl")
+    name = "medvision, filters of paper, averages of paper"
+    assert set(scores["protocol"].to_pylist()) == {name}
+    kept = json.loads((run / "manifest.json").read_text("utf-8"))["protocol"]
+    assert (kept["view"], kept["filters"]["several_pieces"]) == ("radiological", "listed")
+    assert kept["averages"]["miscellaneous_in"] == ["tl"]
+
+
+@pytest.fixture(scope="module")
+def xray_tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("xray")
+    for part in ("images", "landmarks"):
+        (folder / part).mkdir()
+    for number in range(2):
+        phantom = xray_phantom(np.random.default_rng(number))
+        Image.fromarray(phantom.pixels).save(folder / "images" / f"{number}.png")
+        points = {key: list(point) for key, point in phantom.landmarks_xy.items()}
+        text = json.dumps(points)
+        (folder / "landmarks" / f"{number}.json").write_text(text, encoding="utf-8")
+    (folder / "spec.json").write_text(json.dumps(BIOMETRICS), encoding="utf-8")
+    spacing = ",".join(map(str, XRAY_SPACING_YX_MM))
+    words = ["build", "--images", folder / "images", "--landmarks", folder / "landmarks"]
+    words += ["--biometrics", folder / "spec.json", "--name", "xray", "--modality", "XR"]
+    words += ["--spacing-mm", spacing, "--out", folder / "tables"]
+    assert main([str(word) for word in words]) == 0
+    return folder / "tables"
+
+
+@pytest.mark.parametrize("style", ["cot", "direct"])
+def test_angles_and_distances_are_asked_and_scored_under_the_papers_protocol(
+    xray_tables, tmp_path, style
+):
+    words = ("--protocol", "paper", "--style", style, "--model", "baseline/oracle")
+    scores = evaluated(xray_tables, tmp_path / "run", *words, task="ad")
+    assert set(scores["status"].to_pylist()) == {"ok"}
+    assert set(scores["unit"].to_pylist()) == {"mm", "deg"}
+    assert max(scores["absolute_error"].to_pylist()) <= 0.005 + 1e-9
+    assert not (tmp_path / "run" / "in_pieces.parquet").exists()

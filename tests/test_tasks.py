@@ -69,6 +69,8 @@ def test_headline_metrics_are_aggregates():
 
 
 def test_an_unknown_task_names_the_known_ones():
-    with pytest.raises(UnknownTaskError, match="detection, tl, ad, area, count, found 'size'"):
+    with pytest.raises(
+        UnknownTaskError, match="detection, tl, ad, area, count, instances, found 'size'"
+    ):
         known_task("size")
     assert issubclass(UnknownTaskError, UsageError)

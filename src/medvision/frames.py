@@ -212,8 +212,14 @@ def relative_from_box_px(
     return np.stack([x0 / width_px, 1 - y1 / height_px, x1 / width_px, 1 - y0 / height_px], axis=-1)
 
 
-def box_px_from_relative(box_relative: npt.ArrayLike, height_px: int, width_px: int) -> FloatArray:
+def box_px_from_relative(
+    box_relative: npt.ArrayLike,
+    height_px: int | npt.NDArray[np.integer],
+    width_px: int | npt.NDArray[np.integer],
+) -> FloatArray:
     """Half-open pixel box (x0, y0, x1, y1) of a relative lower-left box: (..., 4) to (..., 4).
+
+    Sizes are one for all boxes or (...,), one for each.
 
     Example:
         >>> box_px_from_relative([0, 0.5, 0.5, 1], 200, 400).tolist()

@@ -30,6 +30,9 @@ class Task(StrEnum):
     """Area of all of one structure on the slice, mm²."""
     COUNT = "count"
     """How many separate components one tumour or lesion label has on the slice."""
+    INSTANCES = "instances"
+    """Boxes of all components of one structure in several pieces: detection with
+    `instances = "all"`."""
 
 
 class MetricKind(StrEnum):
@@ -58,6 +61,7 @@ class TaskRecord:
         headline_column: The column of a score row that the headline metric averages.
         higher_is_better: Direction of that aggregate.
         short_metrics: The aggregates of a summary of a few lines.
+        is_list: Whether truth and answer hold the values once for each of any number of structures.
         validation_metric: What the task adds to the one number by which checkpoints are kept: from
             0 to 1, larger is better, unread replies count 0.
     """
@@ -73,11 +77,28 @@ class TaskRecord:
     higher_is_better: bool
     short_metrics: tuple[str, ...]
     validation_metric: str
+    is_list: bool = False
 
     @property
     def n_values(self) -> int:
-        """How many numbers the truth and a complete answer have."""
+        """How many numbers the truth and a complete answer have; of a list, for each structure."""
         return len(self.names)
+
+    @property
+    def is_box(self) -> bool:
+        """Whether the values are edges of boxes, relative to the slice."""
+        return self.units == ("relative",)
+
+    def has_length(self, n_numbers: int) -> bool:
+        """Whether a truth or a complete answer may have so many numbers.
+
+        Example:
+            >>> TASKS[Task.DETECTION].has_length(8), TASKS[Task.INSTANCES].has_length(8)
+            (False, True)
+        """
+        if self.is_list:
+            return n_numbers % self.n_values == 0
+        return n_numbers == self.n_values
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -90,6 +111,7 @@ class TaskRecord:
         return self.decimals == 0
 
 
+_CORNERS = ("x0", "y0", "x1", "y1")
 _ERROR_METRICS = ("mae_mean_parsed", "mre_mean_parsed", "mre_below_0.1_frac")
 
 TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
@@ -98,8 +120,8 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             title="Detection",
             about="Where is the structure? The bounding box of one structure on one slice, as "
             "fractions of the image with the origin at the lower left.",
-            names=("x0", "y0", "x1", "y1"),
-            shown_names=("x0", "y0", "x1", "y1"),
+            names=_CORNERS,
+            shown_names=_CORNERS,
             asked_for={
                 "relative": "a bounding box by its lower left corner (x0, y0) and its upper right "
                 "corner (x1, y1), as fractions of the image's width and height counted from the "
@@ -169,9 +191,36 @@ TASKS: Mapping[Task, TaskRecord] = MappingProxyType(
             short_metrics=("exact_frac", "mae_mean_parsed", "mre_mean_parsed"),
             validation_metric="exact_frac",
         ),
+        Task.INSTANCES: TaskRecord(
+            title="Detection of every instance",
+            about="Where are they all? The bounding box of every separate region of one structure "
+            "on one slice, matched one to one with the true boxes.",
+            names=_CORNERS,
+            shown_names=_CORNERS,
+            asked_for={
+                "relative": "a list of bounding boxes, each by its lower left corner (x0, y0) and "
+                "its upper right corner (x1, y1), as fractions of the image's width and height "
+                "counted from the lower left",
+            },
+            decimals=4,
+            headline_metric="f1_mean_zero_filled",
+            headline_column="f1",
+            higher_is_better=True,
+            short_metrics=(
+                "f1_mean_zero_filled",
+                "precision_mean_zero_filled",
+                "recall_mean_zero_filled",
+            ),
+            validation_metric="f1_mean_zero_filled",
+            is_list=True,
+        ),
     }
 )
 """The record of every task, in the order in which reports show them."""
+
+
+BOX_TASKS = frozenset(task for task, record in TASKS.items() if record.is_box)
+"""Tasks whose prompts need no pixel size."""
 
 
 def known_task(name: Task | str) -> Task:

@@ -1,12 +1,16 @@
 """The paper's tables of our runs, against plain NumPy; published rows as they were published."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
 
 from medvision.analysis.paper_tables import SIZES, paper_tables, published, tables_json, tables_text
+from medvision.analysis.tables import average_tables
+from medvision.protocols import MEDVISION, Averages
+from medvision.table.manifest import jsonable
 from medvision.tasks import Task
 
 
@@ -104,6 +108,16 @@ def test_sizes_are_those_of_the_true_box(tables, run, name):
         here = (frac >= low) & ((frac < high) | (high == 1))
         assert row.n == here.sum()
         assert row.values["iou_mean_zero_filled"] == pytest.approx(ious[here].mean())
+
+
+def test_a_runs_report_averages_as_its_own_protocol_says(run):
+    def n_groups(**averages):
+        protocol = jsonable(replace(MEDVISION, averages=Averages(**averages)))
+        tables = average_tables([replace(run, manifest={**run.manifest, "protocol": protocol})])
+        of_boxes = (table for table in tables if table.task is Task.DETECTION)
+        return sum(record["n_groups"] for table in of_boxes for record in table.records)
+
+    assert n_groups(min_samples=1) > n_groups(min_samples=50) == 0
 
 
 def test_angles_and_distances_are_kept_apart(tables):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medvision.errors import UsageError
 from medvision.prompts.answers import ANSWER_FORMATS, UnwritableAnswerError
 from medvision.replies import Answer, AnswerStatus, Style, read_answer
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 STYLES = st.sampled_from(list(Style))
 SIZES = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
@@ -90,7 +90,12 @@ def test_values_no_answer_states_are_not_written(task, values, message):
         ANSWER_FORMATS[task].write(values, Style.DIRECT)
 
 
-UNIT_WORDS = {Task.DETECTION: "relative", Task.AREA: "mm²", Task.COUNT: "whole number"}
+UNIT_WORDS = {
+    Task.DETECTION: "relative",
+    Task.AREA: "mm²",
+    Task.COUNT: "whole number",
+    Task.INSTANCES: "relative",
+}
 
 
 @pytest.mark.parametrize("task", list(Task))
@@ -100,7 +105,8 @@ def test_asking_names_the_form_the_unit_and_the_tags_only_for_reasoning(task):
     for text in (direct, cot):
         assert UNIT_WORDS.get(task, "mm") in text
     form = ", ".join(answer_format.names)
-    assert f"<answer>{form}</answer>" in cot
+    listed = f"{form}; {form}; …" if TASKS[task].is_list else form
+    assert f"<answer>{listed}</answer>" in cot
     assert "<answer>" not in direct
     if len(answer_format.names) > 1:
         assert form in direct
@@ -128,7 +134,9 @@ def test_read_answer_takes_arguments_by_position_and_by_name():
 
 
 def test_unknown_task_and_style_list_the_known():
-    with pytest.raises(UsageError, match="detection, tl, ad, area, count, found 'boxes'"):
+    with pytest.raises(
+        UsageError, match="detection, tl, ad, area, count, instances, found 'boxes'"
+    ):
         read_answer("boxes", "1")
     with pytest.raises(UsageError, match="direct, cot, found 'steps'"):
         read_answer("ad", "1", "steps")

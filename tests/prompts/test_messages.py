@@ -6,7 +6,7 @@ from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.prompts.messages import prompt_text
 from medvision.replies import Style
 from medvision.samples import Point
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS, Task
 from tests import builders
 
 FRAME = StatedFrame(height_px=420, width_px=504, pixel_y_mm=0.8125, pixel_x_mm=0.703125)
@@ -34,7 +34,7 @@ def test_prompt_holds_image_structure_and_answer_form(task, style):
     assert text.endswith(ANSWER_FORMATS[task].ask(style, sample(task).unit))
 
 
-@pytest.mark.parametrize("task", [task for task in Task if task is not Task.DETECTION])
+@pytest.mark.parametrize("task", [task for task in Task if task not in BOX_TASKS])
 def test_measurements_state_image_size_and_pixel_size(task):
     text = prompt_text(sample(task), Style.DIRECT, FRAME)
     assert "504 pixels wide and 420 pixels high" in text

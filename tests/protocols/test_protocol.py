@@ -57,6 +57,21 @@ def test_parts_set_alone_are_in_the_name():
     assert MEDVISION.with_parts(view=View.RADIOLOGICAL, reading=None) is MEDVISION
 
 
+@pytest.mark.parametrize("part", ["prompt", "filters", "averages"])
+def test_each_part_of_another_may_be_taken_alone(part):
+    paper = load_protocol("paper")
+    one = MEDVISION.with_part_of(paper, part)
+    assert one.name == f"medvision, {part} of paper"
+    differs = {
+        field.name
+        for field in dataclasses.fields(Protocol)
+        if getattr(one, field.name) != getattr(MEDVISION, field.name)
+    }
+    assert differs == {"name", part}
+    assert getattr(one, part) == getattr(paper, part)
+    assert paper.with_part_of(paper, part) is paper
+
+
 def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\nversion = "3"\n[averages]\nmin_samples = 5\n')

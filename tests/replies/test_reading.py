@@ -36,7 +36,7 @@ PIECES = (
 ANY_TEXT = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 TASKS, STYLES = st.sampled_from(list(Task)), st.sampled_from(list(Style))
 FRAMES = st.none() | st.tuples(st.integers(1, 4096), st.integers(1, 4096))
-ARITY = {"detection": 4, "tl": 2, "ad": 1, "area": 1, "count": 1}
+ARITY = {"detection": 4, "tl": 2, "ad": 1, "area": 1, "count": 1, "instances": 4}
 
 
 def read_row(reply):

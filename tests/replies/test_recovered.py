@@ -82,7 +82,7 @@ def test_thinking_is_not_searched():
 
 
 def test_unknown_task_lists_the_known():
-    with pytest.raises(UsageError, match="detection, tl, ad, area, count, found 'size'"):
+    with pytest.raises(UsageError, match="detection, tl, ad, area, count, instances, found 'size'"):
         read_recovered("size", "1")
 
 

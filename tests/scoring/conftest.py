@@ -88,12 +88,18 @@ def mixed_pairs():
 _SHARES = [0.7, 0.1, 0.05, 0.05, 0.1]
 
 
+BOXES = np.array([[0.1, 0.1, 0.3, 0.4], [0.15, 0.1, 0.4, 0.4], [0.5, 0.5, 0.9, 0.8]])
+
+
 def _numbers(rng, task):
     if task == "count":
         return [float(rng.integers(1, 6))]
-    if task != "detection":
+    if not TASKS[Task(task)].is_box:
         small = task == "ad" and rng.random() < 0.2
         return rng.uniform(0.01, 0.2 if small else 90, TASKS[Task(task)].n_values).round(2).tolist()
+    if task == "instances":
+        boxes = rng.choice(BOXES, rng.integers(1, 4), replace=False)
+        return (boxes + rng.uniform(0, 0.02, boxes.shape)).ravel().tolist()
     corners = np.sort(rng.uniform(0, 0.99, (2, 2)), axis=1)
     return [corners[0, 0], corners[1, 0], corners[0, 1] + 1e-3, corners[1, 1] + 1e-3]
 

@@ -61,6 +61,11 @@ def naive_metrics(rows):
         steps = [found[f"iou_at_{limit / 100:g}_frac"] for limit in range(50, 100, 5)]
         found["iou_at_0.5_to_0.95_mean_frac"] = mean(steps)
         return found
+    if rows[0]["task"] == "instances":
+        for name in ("precision", "recall", "f1"):
+            found[f"{name}_mean_parsed"] = mean([row[name] for row in parsed])
+            found[f"{name}_mean_zero_filled"] = mean([row[name] or 0.0 for row in answered])
+        return found
     if rows[0]["task"] == "count":
         right = [row for row in parsed if row["values"] == row["truth"]]
         found["exact_frac"] = len(right) / len(answered)

@@ -163,7 +163,7 @@ def test_errors_are_value_errors_that_summaries_can_count():
 
 def test_unknown_task_lists_the_known_ones():
     with pytest.raises(
-        UnknownTaskError, match="detection, tl, ad, area, count, found 'segmentation'"
+        UnknownTaskError, match="detection, tl, ad, area, count, instances, found 'segmentation'"
     ):
         score("segmentation", 1.0, ok(1.0))
     assert issubclass(UnknownTaskError, UsageError)

@@ -176,12 +176,37 @@ COUNT_COLUMNS = (
     ),
 )
 
+_MATCHED = "boxes are matched one to one, as many as can be, at an IoU of at least 0.5"
+INSTANCES_COLUMNS = (
+    SUCCESS_RATE,
+    _overlap(
+        "precision_mean_zero_filled",
+        "precision mean",
+        "zero-filled",
+        f"Matched boxes / boxes stated; {_MATCHED}; {_ZERO}.",
+    ),
+    _overlap(
+        "recall_mean_zero_filled",
+        "recall mean",
+        "zero-filled",
+        f"Matched boxes / true boxes; {_MATCHED}; {_ZERO}.",
+    ),
+    _overlap(
+        "f1_mean_zero_filled",
+        "F1 mean",
+        "zero-filled",
+        f"2 · matched / (boxes stated + true boxes); {_MATCHED}; {_ZERO}.",
+    ),
+    _overlap("f1_mean_parsed", "F1 mean", "parsed", f"The same, but {_PARSED}."),
+)
+
 METRIC_COLUMNS: dict[Task, tuple[MetricColumn, ...]] = {
     Task.DETECTION: DETECTION_COLUMNS,
     Task.TUMOR_LESION: MEASUREMENT_COLUMNS,
     Task.ANGLE_DISTANCE: MEASUREMENT_COLUMNS,
     Task.AREA: MEASUREMENT_COLUMNS,
     Task.COUNT: COUNT_COLUMNS,
+    Task.INSTANCES: INSTANCES_COLUMNS,
 }
 """Columns of each task's tables, in their order; those an aggregate lacks are left out."""
 

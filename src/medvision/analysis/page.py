@@ -18,6 +18,7 @@ from medvision import __version__
 from medvision.analysis.confusion import ANSWERED_BINS
 from medvision.analysis.html import asset, content_policy, filled, island_json
 from medvision.analysis.outcomes import OUTCOME_MEANING
+from medvision.analysis.process import PROCESS_TITLES
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
 from medvision.analysis.verdicts.section import AnalysisSection
@@ -130,6 +131,7 @@ def page_html(
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),
         outcome_meaning=OUTCOME_MEANING,
         answered_bins=ANSWERED_BINS,
+        process_titles=PROCESS_TITLES,
         cases_note=cases_note,
     )
 
@@ -143,6 +145,14 @@ def coverage_warnings(runs: Sequence[RunScores]) -> list[str]:
             f"The runs are of different protocols ({named}): what was shown, asked or read differs,"
             " so their rows are not comparable, and nothing is averaged over them."
         )
+    for run in runs:
+        trained, asked_by = (run.manifest.get("profile") or {}).get("protocol"), run.protocol
+        if trained and trained != asked_by:
+            warnings.append(
+                f"{run.name} was trained under the protocol {trained} and is scored under "
+                f"{asked_by}: its numbers say as much of other pictures, prompts or readings as of "
+                "the model."
+            )
     for task in Task:
         asked: dict[str, frozenset[str]] = {}
         for run in runs:

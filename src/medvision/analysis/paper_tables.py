@@ -41,6 +41,9 @@ DETECTION = {
     "iou_at_0.5_to_0.95_mean_frac": "IoU≥0.5…0.95",
 }
 
+MATCHES = {name: title for name, title in OVERLAPS.items() if name != "iou_mean_zero_filled"}
+"""Of lists of boxes, which have no IoU."""
+
 ERRORS = {
     "mae_mean_parsed": "MAE",
     "mre_mean_parsed": "MRE",
@@ -100,8 +103,8 @@ def paper_tables(runs: Sequence[RunScores]) -> list[PaperTable]:
         runs: In the order of the rows.
 
     Returns:
-        Detection of healthy structures and of lesions, all together, by plane and by size; sizes of
-        lesions; distances; angles.
+        Detection of healthy structures and of lesions, all together, by plane and by size, of every
+        instance; sizes of lesions; distances; angles.
     """
     tables: list[PaperTable] = []
     for title, is_lesion in (("detection, healthy", False), ("detection, tumour or lesion", True)):
@@ -111,6 +114,8 @@ def paper_tables(runs: Sequence[RunScores]) -> list[PaperTable]:
     tables += [
         _by_size(f"detection by size, {name}", boxes, edges) for name, edges in SIZES.items()
     ]
+    every = [_of(run, Task.INSTANCES) for run in runs]
+    tables += _whole_and_planes("detection of every instance", "%", MATCHES, every)
     lesions = [_of(run, Task.TUMOR_LESION) for run in runs]
     tables += _whole_and_planes("tumour and lesion size", "mm, %", ERRORS, lesions)
     for kind, unit in ((MetricKind.DISTANCE, "mm, %"), (MetricKind.ANGLE, "degrees, %")):

@@ -17,7 +17,7 @@ from medvision.pictures.render import SlicePictures
 from medvision.protocols import MEDVISION, Reading, protocol_from
 from medvision.samples import sample_from_row
 from medvision.scoring.judged_scores import current_scores
-from medvision.scoring.score_run import reading_of, scored
+from medvision.scoring.score_run import reading_of, scored, scored_steps
 
 _REPLY_SCHEMA = pa.schema(
     [
@@ -69,6 +69,7 @@ def read_run(run: Path, name: str = "", reading: Reading | None = None) -> RunSc
         replies=pa.Table.from_pylist(replies, _REPLY_SCHEMA),
         manifest=manifest,
         strict_scores=None if is_strict else scored(run, MEDVISION.reading),
+        process=scored_steps(run, scores),
     )
 
 

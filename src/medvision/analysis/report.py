@@ -15,6 +15,7 @@ from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
 from medvision.analysis.pictures import EmbeddedPictures, Picture, embedded_pictures
 from medvision.analysis.plots import size_plot, truth_plots
+from medvision.analysis.process import process_rows
 from medvision.analysis.run_scores import RunScores, models_before_baselines
 from medvision.analysis.sections import ReportTables, report_tables
 from medvision.analysis.verdicts.analyse import analyse, verdicts_json
@@ -123,8 +124,8 @@ def report_json(
 
     Returns:
         `format`, `created`, `runs`, `tables` (task, unit, by, over, rows), `confusions` of whole
-        numbers (`rows` by `true` and `answered`), `outcomes`, and `analyses` as of
-        `medvision analyse --json`.
+        numbers (`rows` by `true` and `answered`), `process` (scores of steps), `outcomes`, and
+        `analyses` as of `medvision analyse --json`.
 
     Raises:
         RunNamesError: There is no run, or two have one name.
@@ -166,6 +167,7 @@ def report_json(
             for section in tables.sections
             for confusion in section.confusions
         ],
+        "process": [row.as_json() for row in process_rows(ordered)],
         **verdicts_json(analyse(ordered)),
         "outcomes": [
             {

@@ -65,6 +65,8 @@ class RunScores:
         manifest: The run's manifest, JSON types only.
         strict_scores: The same replies under this project's reading, where `scores` are under
             another one.
+        process: Process scores, `medvision.scoring.process.PROCESS_SCHEMA`, where steps were asked
+            for.
         asked_again: The same questions with another pixel size stated, or none: runs inside the
             run's folder.
     """
@@ -77,6 +79,7 @@ class RunScores:
     replies: pa.Table
     manifest: Mapping[str, Any]
     strict_scores: pa.Table | None = None
+    process: pa.Table | None = None
     asked_again: tuple["RunScores", ...] = ()
 
     @property

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from medvision.analysis.confusion import Confusion, confusions
 from medvision.analysis.metric_columns import SUCCESS_RATE, MetricColumn
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
+from medvision.analysis.process import ProcessRow, process_rows
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import (
     MISSING,
@@ -19,7 +20,7 @@ from medvision.analysis.tables import (
     narrowed,
 )
 from medvision.analysis.units import UNIT_TEXT
-from medvision.scoring.group_averages import MIN_GROUP_SAMPLES
+from medvision.protocols import protocol_from
 from medvision.table.schema import fact_columns
 from medvision.tasks import TASKS, Task
 
@@ -65,6 +66,7 @@ class Section:
     outcomes: OutcomeTable
     breakdowns: tuple[Breakdown, ...]
     confusions: tuple[Confusion, ...] = ()
+    processes: tuple[ProcessRow, ...] = ()
 
     @property
     def title(self) -> str:
@@ -153,7 +155,7 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
         table.task: narrowed(table, count_columns=SIZE_COUNTS, metrics=SIZE_METRICS)
         for table in metric_tables(runs, ["size_bin"])
     }
-    averages = average_tables(runs)
+    averages, processes = average_tables(runs), process_rows(runs)
     grouped: dict[str, dict[Task, list[MetricTable]]] = {}
     for by in dict.fromkeys((*OF_STRUCTURES, *OF_MEASUREMENTS)):
         for table in metric_tables(runs, [by]):
@@ -185,20 +187,25 @@ def report_tables(runs: Sequence[RunScores]) -> ReportTables:
                         for by in (*names, *facts)
                         if task in grouped.get(by, {})
                     ),
-                    *_averages(task, averages),
+                    *_averages(task, averages, runs),
                     *_readings(task, runs),
                 ),
                 confusions=confusions(runs, task),
+                processes=tuple(row for row in processes if row.task is task),
             )
         )
     ids = {i for run in runs for i in run.scores["sample_id"].to_pylist()}
     return ReportTables(sections=tuple(sections), n_samples=len(ids))
 
 
-def _averages(task: Task, averages: Sequence[MetricTable]) -> Iterable[Breakdown]:
+def _averages(
+    task: Task, averages: Sequence[MetricTable], runs: Sequence[RunScores]
+) -> Iterable[Breakdown]:
     """The averages over groups of one task, where any group is large enough."""
     if of_task := tuple(table for table in averages if table.task is task):
-        title = f"kind of structure, averaged over groups of {MIN_GROUP_SAMPLES} samples or more"
+        least = {protocol_from(run.manifest).averages.min_samples for run in runs}
+        words = " or ".join(map(str, sorted(least)))  # as each run's protocol has it
+        title = f"kind of structure, averaged over groups of {words} samples or more"
         yield Breakdown(title=title, tables=of_task)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from medvision.analysis.metric_columns import AVERAGE_COLUMNS, METRIC_COLUMNS, MetricColumn
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.units import UNIT_TEXT
+from medvision.protocols import protocol_from
 from medvision.scoring.aggregate import aggregate
 from medvision.scoring.group_averages import GROUP, group_averages
 from medvision.table.schema import SUBJECT_PREFIX
@@ -160,14 +161,19 @@ def metric_tables(
 def average_tables(runs: Sequence[RunScores]) -> list[MetricTable]:
     """One table of averages over groups per task and unit that has large enough groups."""
     by = ("is_tumor_lesion",)
-    found = [
-        record
-        for run in runs
-        for record in _of_run(run, group_averages(run.scores, by).to_pylist())
-    ]
+    found = []
+    for run in runs:
+        averages = protocol_from(run.manifest).averages
+        records = group_averages(
+            run.scores,
+            by,
+            min_samples=averages.min_samples,
+            miscellaneous_in=averages.miscellaneous_in,
+        )
+        found += _of_run(run, records.to_pylist())
     counts = ("n_groups", *COUNT_COLUMNS)
-    averages = _Tables(by=by, columns=AVERAGE_COLUMNS, over=GROUP, count_columns=counts)
-    return averages.records(runs, found)
+    tables = _Tables(by=by, columns=AVERAGE_COLUMNS, over=GROUP, count_columns=counts)
+    return tables.records(runs, found)
 
 
 def _of_run(run: RunScores, records: list[Record]) -> list[Record]:

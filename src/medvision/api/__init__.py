@@ -5,6 +5,7 @@ same with options. What comes back are values that a notebook shows as pictures 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from medvision.models.openai_server import OpenAIServer, ServerSettings
 from medvision.models.profiles import declared_family, profile_for
 from medvision.models.runner import RunSettings
 from medvision.pictures.view import PictureFamily
+from medvision.protocols import MEDVISION, Protocol, load_protocol
 from medvision.replies import Style, known_style
 from medvision.samples import Sample, sample_table
 from medvision.samples.select import Selection, Split, table_folders
@@ -27,7 +29,7 @@ from medvision.samples.select import select_samples as selected
 from medvision.samples.suite import Suite, TaskConfig, load_suite
 from medvision.storage import local_path
 from medvision.table import read
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS, Task
 
 __all__ = [
     "Aggregate",
@@ -65,19 +67,22 @@ def select_samples(
     split: Split = "test",
     limit: int | None = None,
     root: PathLike | None = None,
+    protocol: Protocol | str = MEDVISION,
 ) -> Selection:
     """The questions to ask.
 
     Args:
         tables: One table folder, or several.
-        asked: A task ("detection", "tl", "ad", "area", "count"), or a suite: its name, its TOML
-            file, or the object.
+        asked: A task ("detection", "tl", "ad", "area", "count", "instances"), or a suite: its
+            name, its TOML file, or the object.
         split: Which subjects: "test", "train" or "all".
         limit: At most so many, drawn by seed.
         root: Data root that replaces the one the tables were built under.
+        protocol: What is left out and how slices are shown: "medvision", "paper", a TOML file, or
+            a `medvision.protocols.Protocol`. `evaluate` asks by the same.
 
     Raises:
-        UsageError: No such task or suite, or a folder without tables.
+        UsageError: No such task, suite or protocol, or a folder without tables.
     """
     many = [tables] if isinstance(tables, (Tables, str, Path)) else list(tables)
     folders = [one.path if isinstance(one, Tables) else local_path(one) for one in many]
@@ -90,7 +95,18 @@ def select_samples(
     else:
         suite = load_suite(asked)
     where = None if root is None else local_path(root)
-    return selected(suite, table_folders(folders), split=split, limit=limit, root=where)
+    return selected(
+        suite,
+        table_folders(folders),
+        split=split,
+        limit=limit,
+        root=where,
+        protocol=_protocol(protocol),
+    )
+
+
+def _protocol(named: Protocol | str) -> Protocol:
+    return load_protocol(named) if isinstance(named, str) else named
 
 
 def evaluate(
@@ -99,12 +115,13 @@ def evaluate(
     run: PathLike,
     *,
     family: str | PictureFamily | None = None,
-    style: Style | str = Style.DIRECT,
+    style: Style | str | None = None,
     base_url: str | None = None,
     train_samples: Iterable[Sample] = (),
     generation: Generation | None = None,
     concurrency: int = 32,
     repeats: int = 1,
+    protocol: Protocol | str | None = None,
 ) -> Run:
     """Ask a model every question that has no answer yet, and keep every reply.
 
@@ -114,17 +131,23 @@ def evaluate(
         run: Run folder; asking again goes on where it stopped.
         family: How the model sees pictures; by default its profile says. A model without one that
             is asked for millimetres needs it.
-        style: Bare answers, or reasoning and an answer in tags.
+        style: Bare answers, or reasoning and an answer in tags; by default as the protocol says,
+            else bare.
         base_url: Address of an OpenAI-compatible server.
         train_samples: What `baseline/train-mean` and its kin may look at.
         generation: Temperature, tokens and the like; the profile's by default.
         concurrency: Questions under way at once.
         repeats: How often each question is asked.
+        protocol: Facts in prompts and the reading of replies; by default that of the selection.
 
     Raises:
-        UsageError: No such model, or how it sees pictures is not known.
+        UsageError: No such model or protocol, how it sees pictures is not known, or samples of
+            another view than the protocol's.
     """
     table = samples.table if isinstance(samples, Selection) else samples
+    if protocol is None:
+        protocol = samples.protocol if isinstance(samples, Selection) else MEDVISION
+    protocol = _protocol(protocol)
     if not isinstance(table, pa.Table):
         table = sample_table(table)
     name = model if isinstance(model, str) else model.model_id
@@ -143,11 +166,13 @@ def evaluate(
         samples=table,
         model=model,
         family=family,
-        style=known_style(style),
+        style=known_style(style or protocol.prompt.style or Style.DIRECT),
         system_text=profile.system_text if profile else "",
         profile=profile,
         repeats=repeats,
         settings=RunSettings(concurrency=concurrency),
+        protocol=protocol,
+        in_pieces=samples.in_pieces if isinstance(samples, Selection) else None,
     )
     return Run(path=local_path(run), summary=evaluation.evaluate(request, local_path(run)))
 
@@ -183,7 +208,7 @@ def _named_model(
 def _known_family(name: str, family: str | None, samples: pa.Table) -> PictureFamily:
     profile = profile_for(name.partition("/")[2])
     is_blind = name.startswith("baseline/")
-    measured = sorted({*samples["task"].unique().to_pylist()} - {str(Task.DETECTION)})
+    measured = sorted({*samples["task"].unique().to_pylist()} - BOX_TASKS)
     if family is None and profile is None and measured and not is_blind:
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, and no profile "
@@ -198,17 +223,22 @@ def show(sample: Sample, values: Sequence[float] = ()) -> Shown:
     return Shown(sample=sample, values=tuple(values))
 
 
-def score_run(run: Run | PathLike) -> Scores:
+def score_run(run: Run | PathLike, *, protocol: Protocol | str | None = None) -> Scores:
     """Read and score the replies of a run, without asking anything.
 
+    Args:
+        run: Evaluated before.
+        protocol: How replies are read; by default as the run's own says.
+
     Raises:
-        UsageError: The folder holds no evaluated run.
+        UsageError: The folder holds no evaluated run, or there is no such protocol.
     """
     from medvision.models.run_folder import run_manifest
     from medvision.scoring.score_run import score_run as scored
 
     path = run.path if isinstance(run, Run) else local_path(run)
-    return Scores(table=scored(path), model=str(run_manifest(path)["model"]))
+    reading = _protocol(protocol).reading if protocol else None
+    return Scores(table=scored(path, reading), model=str(run_manifest(path)["model"]))
 
 
 def aggregate(scores: Scores | pa.Table, by: Sequence[str] = ()) -> Aggregate:
@@ -219,15 +249,21 @@ def aggregate(scores: Scores | pa.Table, by: Sequence[str] = ()) -> Aggregate:
     return Aggregate(table=aggregated(table, by), by=tuple(by))
 
 
-def report(runs: Run | PathLike | Iterable[Run | PathLike], out: PathLike | None = None) -> Report:
+def report(
+    runs: Run | PathLike | Iterable[Run | PathLike],
+    out: PathLike | None = None,
+    *,
+    protocol: Protocol | str | None = None,
+) -> Report:
     """One page that shows how well the models of some runs measure, and where they fail.
 
     Args:
         runs: Evaluated runs.
         out: HTML file; by default `report/report.html` in the first run's folder.
+        protocol: How replies are read; by default as they were scored.
 
     Raises:
-        UsageError: A folder holds no evaluated run.
+        UsageError: A folder holds no evaluated run, or there is no such protocol.
     """
     from medvision.analysis.read_run import read_runs, row_pictures
     from medvision.analysis.report import write_report
@@ -238,15 +274,19 @@ def report(runs: Run | PathLike | Iterable[Run | PathLike], out: PathLike | None
         msg = "expected at least one run to report, found none"
         raise UsageError(msg)
     target = local_path(out) if out else paths[0] / "report" / "report.html"
-    return Report(path=write_report(read_runs(paths), target, picture=row_pictures()))
+    reading = _protocol(protocol).reading if protocol else None
+    return Report(path=write_report(read_runs(paths, reading), target, picture=row_pictures()))
 
 
-def fine_tune(config: PathLike, *, root: PathLike | None = None) -> Path:
+def fine_tune(
+    config: PathLike, *, root: PathLike | None = None, protocol: str | None = None
+) -> Path:
     """Fine-tune a model by a TOML configuration; goes on where an earlier call stopped.
 
     Args:
         config: As for `medvision train sft`.
         root: Data root that replaces the one the tables were built under.
+        protocol: "medvision", "paper" or a TOML file, instead of the configuration's.
 
     Returns:
         Folder of the trained model, or of its adapter.
@@ -259,6 +299,8 @@ def fine_tune(config: PathLike, *, root: PathLike | None = None) -> Path:
     from medvision.train.config import load_sft_config
 
     resolved = load_sft_config(Path(config))
+    if protocol is not None:
+        resolved = replace(resolved, protocol=protocol)
     require_libraries()
     # Imports torch, and must come after the check for it.
     from medvision.train.sft import train_sft

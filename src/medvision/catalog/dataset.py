@@ -227,7 +227,10 @@ def declared_task(
     Raises:
         UsageError: No such task.
     """
-    fitting = [task for task in tasks if kind in task.asks]
+    asked = (
+        Task.DETECTION if kind == Task.INSTANCES else kind
+    )  # declarations know one kind of boxes
+    fitting = [task for task in tasks if asked in task.asks]
     for task in fitting:
         if task.id == task_id:
             return task

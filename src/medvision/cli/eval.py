@@ -31,6 +31,7 @@ from medvision.models.baselines import TRAINED_BASELINES, make_baseline
 from medvision.models.evaluate import EvalRequest, evaluate
 from medvision.models.hf import HfModel, HfSettings
 from medvision.models.profiles import ModelProfile, declared_family, unknown_words
+from medvision.models.run_folder import in_pieces_path
 from medvision.models.run_words import RunSettings, RunSummary, StopReason
 from medvision.pictures.view import UNDECLARED, PictureFamily
 from medvision.protocols import Protocol
@@ -42,7 +43,7 @@ from medvision.scoring.running_score import RunningScore
 from medvision.scoring.score_run import ReplyReader, score_run
 from medvision.storage import only_process
 from medvision.table.read import tables_folder, tables_manifest
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS, Task
 
 LOST = "image files are missing, see above"
 
@@ -128,6 +129,7 @@ def run(options: EvalOptions) -> int:
             "dropped": selection.dropped,
         },
         protocol=protocol,
+        in_pieces=selection.in_pieces,
     )
     again = asked_again(
         request,
@@ -137,6 +139,9 @@ def run(options: EvalOptions) -> int:
     is_lost = not asked.model.startswith("baseline/") and tell_lost(selection.table, tables)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
+    if selection.in_pieces is not None:
+        where = f"listed in {in_pieces_path(options.run.run).name} beside the samples"
+        print(f"{selection.in_pieces.num_rows} structures in several pieces: not asked, {where}")
     settings = options.run.pace.run_settings()  # what it refuses is refused before a folder is made
     if options.run.combine and options.run.repeats == 1:
         msg = "--combine: expected several replies to each question; add --repeats 8"
@@ -310,7 +315,7 @@ def picture_family(
     grid = asked.grid.pixel_grid()
     if asked.family or profile:
         return declared_family(asked.family, profile).shown_on(grid)
-    measured = sorted(set(samples["task"].unique().to_pylist()) - {str(Task.DETECTION)})
+    measured = sorted(set(samples["task"].unique().to_pylist()) - BOX_TASKS)
     if measured and not asked.model.startswith("baseline/"):
         msg = (
             f"tasks {', '.join(measured)} state the pixel size that the model sees, which depends "

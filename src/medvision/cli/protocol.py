@@ -34,6 +34,9 @@ class ProtocolOptions:
     protocol: Annotated[str, Option("P", help="medvision, paper, or a .toml file")] = "medvision"
     view: Annotated[View | None, Option(help="this part of the protocol alone")] = None
     reading: Annotated[Reading | None, Option(help="this part of the protocol alone")] = None
+    prompt: Annotated[str, Option("P", help="facts in prompts as of this protocol")] = ""
+    filters: Annotated[str, Option("P", help="what is asked about as of this protocol")] = ""
+    averages: Annotated[str, Option("P", help="averages over groups as of this protocol")] = ""
 
     def chosen(self) -> Protocol:
         """The protocol with the parts that are set alone.
@@ -41,4 +44,11 @@ class ProtocolOptions:
         Raises:
             UsageError: No such protocol.
         """
-        return load_protocol(self.protocol).with_parts(view=self.view, reading=self.reading)
+        chosen = load_protocol(self.protocol).with_parts(view=self.view, reading=self.reading)
+        if self.prompt:
+            chosen = chosen.with_part_of(load_protocol(self.prompt), "prompt")
+        if self.filters:
+            chosen = chosen.with_part_of(load_protocol(self.filters), "filters")
+        if self.averages:
+            chosen = chosen.with_part_of(load_protocol(self.averages), "averages")
+        return chosen

@@ -32,6 +32,8 @@ from medvision.tasks import TASKS, MetricKind, Task
 Values = tuple[float, ...]
 
 DETECTION_ONLY = frozenset({Task.DETECTION})
+LISTS = frozenset({Task.INSTANCES})
+"""No one answer fits lists of different lengths."""
 
 LEAST_SIDE_FRAC = 1e-4
 """Boxes are written with four decimals: a thinner one would be read as none."""
@@ -109,7 +111,7 @@ class CenterBox(Baseline):
 class Constant(Baseline):
     """The same number for every value."""
 
-    tasks = ALL_TASKS - DETECTION_ONLY
+    tasks = ALL_TASKS - DETECTION_ONLY - LISTS
 
     def __init__(self, value: float) -> None:
         if not (math.isfinite(value) and value >= 0):
@@ -154,9 +156,11 @@ class NoisyOracle(Baseline):
         """Truth with this sample's noise."""
         noise = _sample_rng("noisy-oracle", sample, repeat).standard_normal(len(sample.truth))
         truth = np.asarray(sample.truth)
-        if sample.task is Task.DETECTION:
-            sides = np.tile(truth[2:] - truth[:2], 2)
-            return _box_within_picture(truth + self._sigma * noise * sides)
+        if TASKS[sample.task].is_box:
+            boxes, moves = truth.reshape(-1, 4), noise.reshape(-1, 4)
+            sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+            moved = boxes + self._sigma * moves * sides
+            return tuple(edge for box in moved for edge in _box_within_picture(box))
         largest = LARGEST_VALUE.get(sample.metric_kind, np.inf)
         return tuple(np.clip(truth * (1 + self._sigma * noise), 0.0, largest).tolist())
 
@@ -171,6 +175,8 @@ class TrainConstant(Baseline):
     (dataset, label, metric, plane), (dataset, label, metric), (label, metric, plane),
     (label, metric), (dataset), and at last all of that task and unit.
     """
+
+    tasks = ALL_TASKS - LISTS
 
     def __init__(self, train_samples: Iterable[Sample]) -> None:
         """Gather the truths.

@@ -1,5 +1,6 @@
 """Samples and a model to stored replies: freeze the questions, draw what is new, ask."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,13 @@ from medvision.frames import SliceGeometry
 from medvision.models.base import ChecksPictures, Drawn, LocalModel, Question, ServedModel
 from medvision.models.baselines import Baseline
 from medvision.models.profiles import ModelProfile
-from medvision.models.run_folder import freeze_samples, store_path, write_samples
+from medvision.models.run_folder import (
+    freeze_samples,
+    in_pieces_path,
+    store_path,
+    write_parquet,
+    write_samples,
+)
 from medvision.models.runner import OnProgress, RunSettings, RunSummary, run_questions
 from medvision.models.store import ResponseStore
 from medvision.pictures.drawn import DrawnPicture, DrawnPictures
@@ -34,7 +41,9 @@ from medvision.table.manifest import (
     utc_now,
     write_manifest,
 )
-from medvision.tasks import Task
+from medvision.tasks import BOX_TASKS
+
+logger = logging.getLogger(__name__)
 
 ENGINE_PACKAGES = (
     "accelerate",
@@ -64,6 +73,7 @@ class EvalRequest:
         selection: What chose the samples (suite, split, limit, counts), for the manifest.
         protocol: Of the samples, the prompts and, by default, the scores.
         spacing_scale: By which the samples' pixel size was multiplied, for the manifest.
+        in_pieces: What the selection lists beside the samples: `Selection.in_pieces`.
     """
 
     samples: pa.Table
@@ -77,6 +87,7 @@ class EvalRequest:
     selection: dict[str, Any] = field(default_factory=dict)
     protocol: Protocol = MEDVISION
     spacing_scale: float = 1.0
+    in_pieces: pa.Table | None = None
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -113,6 +124,8 @@ def evaluate(request: EvalRequest, run: Path, on_progress: OnProgress | None = N
 
 def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) -> RunSummary:
     started_at = utc_now()
+    if request.profile and (words := request.profile.trained_otherwise(request.protocol)):
+        logger.warning("%s: %s", request.model.model_id, words)
     # All that may refuse comes before anything is written.
     if store_path(run).exists():
         # Beside a manifest replies were stored: without any they are lost, and not to be asked.
@@ -127,6 +140,8 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
     if isinstance(request.model, ChecksPictures) and _states_sizes(request):
         request.model.check_pictures(_each_view(request), request.family)
     digests = freeze_samples(run, request.samples)
+    if request.in_pieces is not None:
+        write_parquet(in_pieces_path(run), request.in_pieces)
     (run / MANIFEST).unlink(missing_ok=True)
     tasks = pa.array([str(task) for task in request.model.tasks], pa.string())
     asked = request.samples.filter(pc.is_in(request.samples["task"], tasks))
@@ -160,7 +175,7 @@ def _evaluated(request: EvalRequest, run: Path, on_progress: OnProgress | None) 
 def _states_sizes(request: EvalRequest) -> bool:
     """Whether a rule is declared: questions of boxes alone may be asked of a model without one."""
     tasks = set(request.samples["task"].unique().to_pylist())
-    return request.family.name != UNDECLARED or tasks != {str(Task.DETECTION)}
+    return request.family.name != UNDECLARED or not tasks <= BOX_TASKS
 
 
 def _each_view(request: EvalRequest) -> Iterator[SliceView]:

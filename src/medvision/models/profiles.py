@@ -25,6 +25,7 @@ from medvision.declarations import (
 )
 from medvision.pictures.perceived import resolved_limits
 from medvision.pictures.view import UNDECLARED, PictureFamily
+from medvision.protocols import PIXEL_SIZE_WITHHELD, Protocol
 from medvision.replies import Style
 
 CoordinateHabit = Literal["canvas_px_xyxy", "per_mille_xyxy", "per_mille_yxyx", "loc_yxyx", ""]
@@ -63,6 +64,8 @@ class ModelProfile:
         system_text: System message; "" sends none.
         square: Slices are resampled to square pixels first.
         shape_hw: Slices are stretched to this height and width first; empty for as they are.
+        protocol: Under which protocol the model was trained, by its name; "" where that is not
+            known or was none.
         source: Where family and limits come from.
         note: What a user must know.
     """
@@ -77,6 +80,7 @@ class ModelProfile:
     system_text: str = ""
     square: bool = False
     shape_hw: tuple[int, ...] = ()
+    protocol: str = ""
     source: str = ""
     note: str = ""
 
@@ -93,6 +97,16 @@ class ModelProfile:
             msg = f"{self.ids[0]}: shape_hw: expected height and width, found {self.shape_hw}"
             raise ProfileError(msg)
         resolved_limits(self.family, self.limits)
+
+    def trained_otherwise(self, protocol: Protocol) -> str:
+        """A sentence where the model is asked by another protocol than it was trained under."""
+        asked = protocol.name.removesuffix(PIXEL_SIZE_WITHHELD)  # asked on purpose
+        if not self.protocol or self.protocol == asked:
+            return ""
+        return (
+            f"trained under the protocol {self.protocol}, asked under {asked}: its scores say as "
+            "much of the other pictures and prompts as of the model"
+        )
 
     def matches(self, name: str) -> bool:
         """Whether a model id is one of these."""

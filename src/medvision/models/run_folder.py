@@ -1,8 +1,10 @@
 """A run's folder: the frozen sample list, and the manifest that identifies the run.
 
 samples.parquet   the questions with their truths, frozen by the first evaluation
+in_pieces.parquet  beside it, where the protocol lists them: structures in several pieces, not asked
 responses.sqlite  every reply
 scores.parquet    one row per reply, made again by `medvision score`
+process.parquet   beside it where steps were asked for: how far off each step is
 manifest.json     model, settings, frames, versions; written last
 """
 
@@ -64,6 +66,16 @@ def store_path(run: Path) -> Path:
 def scores_path(run: Path) -> Path:
     """The scores."""
     return run / "scores.parquet"
+
+
+def in_pieces_path(run: Path) -> Path:
+    """The list of structures in several pieces that were left out."""
+    return run / "in_pieces.parquet"
+
+
+def process_path(run: Path) -> Path:
+    """The process scores."""
+    return run / "process.parquet"
 
 
 def run_manifest(run: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medvision.errors import ItemError, UsageError
+from medvision.replies.box_lists import NO_BOXES
 from medvision.replies.reading import Answer, FrameHw, Style, read_reply
 from medvision.tasks import TASKS, Task
 
@@ -67,6 +68,9 @@ class AnswerFormat:
         else:
             count = _COUNT_WORDS[len(self.names)]
             what = f"the {count} numbers {form}, separated by commas, {written}"
+        if TASKS[self.task].is_list:
+            form = f"{form}; {form}; …"
+            what += ", for each box, and a semicolon between two boxes"
         if style is Style.COT:
             return (
                 f"End your reply with <answer>{form}</answer>, with only {what} between the tags."
@@ -86,22 +90,19 @@ class AnswerFormat:
         Example:
             The T/L format writes (31.2, 18) as "31.20, 18.00".
         """
-        if len(values) != len(self.names):
+        if not TASKS[self.task].has_length(len(values)):
             msg = f"{self.task}: expected {len(self.names)} values to write, found {len(values)}"
             raise UnwritableAnswerError(msg)
-        if self.task is Task.DETECTION:
-            x0, y0, x1, y1 = map(float, values)
-            columns, rows = _written_interval(x0, x1), _written_interval(y0, y1)
-            steps = (columns[0], rows[0], columns[1], rows[1])
-            texts = [f"{step // _BOX_STEPS}.{step % _BOX_STEPS:04d}" for step in steps]
+        if TASKS[self.task].is_box:
+            boxes = [_written_box(values[at : at + 4]) for at in range(0, len(values), 4)]
+            text = "; ".join(boxes) or NO_BOXES
         else:
             texts = [f"{value:.{self.decimals}f}" for value in values]
             for value, text in zip(values, texts, strict=True):
                 if not math.isfinite(value) or (text.startswith("-") and float(text) != 0):
                     msg = f"expected a finite size of at least 0 to write, found {value}"
                     raise UnwritableAnswerError(msg)
-            texts = [text.removeprefix("-") for text in texts]
-        text = ", ".join(texts)
+            text = ", ".join(text.removeprefix("-") for text in texts)
         return f"<answer>{text}</answer>" if style is Style.COT else text
 
     def read(
@@ -109,6 +110,13 @@ class AnswerFormat:
     ) -> Answer:
         """The strict reading of a reply; see `medvision.replies.reading.read_reply`."""
         return read_reply(self.task, text, style, frame_hw, unit)
+
+
+def _written_box(box: Sequence[float]) -> str:
+    x0, y0, x1, y1 = map(float, box)
+    columns, rows = _written_interval(x0, x1), _written_interval(y0, y1)
+    steps = (columns[0], rows[0], columns[1], rows[1])
+    return ", ".join(f"{step // _BOX_STEPS}.{step % _BOX_STEPS:04d}" for step in steps)
 
 
 def _written_interval(low: float, high: float) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from medvision.prompts.steps import pixel_mm_text
 from medvision.protocols import MEDVISION, PromptFacts
 from medvision.replies import Style
 from medvision.samples import Sample
-from medvision.tasks import Task
+from medvision.tasks import TASKS
 
 PROMPT_VERSION = "2"
 
@@ -49,9 +49,13 @@ def prompt_text(
                 f"{pixel_mm_text(frame.pixel_y_mm)} mm high"
             )
         parts.append(f"{size}.")
-    if sample.task is Task.DETECTION or style is Style.COT:
+    if TASKS[sample.task].is_box or style is Style.COT:
         parts.append(_FRAME_WORDS)
     if style is Style.COT:
         parts.append(f"Work in steps. {wording.steps}")
+        if facts.tagged_steps and wording.tagged:
+            tags = (f"<step-{n}-answer>…</step-{n}-answer>" for n in range(1, 4))
+            asked = "; ".join(map("{}: {}".format, tags, wording.tagged))
+            parts.append(f"After each step write its numbers alone, separated by commas: {asked}.")
     parts.append(ANSWER_FORMATS[sample.task].ask(style, sample.unit))
     return "\n".join(parts)

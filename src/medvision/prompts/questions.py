@@ -6,9 +6,12 @@ One `Wording` a task; `WORDINGS` is the table. The wording is part of every key:
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from medvision.pictures.perceived import box_on_sent_from_slice
 from medvision.prompts.answers import ANSWER_FORMATS
@@ -17,9 +20,11 @@ from medvision.prompts.steps import (
     LENGTH,
     SHARE,
     Asked,
+    Part,
     Spot,
     Steps,
     UnwritableTargetError,
+    length_parts,
     rounded,
 )
 from medvision.samples import Point, Sample
@@ -31,6 +36,9 @@ class Wording(ABC):
 
     steps: ClassVar[str]
     """How to reason, for the chain of thought."""
+
+    tagged: ClassVar[tuple[str, ...]] = ()
+    """What the numbers of each step are, where steps have tags of their own."""
 
     @abstractmethod
     def question(self, sample: Sample) -> str:
@@ -59,9 +67,7 @@ class DetectionWording(Wording):
 
     def written(self, asked: Asked) -> Steps:
         """The thirds in which the box lies, then its four edges."""
-        box = box_on_sent_from_slice(asked.sample.truth, asked.view.perceived).tolist()
-        x0, y0, x1, y1 = ANSWER_FORMATS[Task.DETECTION].write(box).split(", ")
-        written = [Decimal(text) for text in (x0, y0, x1, y1)]
+        written = x0, y0, x1, y1 = _edges(asked.sample.truth, asked)
         column = _third(written[0] + written[2], ("left", "middle", "right"))
         row = _third(written[1] + written[3], ("lower", "middle", "upper"))
         name = asked.sample.name
@@ -71,7 +77,37 @@ class DetectionWording(Wording):
             f"Its leftmost point is at x = {x0} and its rightmost point at x = {x1}.",
             f"Its lowest point is at y = {y0} and its highest point at y = {y1}.",
         ]
-        return Steps(lines=lines, values=written)
+        return Steps(lines=lines, values=list(written))
+
+
+class InstancesWording(Wording):
+    """A box for each region."""
+
+    steps = (
+        "First say how many regions there are. Then describe where each lies and give the relative "
+        "x of its leftmost and rightmost points and the relative y of its lowest and highest "
+        "points."
+    )
+
+    def question(self, sample: Sample) -> str:
+        """The boxes of all regions that are large enough, by two corners each."""
+        least_px, on = sample.min_px or 0, sample.geometry
+        return (
+            f"Find every separate region of the {sample.name} in the image and give for each the "
+            "smallest axis-aligned bounding box around it, by its lower left corner (x0, y0) and "
+            "its upper right corner (x1, y1), in relative coordinates: regions that touch are one, "
+            f"and a region does not count whose box is narrower than {least_px / on.width_px:.3g} "
+            f"of the image's width or lower than {least_px / on.height_px:.3g} of its height."
+        )
+
+    def written(self, asked: Asked) -> Steps:
+        """How many regions, then the edges of each, the largest first."""
+        boxes = np.reshape(asked.sample.truth, (-1, 4))
+        found = [_edges(box, asked) for box in boxes]
+        lines = [f"Separate regions of the {asked.sample.name}: {len(found)}."]
+        for number, (x0, y0, x1, y1) in enumerate(found, start=1):
+            lines.append(f"Region {number}: x from {x0} to {x1}, y from {y0} to {y1}.")
+        return Steps(lines=lines, values=[edge for box in found for edge in box])
 
 
 class TumorLesionWording(Wording):
@@ -83,6 +119,11 @@ class TumorLesionWording(Wording):
         "the image's width in pixels and the pixel width in mm, and each difference in y "
         "by the image's height in pixels and the pixel height in mm. Then each length is "
         "the square root of the sum of the two squares."
+    )
+    tagged = (
+        "x and y of the four end points, those of the major axis first",
+        "the differences in x and in y in mm, of the major and of the minor axis",
+        "the lengths of the major and of the minor axis in mm",
     )
 
     def question(self, sample: Sample) -> str:
@@ -98,12 +139,22 @@ class TumorLesionWording(Wording):
         axes = [asked.length(*ends) for ends in (spots[:2], spots[2:])]
         # Rounding may turn the order of two nearly equal axes: the longer as written is the major.
         axes.sort(key=lambda axis: axis.length_mm, reverse=True)
-        lines = []
-        for name, axis in zip(("major axis", "minor axis"), axes, strict=True):
-            lines.append(f"End points of the {name}: {axis.start} and {axis.end}.")
-        for name, axis in zip(("Major axis", "Minor axis"), axes, strict=True):
-            lines += axis.lines(name)
-        return Steps(lines=lines, values=[axis.length_mm for axis in axes])
+        located = Part(
+            lines=[
+                f"End points of the {name}: {axis.start} and {axis.end}."
+                for name, axis in zip(("major axis", "minor axis"), axes, strict=True)
+            ],
+            numbers=_coordinates(end for axis in axes for end in (axis.start, axis.end)),
+        )
+        named = dict(zip(("Major axis", "Minor axis"), axes, strict=True))
+        return Steps(
+            lines=[
+                *located.lines,
+                *(line for name, axis in named.items() for line in axis.lines(name)),
+            ],
+            values=[axis.length_mm for axis in axes],
+            parts=length_parts(located, named),
+        )
 
 
 class AngleDistanceWording(Wording):
@@ -113,6 +164,11 @@ class AngleDistanceWording(Wording):
         "First give the relative coordinates of each landmark. Then turn the differences "
         "between them into millimetres with the image size and the pixel size. Then "
         "compute the distance, or the angle between the two directions."
+    )
+    tagged = (
+        "x and y of each landmark, in the order in which they are named",
+        "the differences in x and in y in mm, of each line",
+        "the distance in mm or the angle in degrees",
     )
 
     def question(self, sample: Sample) -> str:
@@ -134,12 +190,24 @@ class AngleDistanceWording(Wording):
     def written(self, asked: Asked) -> Steps:
         """The landmarks, then the distance or the angle between lines."""
         spots = asked.spots()
-        named = list(dict.fromkeys(f"{spot.name}: {spot}." for spot in spots))
+        named = dict.fromkeys((spot.name, spot) for spot in spots)
+        located = Part(
+            lines=[f"{name}: {spot}." for name, spot in named],
+            numbers=_coordinates(spot for _, spot in named),
+        )
         if asked.sample.metric_kind == MetricKind.DISTANCE:
             found = asked.length(spots[0], spots[1])
-            return Steps(lines=[*named, *found.lines("Distance")], values=[found.length_mm])
+            return Steps(
+                lines=[*located.lines, *found.lines("Distance")],
+                values=[found.length_mm],
+                parts=length_parts(located, {"Distance": found}),
+            )
         angle = _angle_steps(asked, _directed(asked.sample, spots))
-        return Steps(lines=[*named, *angle.lines], values=angle.values)
+        return Steps(
+            lines=[*located.lines, *angle.lines],
+            values=angle.values,
+            parts=(located, *angle.parts),
+        )
 
 
 class AreaWording(Wording):
@@ -211,6 +279,16 @@ class CountWording(Wording):
         return Steps(lines=lines, values=[number])
 
 
+def _edges(box: npt.ArrayLike, asked: Asked) -> tuple[Decimal, ...]:
+    """A relative box on the slice as it is written of the picture sent."""
+    sent = box_on_sent_from_slice(box, asked.view.perceived).tolist()
+    return tuple(map(Decimal, ANSWER_FORMATS[Task.DETECTION].write(sent).split(", ")))
+
+
+def _coordinates(spots: Iterable[Spot]) -> list[Decimal]:
+    return [coordinate for spot in spots for coordinate in (spot.x, spot.y)]
+
+
 def _third(twice_middle: Decimal, words: tuple[str, str, str]) -> str:
     return words[min(2, int(twice_middle * 3 / 2))]
 
@@ -251,7 +329,9 @@ def _angle_steps(asked: Asked, spots: list[Spot]) -> Steps:
         f"cross = {a.dx_mm} * {b.dy_mm} - {a.dy_mm} * {b.dx_mm} = {cross}.",
         f"Angle: atan2({abs(cross)}, {along}) = {value} degrees.",
     ]
-    return Steps(lines=lines, values=[value])
+    differences = [a.dx_mm, a.dy_mm, b.dx_mm, b.dy_mm]
+    parts = (Part(lines=lines[:2], numbers=differences), Part(lines=lines[2:], numbers=[value]))
+    return Steps(lines=lines, values=[value], parts=parts)
 
 
 WORDINGS: Mapping[Task, Wording] = {
@@ -260,5 +340,6 @@ WORDINGS: Mapping[Task, Wording] = {
     Task.ANGLE_DISTANCE: AngleDistanceWording(),
     Task.AREA: AreaWording(),
     Task.COUNT: CountWording(),
+    Task.INSTANCES: InstancesWording(),
 }
 """The wording of every task."""

@@ -5,6 +5,7 @@ decimals; every later number is computed in decimal arithmetic from numbers alre
 prompt or above it, so whoever recomputes the steps gets the written answer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -50,11 +51,35 @@ def rounded(value: Decimal | float, step: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One step of a reasoning: its lines, and the numbers it arrives at."""
+
+    lines: list[str]
+    numbers: list[Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """Reasoning, line by line, and the values it arrives at, in the answer's order."""
+    """Reasoning and the values it arrives at, in the answer's order.
+
+    Attributes:
+        lines: Line by line.
+        values: The answer.
+        parts: The same lines, in the order of the steps whose numbers have tags of their own; ()
+            where a task has none.
+    """
 
     lines: list[str]
     values: list[Decimal]
+    parts: tuple[Part, ...] = ()
+
+    def tagged_lines(self) -> list[str]:
+        """Line by line, with the numbers of each step in its tags after it."""
+        lines: list[str] = []
+        for number, part in enumerate(self.parts, start=1):
+            numbers = ", ".join(map(str, part.numbers))
+            lines += [*part.lines, f"<step-{number}-answer>{numbers}</step-{number}-answer>"]
+        return lines or self.lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +119,23 @@ class WrittenLength:
             f"{name}: {self.way.line}",
             f"{name}: sqrt({dx_mm}^2 + {dy_mm}^2) = {self.length_mm} mm.",
         ]
+
+
+def length_parts(located: Part, lengths: Mapping[str, WrittenLength]) -> tuple[Part, ...]:
+    """The three steps of named lengths: end points, differences in mm, lengths."""
+    written = [length.lines(name) for name, length in lengths.items()]
+    ways = [length.way for length in lengths.values()]
+    return (
+        located,
+        Part(
+            lines=[line for line, _ in written],
+            numbers=[side for way in ways for side in (way.dx_mm, way.dy_mm)],
+        ),
+        Part(
+            lines=[line for _, line in written],
+            numbers=[length.length_mm for length in lengths.values()],
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

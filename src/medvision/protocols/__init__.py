@@ -7,11 +7,14 @@ protocols are never averaged together.
 
 from medvision.protocols.protocol import (
     MEDVISION,
+    PIXEL_SIZE_WITHHELD,
     Averages,
     Filters,
+    Instances,
     PromptFacts,
     Protocol,
     Reading,
+    SeveralPieces,
     Suspect,
     Weighting,
     load_protocol,
@@ -21,11 +24,14 @@ from medvision.protocols.protocol import (
 
 __all__ = [
     "MEDVISION",
+    "PIXEL_SIZE_WITHHELD",
     "Averages",
     "Filters",
+    "Instances",
     "PromptFacts",
     "Protocol",
     "Reading",
+    "SeveralPieces",
     "Suspect",
     "Weighting",
     "load_protocol",

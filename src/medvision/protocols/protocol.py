@@ -11,7 +11,7 @@ from typing import Any, Literal
 from medvision.declarations import AtLeastOne, Count, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import View
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 
 class Reading(StrEnum):
@@ -38,6 +38,24 @@ class Suspect(StrEnum):
     KEPT = "kept"
 
 
+class SeveralPieces(StrEnum):
+    """What becomes of structures in several pieces, of which one box or ellipse is no answer."""
+
+    COUNTED = "counted"
+    """Left out, and counted."""
+    LISTED = "listed"
+    """Left out, counted, and listed beside the samples."""
+
+
+class Instances(StrEnum):
+    """Which boxes detection asks for."""
+
+    ONE = "one"
+    """That of a structure in one piece."""
+    ALL = "all"
+    """Every box of a structure in several pieces: `Task.INSTANCES`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptFacts:
     """Which facts a prompt states, beside the kind of image and the structure's name.
@@ -48,12 +66,15 @@ class PromptFacts:
         plane: Whether the plane of the slice is named.
         sizes_of: Tasks whose prompts state image size and pixel size.
         pixel_size: Whether these state the pixel size; without it the image size alone.
+        tagged_steps: Whether a chain of thought puts the numbers of each step in tags of its own:
+            `medvision.replies.steps`.
     """
 
     style: Literal["", "direct", "cot"] = ""
     plane: bool = True
-    sizes_of: tuple[Task, ...] = tuple(task for task in Task if task is not Task.DETECTION)
+    sizes_of: tuple[Task, ...] = tuple(task for task in Task if not TASKS[task].is_box)
     pixel_size: bool = True
+    tagged_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +86,17 @@ class Filters:
         tl_floor_mm: T/L asks for major axes at least this long,
         tl_floor_px: and at least so many of the slice's coarser pixel spacing.
         suspect_spacing: What becomes of images whose spacing is a known placeholder.
+        several_pieces: What becomes of structures in several pieces on a slice, in detection of one
+            box and in T/L.
+        instances: Which boxes detection asks for where a suite does not say.
     """
 
     min_box_side_px: Count = 10
     tl_floor_mm: float = 2.0
     tl_floor_px: float = 2.0
     suspect_spacing: Suspect = Suspect.LEFT_OUT
+    several_pieces: SeveralPieces = SeveralPieces.COUNTED
+    instances: Instances = Instances.ONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +112,10 @@ class Averages:
     weighting: Weighting = Weighting.GROUP_MEAN
     min_samples: AtLeastOne = 50
     miscellaneous_in: tuple[Task, ...] = ()
+
+
+PIXEL_SIZE_WITHHELD = ", pixel size withheld"
+"""What the name of a protocol ends with whose prompts leave the pixel size out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +158,25 @@ class Protocol:
             changed = replace(changed, reading=reading, name=f"{changed.name}, reading {reading}")
         return changed
 
+    def with_part_of(
+        self, other: "Protocol", part: Literal["prompt", "filters", "averages"]
+    ) -> "Protocol":
+        """The same protocol with one part of another; its name says which, where it differs.
+
+        Example:
+            >>> paper = load_protocol("paper")
+            >>> load_protocol("medvision").with_part_of(paper, "averages").name
+            'medvision, averages of paper'
+        """
+        theirs = getattr(other, part)
+        if theirs == getattr(self, part):
+            return self
+        return replace(self, **{part: theirs}, name=f"{self.name}, {part} of {other.name}")
+
     def without_pixel_size(self) -> "Protocol":
         """The same protocol with prompts that do not state the pixel size; its name says so."""
         prompt = replace(self.prompt, pixel_size=False)
-        return replace(self, prompt=prompt, name=f"{self.name}, pixel size withheld")
+        return replace(self, prompt=prompt, name=f"{self.name}{PIXEL_SIZE_WITHHELD}")
 
 
 def protocol_names() -> list[str]:

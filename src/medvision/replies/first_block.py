@@ -7,6 +7,8 @@ and a second answer are passed over. Never the default; see `medvision.replies.r
 import math
 import re
 
+import numpy as np
+
 from medvision.replies.reading import Answer, AnswerStatus, Style
 from medvision.tasks import TASKS, Task
 
@@ -20,8 +22,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)
 def read_first_block(task: Task, text: str, style: Style) -> Answer:
     """The last numbers, as many as asked for, of a reply's first answer block.
 
-    Box corners are put in order. Nothing is checked: lengths may be negative, boxes outside the
-    picture.
+    Of a list of boxes, all numbers. Box corners are put in order. Nothing is checked: lengths may
+    be negative, boxes outside the picture.
 
     Args:
         task: What was asked.
@@ -39,15 +41,16 @@ def read_first_block(task: Task, text: str, style: Style) -> Answer:
     if block is None and style is Style.COT:
         return Answer(AnswerStatus.NO_NUMBER if text.strip() else AnswerStatus.EMPTY)
     stated = _NUMBER.findall(block[1] if block else text)
-    n_values = TASKS[task].n_values
-    if len(stated) < n_values:
+    record = TASKS[task]
+    n_values = len(stated) if record.is_list else record.n_values
+    if len(stated) < record.n_values or not record.has_length(n_values):
         return Answer(AnswerStatus.WRONG_COUNT if stated else AnswerStatus.NO_NUMBER)
     values = tuple(float(number.replace(",", "")) for number in stated[-n_values:])
     if not all(map(math.isfinite, values)):
         return Answer(AnswerStatus.OUT_OF_RANGE)
-    if TASKS[task].is_whole and not all(value >= 0 and value.is_integer() for value in values):
+    if record.is_whole and not all(value >= 0 and value.is_integer() for value in values):
         return Answer(AnswerStatus.OUT_OF_RANGE)
-    if task is Task.DETECTION:
-        (x0, x1), (y0, y1) = sorted(values[::2]), sorted(values[1::2])
-        values = (x0, y0, x1, y1)
+    if record.is_box:
+        boxes = np.reshape(values, (-1, 2, 2))
+        values = tuple(np.sort(boxes, axis=1).ravel().tolist())
     return Answer(AnswerStatus.OK, values)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from medvision.errors import UsageError
 from medvision.replies.axes import axes_order
+from medvision.replies.box_lists import listed_boxes
 from medvision.replies.boxes import (
     ASKED,
     box_of_roles,
@@ -272,7 +273,23 @@ def read_values(task: Task, text: str, frame_hw: FrameHw | None = None, unit: st
     ordinary = ORDINARY[task, unit].fullmatch(text)
     if ordinary:
         return _judged(task, tuple(map(float, ordinary.groups())), frame_hw)
+    if TASKS[task].is_list:
+        return _read_boxes(text, frame_hw)
     return analyse_values(task, text, frame_hw, unit)
+
+
+def _read_boxes(text: str, frame_hw: FrameHw | None) -> Answer:
+    """A list of boxes, each read like the only one; the first that is none decides."""
+    boxes = listed_boxes(text) if len(text) <= _LONGEST else None
+    if boxes is None:
+        return analyse_values(Task.DETECTION, text, frame_hw)
+    values: list[float] = []
+    for box in boxes:
+        answer = read_values(Task.DETECTION, box, frame_hw)
+        if answer.status is not AnswerStatus.OK:
+            return answer
+        values += answer.values
+    return Answer(AnswerStatus.OK, tuple(values))
 
 
 def analyse_values(
@@ -360,7 +377,7 @@ def _judged(task: Task, values: Values, frame_hw: FrameHw | None) -> Answer:
     values = tuple(value + 0.0 for value in values)  # -0.0 becomes 0.0
     if TASKS[task].is_whole and not all(value.is_integer() for value in values):
         return _WITHOUT_VALUES[AnswerStatus.OUT_OF_RANGE]
-    if task is not Task.DETECTION:
+    if not TASKS[task].is_box:
         return Answer(AnswerStatus.OK, values)
     status = _box_status(values, frame_hw)
     return Answer(status, values) if status is AnswerStatus.OK else _WITHOUT_VALUES[status]

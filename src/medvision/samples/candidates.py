@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from medvision.catalog.dataset import DatasetTask, declared_task
 from medvision.frames import Plane, View
-from medvision.protocols import MEDVISION, Protocol, Suspect
+from medvision.protocols import MEDVISION, Protocol, SeveralPieces, Suspect
 from medvision.samples.case_images import (
     BoolArray,
     CaseImages,
@@ -36,12 +36,18 @@ from medvision.samples.views import in_view
 from medvision.table.read import tables_manifest
 from medvision.table.schema import with_facts
 from medvision.table.unscaled import SPACING_UNKNOWN, known_mm
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 Split = Literal["train", "test", "all"]
 
-UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT})
+UNSCALED_TASKS = frozenset({Task.DETECTION, Task.COUNT, Task.INSTANCES})
 """Asked of pictures whose pixels are of unknown size too."""
+
+IN_PIECES = (
+    *("task", "dataset", "cohort", "case_id", "subject_id", "split", "plane", "slice_index"),
+    *("label_id", "label", "n_components"),
+)
+"""Columns of the list of structures in several pieces, one row a label and slice."""
 
 _ROWS_AT_A_TIME = 1_000_000
 
@@ -58,6 +64,8 @@ class Candidates:
         image_numbers: (n,) image of each, in `cases.images`.
         sample_ids: (n,).
         view: In which they are shown.
+        in_pieces: What was left out for being in several pieces, where the protocol lists it:
+            columns `IN_PIECES`.
     """
 
     config: TaskConfig
@@ -67,6 +75,7 @@ class Candidates:
     image_numbers: IntArray
     sample_ids: pa.ChunkedArray
     view: View = View.RADIOLOGICAL
+    in_pieces: pa.Table | None = None
 
     def __len__(self) -> int:
         """How many."""
@@ -130,6 +139,7 @@ def candidates(
             whatever plane they are projected on.
         protocol: What it leaves out, and its view.
     """
+    config = config.under(protocol.filters)
     kind = KINDS[config.task]
     task = _declared_task(config, tables) if config.task_id else None
     cases = read_case_images(tables, root=root, image_id=task.image if task else "")
@@ -138,7 +148,8 @@ def candidates(
     if volume_planes:
         on_plane = pc.is_in(rows["plane"], pa.array([str(plane) for plane in volume_planes]))
         rows, numbers = _kept(rows, numbers, cases.is_picture[numbers] | np.asarray(on_plane))
-    if config.task is not Task.DETECTION and protocol.filters.suspect_spacing is Suspect.LEFT_OUT:
+    is_measured = not TASKS[config.task].is_box
+    if is_measured and protocol.filters.suspect_spacing is Suspect.LEFT_OUT:
         trusted = ~cases.is_suspect[numbers]
         dropped["spacing_suspect"] += int((~trusted).sum())
         rows, numbers = _kept(rows, numbers, trusted)
@@ -146,6 +157,11 @@ def candidates(
         is_known = ~cases.is_unscaled[numbers]
         dropped[SPACING_UNKNOWN] += int((~is_known).sum())
         rows, _ = _kept(rows, numbers, is_known)
+    is_listed = protocol.filters.several_pieces is SeveralPieces.LISTED
+    in_pieces = kind.in_pieces(rows) if is_listed else None
+    if in_pieces is not None:
+        of_task = pa.repeat(pa.scalar(str(config.task)), in_pieces.num_rows)
+        in_pieces = in_pieces.select(IN_PIECES[1:]).add_column(0, IN_PIECES[0], of_task)
     rows = kind.keep(rows, Wanted(config=config, filters=protocol.filters), dropped)
     places, image_numbers = kind.images(cases, rows)
     dropped["image_missing"] += rows.num_rows - len(np.unique(places))
@@ -158,6 +174,7 @@ def candidates(
         image_numbers=image_numbers,
         sample_ids=_sample_ids(rows, cases.images["image_id"].take(image_numbers), config),
         view=protocol.view,
+        in_pieces=in_pieces,
     )
 
 

@@ -107,6 +107,11 @@ def _largest_components(rows: pa.Table) -> pa.Table:
     )
 
 
+def _largest_of_several(rows: pa.Table) -> pa.Table:
+    is_first = pc.equal(rows["component"], 0)
+    return rows.filter(pc.and_(is_first, pc.greater(rows["n_components"], 1)))
+
+
 def _joined_in_order(rows: pa.Table, others: pa.Table) -> pa.Table:
     """An inner join by slice and label; Arrow's own leaves the order of the rows open."""
     numbered = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
@@ -140,6 +145,13 @@ class Kind(ABC):
         """(places of rows, image of each): on which images a row is asked about."""
         return cases.one_image(cases.case_numbers(rows), rows)
 
+    def in_pieces(self, rows: pa.Table) -> pa.Table | None:  # noqa: ARG002
+        """Of the rows read, those of structures in several pieces that it leaves out for that.
+
+        One row a label and slice, that of its largest component; None where it leaves out none.
+        """
+        return None
+
     @abstractmethod
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:
         """The columns of a sample that differ between tasks."""
@@ -158,6 +170,10 @@ class Detection(Kind):
         is_large = pc.greater_equal(pc.min_element_wise(width, height), side_px)
         return _kept(rows, is_large, f"box_side_below_{side_px}_px", dropped)
 
+    def in_pieces(self, rows: pa.Table) -> pa.Table:
+        """The largest components of several."""
+        return _largest_of_several(rows)
+
     def images(self, cases: CaseImages, rows: pa.Table) -> tuple[IntArray, IntArray]:
         """All images of a case, or the one that its label declares."""
         return cases.detected_images(cases.case_numbers(rows), rows)
@@ -167,6 +183,59 @@ class Detection(Kind):
         height_px, width_px = np.asarray(rows["height_px"]), np.asarray(rows["width_px"])
         relative = relative_from_box_px(table_numbers(rows, BOX_COLUMNS), height_px, width_px)
         return _region_values(rows, Task.DETECTION, relative)
+
+
+class Instances(Detection):
+    """Every box of a structure in several pieces."""
+
+    def in_pieces(self, rows: pa.Table) -> None:
+        """None: they are what is asked about."""
+
+    def keep(self, rows: pa.Table, wanted: Wanted, dropped: Counter[str]) -> pa.Table:
+        """Labels with several boxes of at least so many pixels both ways, one row each.
+
+        The columns `x0_px_list` and so on hold the edges of these boxes, the largest component
+        first, and `least_px` how long their sides are at least.
+        """
+        one_piece = pc.equal(rows["n_components"], 1)
+        rows = _kept(rows, pc.invert(one_piece), "one_component", dropped)
+        side_px = wanted.filters.min_box_side_px
+        width = pc.subtract(rows["x1_px"], rows["x0_px"])
+        height = pc.subtract(rows["y1_px"], rows["y0_px"])
+        is_large = pc.greater_equal(pc.min_element_wise(width, height), side_px)
+        large = rows.filter(is_large).sort_by("component")
+        # Threads would leave the order within a label open.
+        lists = large.group_by(list(_SLICE_LABEL), use_threads=False).aggregate(
+            [(name, "list") for name in _BOX]
+        )
+        is_many = pc.greater(pc.list_value_length(lists["x0_px_list"]), 1)
+        lists = lists.filter(is_many)
+        # Arrow joins no lists: a number stands for them.
+        numbers = lists.select(list(_SLICE_LABEL)).append_column(
+            "at", pa.array(np.arange(lists.num_rows))
+        )
+        largest = _largest_components(rows)
+        kept = _joined_in_order(largest, numbers)
+        dropped[f"fewer_than_2_boxes_of_{side_px}_px"] += largest.num_rows - kept.num_rows
+        for name in _BOX:
+            kept = kept.append_column(f"{name}_list", lists[f"{name}_list"].take(kept["at"]))
+        return kept.append_column(
+            "least_px", pa.repeat(pa.scalar(side_px, pa.int32()), kept.num_rows)
+        )
+
+    def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
+        """Truth: the relative boxes, one after the other."""
+        edges = [rows[f"{name}_list"].combine_chunks() for name in _BOX]
+        n_boxes = np.asarray(pc.list_value_length(edges[0]), dtype=np.int64)
+        boxes = np.stack([np.asarray(pc.list_flatten(edge), np.float64) for edge in edges], axis=1)
+        sides = (np.asarray(rows[name]).repeat(n_boxes) for name in ("height_px", "width_px"))
+        relative = relative_from_box_px(boxes, *sides)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(4 * n_boxes)]), pa.int32())
+        shared = _region_values(rows, Task.INSTANCES, np.empty((rows.num_rows, 0)))
+        return shared | {
+            "truth": pa.ListArray.from_arrays(offsets, pa.array(relative.ravel())),
+            "min_px": rows["least_px"],
+        }
 
 
 class TumorLesion(Kind):
@@ -188,6 +257,11 @@ class TumorLesion(Kind):
         )
         is_long = pc.greater_equal(rows["ellipse_major_mm"], floor_mm)
         return _kept(rows, pc.fill_null(is_long, fill_value=True), "below_floor", dropped)
+
+    def in_pieces(self, rows: pa.Table) -> pa.Table:
+        """The largest components of several, of target labels."""
+        is_target = pc.not_equal(rows["ellipse_status"], "not_target")
+        return _largest_of_several(rows.filter(is_target))
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: both lengths. Points: the ends of the axes, none where imported rows lack them."""
@@ -292,5 +366,6 @@ KINDS: Mapping[Task, Kind] = {
     Task.ANGLE_DISTANCE: AngleDistance(),
     Task.AREA: Area(),
     Task.COUNT: Count(),
+    Task.INSTANCES: Instances(),
 }
 """The behaviour of this stage for every task."""

@@ -40,15 +40,16 @@ class Sample:
         metric_kind: A `MetricKind` for angle and distance, else "".
         metric_key: Key of the measurement in its biometrics file, else "".
         unit: Of `truth`: one of the task's units.
-        truth: detection: relative lower-left x0, y0, x1, y1 of the slice as shown; tl: major,
-            minor; ad, area, count: one number.
+        truth: detection: relative lower-left x0, y0, x1, y1 of the slice as shown, instances: those
+            of each box; tl: major, minor; ad, area, count: one number.
         box_px: Half-open pixel box x0, y0, x1, y1 on the slice as shown, around all components
-            for area and count; () for angle and distance.
+            for area, count and instances; () for angle and distance.
         points: tl: end points major 0, major 1, minor 0, minor 1; ad: the measurement's points,
             two for each line; else ().
         description: What the image is, as prompts say it, such as "abdominal CT scan".
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
-        min_px: count: components of at least so many pixels are counted; else None.
+        min_px: count: components of at least so many pixels are counted; instances: boxes with both
+            sides at least so long are asked for; else None.
         view: Which way up the slice is shown; geometry, truth, box and points are in this view.
         ct_window: Whether a CT window may apply to the image; see its declaration.
     """

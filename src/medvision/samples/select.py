@@ -18,6 +18,7 @@ from medvision.declarations import meant
 from medvision.errors import UsageError
 from medvision.protocols import MEDVISION, Protocol
 from medvision.samples.candidates import (
+    IN_PIECES,
     Candidates,
     Split,
     candidate_table,
@@ -41,10 +42,15 @@ class Selection:
     Attributes:
         table: In order of config, case, plane and slice; columns as in `SAMPLE_SCHEMA`.
         dropped: Number of candidate rows left out, by "task: reason".
+        protocol: By which they were selected, and are to be asked.
+        in_pieces: What was left out for being in several pieces, columns `IN_PIECES`; None where
+            the protocol does not list it.
     """
 
     table: pa.Table
     dropped: dict[str, int] = field(default_factory=dict)
+    protocol: Protocol = MEDVISION
+    in_pieces: pa.Table | None = None
 
     @cached_property
     def samples(self) -> list[Sample]:
@@ -87,6 +93,7 @@ def select_samples(
         raise UsageError(msg)
     dropped: Counter[str] = Counter()
     found: list[Candidates] = []
+    in_pieces: list[pa.Table] = []
     unknown: list[str] = []
     salt = str(suite.seed)
     for config in suite.configs:
@@ -96,7 +103,10 @@ def select_samples(
             all_of_it = candidates(
                 config, tables[name], left_out, split=split, root=root, protocol=protocol
             )
-            dropped.update({f"{config.task}: {why}": n for why, n in left_out.items() if n})
+            dropped.update(
+                {f"{all_of_it.config.task}: {why}": n for why, n in left_out.items() if n}
+            )
+            in_pieces += [] if all_of_it.in_pieces is None else [all_of_it.in_pieces]
             found += draw_candidates([all_of_it], suite.cap_per_config, salt)
             unknown += unknown_labels(config, tables[name], suite.name)
     if unknown and not any(map(len, found)):
@@ -104,7 +114,11 @@ def select_samples(
     for line in unknown:
         logger.warning("%s", line)
     table = candidate_table(draw_candidates(found, limit, salt))
-    return Selection(table=table, dropped=dict(dropped))
+    listed = None
+    if in_pieces:  # of which two lines of a suite may leave out the same
+        rows = pa.concat_tables(in_pieces).group_by(list(IN_PIECES), use_threads=False)
+        listed = rows.aggregate([])
+    return Selection(table=table, dropped=dict(dropped), protocol=protocol, in_pieces=listed)
 
 
 def unknown_labels(config: TaskConfig, tables: Path, suite: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Suites: files that name which questions make up a benchmark."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
@@ -11,6 +11,7 @@ from annotated_types import Le
 from medvision.declarations import AtLeastOne, Count, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
+from medvision.protocols import Filters, Instances
 from medvision.tasks import MetricKind, Task
 
 
@@ -42,6 +43,8 @@ class TaskConfig:
         vertex_angles: Ask for the angle at a shared landmark, [0, 180] degrees, where there is
             one, instead of acute angles between lines; distances are left out.
         min_px: Components of at least so many pixels are counted (`count`).
+        instances: Which boxes `detection` asks for: "one", of structures in one piece; "all", every
+            box of structures in several pieces, as a list; "" as the protocol says.
         published_test_count: Test samples of dataset version 1.0.0, which the published scores
             are from; None where nothing was published. Ours differ where `docs/catalogue.md` says.
         listed_count: The number in the original task list, where it is another one.
@@ -56,9 +59,22 @@ class TaskConfig:
     metric_kind: Literal["", MetricKind.DISTANCE, MetricKind.ANGLE] = ""
     vertex_angles: bool = False
     min_px: Annotated[AtLeastOne, Le(2**31 - 1)] = 10  # a count of the tables, int32
+    instances: Literal["", Instances.ONE, Instances.ALL] = ""
     published_test_count: Count | None = None
     listed_count: Count | None = None
     listed_is: Listed = Listed.TEST
+
+    def __post_init__(self) -> None:
+        if self.instances and self.task is not Task.DETECTION:
+            msg = f"instances is an option of the task detection, found {self.task}; leave it out"
+            raise UsageError(msg)
+
+    def under(self, filters: Filters) -> "TaskConfig":
+        """The line as asked under a protocol: detection of all instances is a task of its own."""
+        instances = self.instances or filters.instances
+        if self.task is not Task.DETECTION or instances == Instances.ONE:
+            return self
+        return replace(self, task=Task.INSTANCES, instances="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

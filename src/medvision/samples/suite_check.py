@@ -20,7 +20,8 @@ def check_suite(suite: Suite, known: Collection[str], others: Collection[str]) -
     found: list[tuple[Mistake, str]] = []
     seen = set()
     for config in suite.configs:
-        key = (config.task, config.dataset, config.task_id, config.planes, config.metric_kind)
+        what = (config.task, config.instances, config.metric_kind)
+        key = (what, config.dataset, config.task_id, config.planes)
         if key in seen and not config.labels:
             twice = f"{config.dataset} {config.task} {config.task_id} twice"
             found.append((Mistake.CONFIG_REPEATED, twice))

@@ -7,7 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.frames import View, box_px_in_view, point_px_in_view, relative_from_box_px
+from medvision.frames import (
+    View,
+    box_px_from_relative,
+    box_px_in_view,
+    point_px_in_view,
+    relative_from_box_px,
+)
 from medvision.samples.case_images import BoolArray, IntArray
 from medvision.table.schema import POINT_TYPE
 from medvision.tasks import Task
@@ -44,6 +50,14 @@ def in_view(samples: pa.Table, view: View, is_native: BoolArray) -> pa.Table:
     is_detection = np.asarray(pc.equal(samples["task"], str(Task.DETECTION)))
     relative = relative_from_box_px(turned, sides[1], sides[0])
     numbers[is_detection[truths.row]] = relative[is_detection[of_box]].ravel()
+    is_list = np.asarray(pc.equal(samples["task"], str(Task.INSTANCES)))
+    of_number = np.flatnonzero(is_list[truths.row])
+    of_listed = truths.row[of_number[::4]]
+    sides = (height_px[of_listed], width_px[of_listed])
+    # Edges of pixels: rounding takes away what the division left.
+    listed = np.rint(box_px_from_relative(numbers[of_number].reshape(-1, 4), *sides))
+    listed = box_px_in_view(listed, *sides, view, is_native=is_native[of_listed])
+    numbers[of_number] = relative_from_box_px(listed, sides[1], sides[0]).ravel()
     columns["truth"] = truths.refilled(pa.array(numbers))
 
     points = Lists.of(samples["points"])

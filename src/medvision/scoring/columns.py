@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medvision.scoring.metrics import FloatArray
+from medvision.scoring.metrics import BoolArray, FloatArray
+from medvision.tasks import TASKS, Task
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -44,3 +45,25 @@ class NumberLists:
     def matrix(self, rows: IndexArray, width: int) -> FloatArray:
         """(len(rows), width) numbers of rows that all have `width` of them."""
         return np.asarray(self.flat[self.start[rows, None] + np.arange(width)])
+
+    def padded(self, rows: IndexArray, least: int) -> FloatArray:
+        """(len(rows), longest or `least`) numbers of rows, NaN after the last of each."""
+        length = self.length[rows]
+        is_there = np.arange(length.max(initial=least)) < length[:, None]
+        numbers = np.full(is_there.shape, np.nan)
+        places = self.start[rows, None] + np.arange(is_there.shape[1])
+        numbers[is_there] = self.flat[places[is_there]]
+        return numbers
+
+    def of_task(self, task: Task, rows: IndexArray) -> FloatArray:
+        """Truths or answers of one task: those of lists are padded."""
+        if TASKS[task].is_list:
+            return self.padded(rows, TASKS[task].n_values)
+        return self.matrix(rows, TASKS[task].n_values)
+
+    def may_be_of(self, task: Task, rows: IndexArray) -> BoolArray:
+        """(len(rows),) whether rows have as many numbers as a task asks for."""
+        n_values = TASKS[task].n_values
+        length = self.length[rows]
+        may_be = length % n_values == 0 if TASKS[task].is_list else length == n_values
+        return np.asarray(may_be)

@@ -7,17 +7,21 @@ frame whose axes are scaled copies.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
 from medvision.tasks import TASKS, Task
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+
+MATCHED_IOU = 0.5 - 1e-9
+"""Of lists, boxes that share as much are the same; 0.5 itself is enough, however it is rounded."""
 
 EDGE_TOLERANCE_FRAC = 1e-9
 """Slack for rounding: how far a stored relative coordinate may leave [0, 1]."""
@@ -29,9 +33,11 @@ class Measures:
 
     Attributes:
         iou: (n,) intersection / union, 0 to 1, like the three below.
-        precision: (n,) intersection / area of the answered box.
-        recall: (n,) intersection / area of the true box.
-        f1: (n,) 2 · intersection / (area of the answered + area of the true box).
+        precision: (n,) intersection / area of the answered box; of a list, matched boxes / boxes
+            answered.
+        recall: (n,) intersection / area of the true box; of a list, matched / true boxes.
+        f1: (n,) 2 · intersection / (area of the answered + area of the true box); of a list, 2 ·
+            matched / (answered + true boxes).
         absolute_errors: (n, values) |answer − truth| of each value, in the sample's unit; (n, 0)
             for detection.
         absolute_error: (n,) their mean.
@@ -122,7 +128,7 @@ class Scorer(ABC):
 
 
 class Boxes(Scorer):
-    """Boxes, measured by how much they share."""
+    """One box, measured by how much they share."""
 
     truth_rule = "numbers x0, y0, x1, y1 in [0, 1] with x0 < x1 and y0 < y1"
     answer_rule = "finite numbers x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1"
@@ -158,6 +164,74 @@ class Boxes(Scorer):
     def is_valid_answer(self, values: FloatArray) -> BoolArray:
         """Corners in order; a side may be 0 and a corner outside."""
         return np.asarray(_is_finite(values) & np.all(values[:, 2:] >= values[:, :2], axis=1))
+
+
+class BoxLists(Scorer):
+    """Lists of boxes, NaN after the last: how many of them find a true one."""
+
+    truth_rule = "numbers for each of at least one box, x0, y0, x1, y1 in [0, 1], x0 < x1, y0 < y1"
+    answer_rule = "finite numbers for each box, x0, y0, x1, y1 with x0 ≤ x1 and y0 ≤ y1"
+    least_relative_truth = math.inf
+
+    def measures(self, truth: FloatArray, values: FloatArray) -> Measures:
+        """Shares of the boxes that are matched; without any answered, precision is 0."""
+        undefined = np.full(len(truth), np.nan)
+        true_boxes, stated_boxes = _boxes(truth), _boxes(values)
+        pairs = zip(true_boxes, stated_boxes, strict=True)
+        n_matched = np.array([n_matched_boxes(*pair) for pair in pairs], dtype=np.float64)
+        n_true = np.array([len(boxes) for boxes in true_boxes], dtype=np.float64)
+        n_stated = np.array([len(boxes) for boxes in stated_boxes], dtype=np.float64)
+        return Measures(
+            iou=undefined,
+            precision=n_matched / np.maximum(n_stated, 1),
+            recall=n_matched / n_true,
+            f1=2 * n_matched / (n_true + n_stated),
+            absolute_errors=np.empty((len(truth), 0)),
+            absolute_error=undefined,
+            relative_error=undefined,
+            exact=undefined,
+        )
+
+    def is_valid_truth(self, truth: FloatArray) -> BoolArray:
+        """At least one, and each as the box of a single structure."""
+        return self._are_all(Boxes().is_valid_truth, truth) & ~np.isnan(truth[:, :1]).all(axis=1)
+
+    def is_valid_answer(self, values: FloatArray) -> BoolArray:
+        """Any number of boxes, none included."""
+        return self._are_all(Boxes().is_valid_answer, values)
+
+    @staticmethod
+    def _are_all(is_valid: Callable[[FloatArray], BoolArray], lists: FloatArray) -> BoolArray:
+        flat = lists.reshape(-1, 4)
+        is_fine = is_valid(flat) | np.isnan(flat).all(axis=1)
+        return np.asarray(is_fine.reshape(len(lists), -1).all(axis=1))
+
+
+def _boxes(lists: FloatArray) -> list[FloatArray]:
+    """(k, 4) boxes of each row."""
+    return [row[~np.isnan(row)].reshape(-1, 4) for row in lists]
+
+
+def n_matched_boxes(truth: FloatArray, values: FloatArray) -> int:
+    """Most pairs, one to one, of a true and an answered box with an IoU of at least 0.5.
+
+    Args:
+        truth: (n, 4) relative boxes.
+        values: (m, 4), in any order.
+
+    Example:
+        The second answer is the first once more: it finds no second box.
+
+        >>> box = np.array([[0.1, 0.1, 0.3, 0.3]])
+        >>> n_matched_boxes(np.vstack([box, box + 0.5]), np.vstack([box, box]))
+        1
+    """
+    overlaps = [
+        Boxes().measures(np.broadcast_to(box, values.shape), values).iou >= MATCHED_IOU
+        for box in truth
+    ]
+    is_match = np.reshape(overlaps, (len(truth), len(values)))
+    return int(is_match[linear_sum_assignment(is_match, maximize=True)].sum())
 
 
 class Sizes(Scorer):
@@ -243,6 +317,7 @@ SCORERS: Mapping[Task, Scorer] = MappingProxyType(
         Task.ANGLE_DISTANCE: Sizes(least_relative_truth=0.1),
         Task.AREA: Sizes(),
         Task.COUNT: WholeNumbers(),
+        Task.INSTANCES: BoxLists(),
     }
 )
 """The behaviour of this stage for every task."""

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from medvision.models.base import Question, Reply, ResponseStatus
 from medvision.replies import AnswerStatus
 from medvision.samples import Sample
+from medvision.scoring.columns import NumberLists
 from medvision.scoring.metrics import measures
 from medvision.scoring.score_run import ReplyReader
 from medvision.tasks import Task
@@ -53,7 +55,8 @@ class RunningScore:
                 answers.setdefault(sample.task, []).append(answer.values)
         self._waiting.clear()
         for task, truth in truths.items():
-            found = measures(task, np.array(truth), np.array(answers[task]))
+            lists = (NumberLists.of(pa.chunked_array([rows])) for rows in (truth, answers[task]))
+            found = measures(task, *(one.of_task(task, np.arange(len(truth))) for one in lists))
             for name in SHOWN:
                 column = getattr(found, name)
                 self._sums[name] += float(np.nansum(column))

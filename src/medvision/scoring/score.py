@@ -79,7 +79,7 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
     truth_row = _row(truth, accepts_number=n_values == 1)
     if (
         truth_row is None
-        or truth_row.shape[1] != n_values
+        or not TASKS[task].has_length(truth_row.shape[1])
         or not is_valid_truth(task, truth_row)[0]
     ):
         msg = f"truth of task {task}: expected {truth_rule(task)}; found {truth!r}"
@@ -88,7 +88,7 @@ def score(task: Task | str, truth: npt.ArrayLike, answer: Answer) -> ScoreRow:
     if status != AnswerStatus.OK:
         return ScoreRow(status=status)
     row = _row(answer.values, accepts_number=False)
-    if row is None or row.shape[1] != n_values or not is_valid_answer(task, row)[0]:
+    if row is None or not TASKS[task].has_length(row.shape[1]) or not is_valid_answer(task, row)[0]:
         msg = f"ok answer of task {task}: expected {answer_rule(task)}; found {answer.values!r}"
         raise InvalidAnswerError(msg)
     measured = measures(task, truth_row, row)

@@ -19,6 +19,7 @@ from medvision.frames import SliceGeometry
 from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     STATED_NMAE,
+    process_path,
     read_samples,
     require_samples,
     run_family,
@@ -36,13 +37,15 @@ from medvision.replies import Answer, AnswerStatus, Style
 from medvision.replies.cut import ended_before_cut
 from medvision.replies.first_block import read_first_block
 from medvision.replies.recovered import read_recovered
-from medvision.samples import GEOMETRY_COLUMNS
+from medvision.samples import GEOMETRY_COLUMNS, each_sample
 from medvision.scoring.aggregate import PROTOCOL_COLUMN
+from medvision.scoring.alignment import ERROR
+from medvision.scoring.process import PROCESS_TASKS, process_scores
 from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 from medvision.storage import only_process, sha256_file
 from medvision.table.manifest import content_key
 from medvision.table.own_files import DamagedFileError
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 SCORER = "3"
 """Version of reading and scoring: scores of another one are made again. Change it with numbers."""
@@ -77,7 +80,40 @@ def score_run(run: Path, reading: Reading | None = None) -> pa.Table:
     with only_process(run, "scoring"):
         scores = scored(run, reading)
         write_parquet(scores_path(run), scores)
+        process = scored_steps(run, scores)
+        if process is not None:
+            write_parquet(process_path(run), process)
     return scores
+
+
+def scored_steps(run: Path, scores: pa.Table) -> pa.Table | None:
+    """Process scores of a run's current replies; None where no steps were asked for.
+
+    Args:
+        run: Run folder.
+        scores: Of these replies, for the answers that were read.
+
+    Returns:
+        `PROCESS_SCHEMA`.
+    """
+    manifest = run_manifest(run)
+    is_asked = pc.is_in(scores["task"], pa.array([str(task) for task in PROCESS_TASKS]))
+    if manifest["style"] != Style.COT or not pc.any(is_asked).as_py():
+        return None
+    samples = read_samples(run)
+    own = samples.filter(pc.is_in(samples["sample_id"], scores.filter(is_asked)["sample_id"]))
+    read = scores.filter(pc.and_(is_asked, pc.equal(scores["status"], AnswerStatus.OK)))
+    answers = {
+        (row["sample_id"], row["repeat"]): tuple(row["values"])
+        for row in read.select(["sample_id", "repeat", "values"]).to_pylist()
+    }
+    with ResponseStore(store_path(run), must_exist=True) as store:
+        replies = [
+            (sample_id, repeat, text)
+            for sample_id, repeat, status, text in store.current_texts()
+            if status != ERROR
+        ]
+    return process_scores(each_sample(own), sorted(replies), answers, run_family(run, manifest))
 
 
 def scored(run: Path, reading: Reading | None = None) -> pa.Table:
@@ -173,7 +209,9 @@ class ReplyReader:
                 where it provably did before the cut. The original's reading knows no such rule.
         """
         # A closed tag is proof; anywhere else the last number may have been cut in two.
-        is_whole = not is_cut or ended_before_cut(text)
+        # A list without it may have gone on.
+        may_end = "</answer>" in text if TASKS[task].is_list else ended_before_cut(text)
+        is_whole = not is_cut or may_end
         if self.reading is Reading.FIRST_BLOCK:
             strict, counts = read_first_block(task, text, self.style), True
         else:
@@ -203,10 +241,10 @@ def _on_slice(answer: Answer, task: Task, seen: PerceivedSize) -> Answer:
     """The answer with a box turned from the frame of the picture sent to that of the slice."""
     height_px, width_px = seen.canvas_hw
     is_filled = seen.content_box_px == (0, 0, width_px, height_px)
-    if task is not Task.DETECTION or not answer.values or is_filled:
+    if not TASKS[task].is_box or not answer.values or is_filled:
         return answer
-    box = box_on_slice_from_sent(answer.values, seen)
-    return Answer(status=answer.status, values=tuple(box.tolist()))
+    boxes = box_on_slice_from_sent(np.reshape(answer.values, (-1, 4)), seen)
+    return Answer(status=answer.status, values=tuple(boxes.ravel().tolist()))
 
 
 def _columns(answers: list[Answer]) -> list[pa.Array]:

@@ -169,9 +169,9 @@ class _Truth:
         return truth
 
     def refuse_invalid(self, task: Task, rows: IndexArray) -> None:
-        valid = self.lists.length[rows] == TASKS[task].n_values
+        valid = self.lists.may_be_of(task, rows)
         if valid.all():
-            valid = is_valid_truth(task, self.lists.matrix(rows, TASKS[task].n_values))
+            valid = is_valid_truth(task, self.lists.of_task(task, rows))
         if not valid.all():
             fault = _fault(self.sample_ids, self.lists, rows[~valid], truth_rule(task))
             msg = f"truth of {fault}"
@@ -198,7 +198,7 @@ def _reading(truth: _Truth, answers: pa.Table, prefix: str) -> _Reading:
     for task, of_task in truth.rows_of_task.items():
         rows = of_task[ok[of_task]]
         values = _valid_values(truth, task, rows, lists)
-        measured = measures(task, truth.lists.matrix(rows, TASKS[task].n_values), values)
+        measured = measures(task, truth.lists.of_task(task, rows), values)
         for name in METRICS:
             metrics[name][rows] = getattr(measured, name)
         errors[rows, : measured.absolute_errors.shape[1]] = measured.absolute_errors
@@ -232,9 +232,9 @@ def effective_status(response_status: pa.Array, status: pa.Array) -> pa.Array:
 
 
 def _valid_values(truth: _Truth, task: Task, rows: IndexArray, lists: NumberLists) -> FloatArray:
-    valid = lists.length[rows] == TASKS[task].n_values
+    valid = lists.may_be_of(task, rows)
     if valid.all():
-        values = lists.matrix(rows, TASKS[task].n_values)
+        values = lists.of_task(task, rows)
         valid = is_valid_answer(task, values)
         if valid.all():
             return values

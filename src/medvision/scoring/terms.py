@@ -5,7 +5,7 @@ is left out. `_frac` at or below a threshold: share of all samples, one without 
 never counting as reached. Errors of the harness are in no sum at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -54,7 +54,8 @@ class ScoreColumns:
         is_error: Whether the harness failed; such a row counts in no metric.
         is_parsed: Whether the strict reading is ok.
         is_recovered: Whether the lenient reading is ok.
-        is_box: Whether the task is detection.
+        is_box: Whether the task is detection of one box.
+        is_overlap: Whether answers are boxes, one or several.
         is_whole: Whether the task asks for whole numbers.
         may_have_relative: Whether the truth allows a relative error, whatever was answered.
         measured: The metric columns; NaN where null.
@@ -65,6 +66,7 @@ class ScoreColumns:
     is_parsed: BoolArray
     is_recovered: BoolArray
     is_box: BoolArray
+    is_overlap: BoolArray
     is_whole: BoolArray
     may_have_relative: BoolArray
     measured: Mapping[str, FloatArray]
@@ -80,9 +82,8 @@ def score_columns(scores: pa.Table) -> ScoreColumns:
         is_parsed=is_word(status, AnswerStatus.OK),
         is_recovered=is_word(one_chunk(scores["recovered_status"]), AnswerStatus.OK),
         is_box=is_word(tasks, Task.DETECTION),
-        is_whole=np.logical_or.reduce(
-            [is_word(tasks, task) for task, record in TASKS.items() if record.is_whole]
-        ),
+        is_overlap=_is_any(tasks, [task for task in Task if TASKS[task].is_box]),
+        is_whole=_is_any(tasks, [task for task in Task if TASKS[task].is_whole]),
         may_have_relative=_may_have_relative(tasks, NumberLists.of(scores["truth"])),
         measured={name: _measured(scores, name) for name in MEASURED_COLUMNS},
     )
@@ -100,11 +101,15 @@ def is_word(column: pa.Array, word: str) -> BoolArray:
     return np.asarray(same.to_numpy(zero_copy_only=False))
 
 
+def _is_any(column: pa.Array, words: Sequence[str]) -> BoolArray:
+    return np.asarray(np.logical_or.reduce([is_word(column, word) for word in words]))
+
+
 def _may_have_relative(tasks: pa.Array, truth: NumberLists) -> BoolArray:
     allowed = np.zeros(len(tasks), dtype=np.bool_)
     for task in Task:
         rows = np.flatnonzero(is_word(tasks, task))
-        allowed[rows] = has_relative_error(task, truth.matrix(rows, TASKS[task].n_values))
+        allowed[rows] = has_relative_error(task, truth.of_task(task, rows))
     return allowed
 
 
@@ -140,6 +145,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "parsed": lambda columns: columns.is_parsed,
         "recovered": lambda columns: columns.is_recovered & ~columns.is_error,
         "answered_box": lambda columns: columns.is_box & ~columns.is_error,
+        "answered_overlap": lambda columns: columns.is_overlap & ~columns.is_error,
         "answered_whole": lambda columns: columns.is_whole & ~columns.is_error,
         "answered_relative": lambda columns: columns.may_have_relative & ~columns.is_error,
         **{name: term for column in MEASURED_COLUMNS for name, term in _terms_of(column).items()},
@@ -166,14 +172,20 @@ def _mean(name: str, column: str, denominator: str | None = None) -> RatioMetric
     )
 
 
+_OVERLAPS = {
+    "iou": "answered_box",
+    **dict.fromkeys(("precision", "recall", "f1"), "answered_overlap"),
+}
+"""Measures of boxes, and the samples over which each is a mean; a list of boxes has no IoU."""
+
 RATIO_METRICS = (
     RatioMetric(name="success_rate", numerator="parsed", denominator="answered"),
     RatioMetric(name="success_rate_recovered", numerator="recovered", denominator="answered"),
     *(
         metric
-        for name in ("iou", "precision", "recall", "f1")
+        for name, asked in _OVERLAPS.items()
         for metric in (
-            _mean(f"{name}_mean_zero_filled", name, "answered_box"),
+            _mean(f"{name}_mean_zero_filled", name, asked),
             _mean(f"{name}_mean_parsed", name),
         )
     ),

@@ -68,6 +68,7 @@ def trained_profile(config: SftConfig) -> ModelProfile:
         system_text=system_text(config.model),
         square=family.square,
         shape_hw=tuple(family.shape_hw or ()),
+        protocol=config.questions.name,
         source="medvision train sft",
     )
 
@@ -92,7 +93,7 @@ def question(
         ItemError: The sample has no target that can be written.
     """
     view = family.view(sample.geometry)
-    target = target_text(sample, style, view)
+    target = target_text(sample, style, view, facts)
     return Question(prompt=prompt_text(sample, style, view.stated, facts), target=target)
 
 

@@ -18,7 +18,7 @@ from medvision.models.in_process.chat import Chat
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import Sample, sample_table, samples_from_table
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 from medvision.train.base_model import check_stated_size, has_accelerator, load_chat, located_base
 from medvision.train.card import CardFacts, machine_words, sample_counts
 from medvision.train.collate import ROW, Collator, ExampleTransform
@@ -141,13 +141,16 @@ def _writable(
 
 def _are_plain(samples: pa.Table) -> npt.NDArray[np.bool_]:
     """Whether the answers of one task's samples are sizes of 0 or more, or boxes on the slice."""
-    truths = np.asarray(pc.list_flatten(samples["truth"])).reshape(len(samples), -1)
-    is_plain = (np.isfinite(truths) & (truths >= 0)).all(axis=1)
-    if samples["task"][0].as_py() == Task.DETECTION:
-        x0, y0, x1, y1 = truths.T
-        is_plain &= (x0 < x1) & (y0 < y1) & (truths <= 1).all(axis=1)
-    plain: npt.NDArray[np.bool_] = is_plain
-    return plain
+    record = TASKS[Task(samples["task"][0].as_py())]
+    values = np.asarray(pc.list_flatten(samples["truth"])).reshape(-1, record.n_values)
+    is_fine = (np.isfinite(values) & (values >= 0)).all(axis=1)
+    if record.is_box:
+        x0, y0, x1, y1 = values.T
+        is_fine &= (x0 < x1) & (y0 < y1) & (values <= 1).all(axis=1)
+    n_boxes = np.asarray(pc.list_value_length(samples["truth"])) // record.n_values
+    is_plain = np.ones(len(samples), dtype=np.bool_)
+    np.logical_and.at(is_plain, np.repeat(np.arange(len(samples)), n_boxes), is_fine)
+    return is_plain
 
 
 def why_no_target(sample: Sample, style: Style, family: PictureFamily) -> ItemError | None:

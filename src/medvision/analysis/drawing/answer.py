@@ -23,7 +23,7 @@ from medvision.analysis.units import with_unit
 from medvision.frames import box_px_from_relative
 from medvision.samples import Sample
 
-CAPTIONS = {Role.ANSWER: "answer", Role.RECOVERED: "recovered, not scored"}
+CAPTIONS = {Role.TRUTH: "truth", Role.ANSWER: "answer", Role.RECOVERED: "recovered, not scored"}
 
 BESIDE = 6.0
 """Drawing units between a true distance and the stated one beside it."""
@@ -34,6 +34,16 @@ def stated_box(canvas: Canvas, sample: Sample, values: Sequence[float], role: Ro
     shown = sample.geometry
     box_px = box_px_from_relative(values, shown.height_px, shown.width_px).tolist()
     return captioned_box(canvas, box_px, role=role, caption=CAPTIONS[role])
+
+
+def stated_boxes(
+    canvas: Canvas, sample: Sample, values: Sequence[float], role: Role
+) -> list[Shape]:
+    """Each box of a list; captions would hide their neighbours, so the first alone has one."""
+    boxes = [
+        stated_box(canvas, sample, values[at : at + 4], role) for at in range(0, len(values), 4)
+    ]
+    return [*boxes[0], *(box[0] for box in boxes[1:])] if boxes else []
 
 
 def stated_axes(canvas: Canvas, sample: Sample, values: Sequence[float], role: Role) -> list[Shape]:

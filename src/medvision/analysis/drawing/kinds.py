@@ -4,7 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from medvision.analysis.drawing.answer import stated_axes, stated_box, stated_line, stated_number
+from medvision.analysis.drawing.answer import (
+    stated_axes,
+    stated_box,
+    stated_boxes,
+    stated_line,
+    stated_number,
+)
 from medvision.analysis.drawing.shapes import Canvas, Role, Shape, canvas_of
 from medvision.analysis.drawing.truth import axis_shapes, captioned_box, landmark_shapes
 from medvision.samples import Sample
@@ -53,6 +59,10 @@ DRAWN: dict[Task, Drawn] = {
     Task.AREA: Drawn(truth=partial(true_box, caption="extent of the structure"), answer=nothing),
     Task.COUNT: Drawn(
         truth=partial(true_box, caption="extent of all regions"), answer=stated_number
+    ),
+    Task.INSTANCES: Drawn(
+        truth=lambda canvas, sample: stated_boxes(canvas, sample, sample.truth, Role.TRUTH),
+        answer=stated_boxes,
     ),
 }
 """One entry for each task."""

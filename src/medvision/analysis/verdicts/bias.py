@@ -11,7 +11,7 @@ from medvision.analysis.verdicts.estimates import mean, slope
 from medvision.analysis.verdicts.rows import TaskRows, task_rows
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
 from medvision.scoring.metrics import FloatArray
-from medvision.tasks import TASKS, Task
+from medvision.tasks import TASKS
 
 LEAST_BIAS_FRAC = 0.03
 """A mean error under this share of the mean truth is not told as bias."""
@@ -24,7 +24,7 @@ def bias(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """Mean signed error, and the slope of answers on truths, value by value."""
     for run in runs:
         for rows in task_rows(run):
-            if rows.task is not Task.DETECTION:
+            if not TASKS[rows.task].is_box:
                 read = rows.where(rows.is_parsed)
                 for at, value_name in enumerate(TASKS[rows.task].names):
                     prefix = f"{value_name} " if rows.n_values > 1 else ""

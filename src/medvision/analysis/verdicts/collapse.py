@@ -28,7 +28,7 @@ def collapse(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """How many different numbers are answered, beside how many are true, value by value."""
     for run in runs:
         for rows in task_rows(run):
-            if not TASKS[rows.task].is_whole:
+            if not (TASKS[rows.task].is_whole or TASKS[rows.task].is_list):
                 read = rows.where(rows.is_parsed)
                 for at, value_name in enumerate(TASKS[rows.task].names):
                     yield _of_value(read, at, value_name)

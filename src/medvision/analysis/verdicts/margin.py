@@ -47,7 +47,8 @@ class Opponent:
 def margin(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The margin of each model over the best constant, in all and in its groups."""
     for rows in each_task(run for run in runs if run.model != TRAINED):
-        yield from _margins(rows, opponents(rows, runs))
+        if not TASKS[rows.task].is_list:  # no constant is an answer to lists of any length
+            yield from _margins(rows, opponents(rows, runs))
 
 
 def opponents(rows: TaskRows, runs: Sequence[RunScores]) -> list[Opponent]:

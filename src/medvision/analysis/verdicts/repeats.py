@@ -25,6 +25,8 @@ def repeats(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The measure of the median answer of each question, less that of one answer."""
     for run in runs:
         for rows in task_rows(run):
+            if TASKS[rows.task].is_list:
+                continue  # lists have no median
             if len(rows) and pc.max(rows.column("repeat")).as_py() > 0:
                 yield _of_task(rows)
 

@@ -15,7 +15,7 @@ from medvision.scoring.metrics import FloatArray, measures
 from medvision.scoring.subject_sums import SUBJECT_COLUMNS
 from medvision.tasks import TASKS, Task
 
-ZERO_FILLED = frozenset({"iou", "exact"})
+ZERO_FILLED = frozenset({"iou", "exact", "f1"})
 """Measures that an unread answer has at their worst, 0; an error of an unread answer is unknown."""
 
 QUESTION = ("sample_id", "repeat")

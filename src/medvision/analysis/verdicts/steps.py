@@ -1,7 +1,6 @@
 """Chain of thought: is the error in where the points are put, or in what is computed from them?"""
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +13,11 @@ from medvision.analysis.verdicts.arithmetic import stated_sums
 from medvision.analysis.verdicts.estimates import mean
 from medvision.analysis.verdicts.rows import TaskRows, reply_texts, task_rows
 from medvision.analysis.verdicts.verdict import Verdict, settled
-from medvision.frames import relative_from_point_px
-from medvision.geometry import acute_angle_deg, vertex_angle_deg
-from medvision.pictures.perceived import point_on_slice_from_sent
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
-from medvision.samples import Sample, samples_from_table
+from medvision.samples import samples_from_table
 from medvision.scoring.metrics import FloatArray
-from medvision.tasks import MetricKind, Task
+from medvision.scoring.process import HIT_MM, PROCESS_TASKS, process_of
 
 LEAST_ERROR_FRAC = 0.1
 """A mean error of a part under a tenth of the truth is none worth telling."""
@@ -29,10 +25,7 @@ LEAST_ERROR_FRAC = 0.1
 FOLLOWS_FRAC = 0.02
 """An answer this close to what its own points give follows from them."""
 
-HIT_MM = 5.0
-
 _MOST_QUESTIONS = 20_000
-_POINT = re.compile(r"\(\s*(-?\d*\.\d+|[01])\s*,\s*(-?\d*\.\d+|[01])\s*\)")
 _MOST_ERROR_FRAC = 2.0
 """A part's error is counted as at most twice the truth, so that one slip is not the whole mean."""
 
@@ -57,7 +50,7 @@ def steps(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     for run in runs:
         if run.manifest.get("style") == Style.COT:
             for rows in task_rows(run):
-                if rows.task in (Task.TUMOR_LESION, Task.ANGLE_DISTANCE):
+                if rows.task in PROCESS_TASKS:
                     yield from _of_task(rows)
 
 
@@ -127,50 +120,15 @@ def _said(rows: TaskRows) -> list[StatedPoints | None]:
     )
     samples = {sample.sample_id: sample for sample in samples_from_table(asked)}
     family = PictureFamily(**rows.run.manifest.get("family", {"name": "as_sent"}))
-    said = zip(ids.to_pylist(), reply_texts(rows), strict=True)
-    return [_stated(samples[sample_id], text, family) for sample_id, text in said]
-
-
-def _stated(sample: Sample, text: str, family: PictureFamily) -> StatedPoints | None:
-    named = list(dict.fromkeys((point.key, point.name) for point in sample.points))
-    written = _POINT.findall(text.partition("<answer>")[0])[: len(named)]
-    if len(written) < len(named) or not named:
-        return None
-    perceived = family.view(sample.geometry).perceived
-    on_slice = point_on_slice_from_sent(np.array(written, dtype=np.float64), perceived)
-    places = [named.index((point.key, point.name)) for point in sample.points]
-    on = sample.geometry
-    size_mm = np.array([on.width_px * on.spacing_x_mm, on.height_px * on.spacing_y_mm])
-    said_mm = on_slice[places] * size_mm
-    true_px = [(point.x_px, point.y_px) for point in sample.points]
-    true_mm = relative_from_point_px(true_px, on.height_px, on.width_px) * size_mm
-    return StatedPoints(
-        values=_values(sample, said_mm),
-        distances_mm=_distances_mm(sample, said_mm, true_mm),
-        sums=tuple(stated_sums(text)),
-    )
-
-
-def _values(sample: Sample, points_mm: FloatArray) -> tuple[float, ...]:
-    """What points give, two a line, in the order of the sample's own."""
-    lines = points_mm.reshape(-1, 2, 2)
-    if sample.metric_kind == MetricKind.ANGLE:
-        return (acute_angle_deg(*(line[1] - line[0] for line in lines)),)
-    if sample.metric_kind == MetricKind.VERTEX_ANGLE:
-        keys = [point.key for point in sample.points]
-        first, second = next(
-            (a, b) for a in (0, 1) for b in (0, 1) if keys[a] == keys[2 + b]
-        )  # its lines share a landmark
-        return (vertex_angle_deg(lines[0], lines[1], (first, second)),)  # type: ignore[arg-type]
-    return tuple(np.hypot(*(line[1] - line[0])).item() for line in lines)
-
-
-def _distances_mm(sample: Sample, said: FloatArray, true: FloatArray) -> tuple[float, ...]:
-    """Of each stated point from the true one; the two ends of an axis have no order."""
-    if sample.task is not Task.TUMOR_LESION:
-        return tuple(np.hypot(*(said - true).T).tolist())
-    found: list[float] = []
-    for line, other in zip(said.reshape(-1, 2, 2), true.reshape(-1, 2, 2), strict=True):
-        orders = [np.hypot(*(line - ends).T) for ends in (other, other[::-1])]
-        found += min(orders, key=lambda one: float(one.sum())).tolist()
-    return tuple(found)
+    found: list[StatedPoints | None] = []
+    for sample_id, text in zip(ids.to_pylist(), reply_texts(rows), strict=True):
+        sample = samples[sample_id]
+        process = process_of(sample, text, family.view(sample.geometry))
+        if process.implied is None:
+            found.append(None)
+            continue
+        sums = tuple(stated_sums(text))
+        found.append(
+            StatedPoints(values=process.implied, distances_mm=process.distances_mm, sums=sums)
+        )
+    return found
