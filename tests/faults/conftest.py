@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import numpy as np
 import pytest
 
 from medvision.cli import main
+from tests.fetch.archive_files import write_archive
+from tests.fetch.file_server import serving
+from tests.fetch.toy import IMAGES, LABELS, declaration
+from tests.table.test_odd_plans import PLAN
 
 SHAPE = (24, 32, 10)
 SPACING = (1.0, 0.8, 2.5)
@@ -87,9 +92,36 @@ def make_inputs(folder: Path) -> Study:
     return Study(folder, folder)
 
 
+@contextmanager
+def offered(study: Study):
+    """What other commands take: a host with a dataset, a folder, a plan, results of others."""
+    from tests.describe import trees  # which need the extra `dicom`
+
+    trees.nnunet_v2(study.inputs / "tree")
+    write_archive(study.inputs / "offered" / "images.zip", IMAGES)
+    write_archive(study.inputs / "offered" / "labels.tar.gz", LABELS)
+    (study.inputs / "plan.json").write_text(json.dumps(PLAN), encoding="utf-8")
+    (study.inputs / "model").mkdir()
+    group = {
+        "targets": [f"[{n + 10}, {n + 5}]" for n in range(20)],
+        "responses": ["9,9", ""] * 10,
+        "doc_metas": [{"image_file": f"/x/KiTS23/c{n % 7}.nii.gz", "label": 2} for n in range(20)],
+    }
+    results = study.inputs / "model" / "summary_values_TL_Task.json"
+    results.write_text(json.dumps({"kidney tumor @ CT (A)": group}), encoding="utf-8")
+    with serving() as server:
+        offer = study.inputs / "offered"
+        server.files = {f"/{path.name}": path.read_bytes() for path in offer.iterdir()}
+        (study.inputs / "catalog").mkdir()
+        declared = declaration(offer, server.url)
+        (study.inputs / "catalog" / "toy.toml").write_text(declared, encoding="utf-8")
+        yield study
+
+
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
     made = make_inputs(tmp_path_factory.mktemp("faults") / "study")
     assert main(made.build()) == 0
     assert main(made.eval()) == 0
-    return made
+    with offered(made):
+        yield made

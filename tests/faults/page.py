@@ -16,3 +16,10 @@ def write_section(title: str, text: str) -> None:
     else:
         page = f"{page.rstrip()}\n\n{section}"
     PAGE.write_text(f"{page.rstrip()}\n", encoding="utf-8")
+
+
+def section_rows(title: str) -> list[str]:
+    """Lines of the table in a section, without its head; none if there is no such section."""
+    _, _, after = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")
+    lines = [line for line in after.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    return lines[2:]

@@ -1,49 +1,80 @@
-"""`python -m tests.faults.reliability [N]`: the harness at N moments, as `docs/reliability.md`."""
+"""`python -m tests.faults.reliability [N] [COMMAND ...]`: the harness at N moments each.
+
+Writes their lines of `docs/reliability.md`. Where trl is installed, training is what is tried.
+"""
 
 import sys
 import tempfile
+from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 
 from medvision.cli import main
-from tests.faults.conftest import make_inputs
-from tests.faults.harness import COMMANDS, Killed, tried, tried_in_pairs
+from tests.faults.conftest import Study, make_inputs, offered
+from tests.faults.harness import COMMANDS, TESTS, Command, Found
+from tests.faults.page import section_rows, write_section
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-HEAD = """# Reliability
-
-Each command is killed without warning (SIGKILL) at random moments of its time, or started twice at
-once in one folder. Then it is run again, and what it made is compared with that of a run that
-nobody disturbed. *Lost*: it does not come to its end. *Wrong*: it makes something else. *Unclear*:
-a traceback, a message that is not one line, or files left behind. `make reliability` makes this
-page anew.
+TITLE = "Commands, disturbed and run again"
+TRAINING = "train sft"
+ABOUT = """Each command is killed without warning (SIGKILL) at random moments of its time, started
+twice at once in one folder, run where no file may grow beyond a random size (RLIMIT_FSIZE, which
+stands for a full disk), or in folders that may not be written. Then it is run again, and what it
+made is compared with that of a run that nobody disturbed. *Lost*: it does not come to its end.
+*Wrong*: it makes something else. *Unclear*: a traceback, a message that is not one line, or files
+left behind. `make reliability` makes this table anew.
 
 | test | command | tries | lost | wrong | unclear |
 |---|---|---|---|---|---|
 """
 
 
-def row(test: str, command: str, found: Killed) -> str:
+def n_tries(test: str, n_moments: int) -> int:
+    """Moments and sizes are drawn anew; what is refused for want of rights is so every time."""
+    tries = {"killed": n_moments, "disk full": n_moments // 2, "two at once": n_moments // 4}
+    return max(1, tries.get(test, 1))
+
+
+def row(test: str, name: str, found: Found) -> str:
     """A line of the table."""
-    numbers = (found.tries, found.lost, found.wrong, found.unclear)
-    return f"| {test} | `{command}` | {' | '.join(map(str, numbers))} |\n"
+    return f"| {test} | `{name}` | {' | '.join(map(str, found.numbers))} |\n"
 
 
-def reliability(n_moments: int) -> bool:
-    """Write the page; whether all numbers of failures are 0."""
-    rows, total = [], 0
+def reliability(n_moments: int, names: list[str]) -> bool:
+    """Try commands and write their lines; whether all numbers of failures are 0."""
+    total = 0
     with tempfile.TemporaryDirectory() as folder:
         study = make_inputs(Path(folder) / "study")
         if main(study.build()) or main(study.eval()):
             return False
-        for command in COMMANDS:
-            place = Path(folder) / command
-            killed = tried(study, place / "killed", command, n_moments=n_moments, seed=1)
-            paired = tried_in_pairs(study, place / "pairs", command, n_pairs=n_moments // 4)
-            rows += [row("killed", command, killed), row("two at once", command, paired)]
-            total += sum(one.lost + one.wrong + one.unclear for one in (killed, paired))
-    PAGE.write_text(HEAD + "".join(rows), encoding="utf-8")
+        others = set(names) - {TRAINING}
+        with offered(study) if others else nullcontext():
+            for name in names:
+                command = COMMANDS[name] if name != TRAINING else _training(study)
+                for test, trial in TESTS.items():
+                    place = Path(folder) / name / test
+                    found = trial(study, place, command, n=n_tries(test, n_moments), seed=1)
+                    told = row(test, name, found)
+                    print(told.strip(), found.notes, sep="\n", flush=True)  # noqa: T201
+                    put_row(told)
+                    total += found.lost + found.wrong + found.unclear
     return total == 0
 
 
+def _training(study: Study) -> Command:
+    from tests.faults.training import training
+
+    return training(study)
+
+
+def put_row(told: str) -> None:
+    """Put a line in place of the one of that test and command, or at the end."""
+    rows = {tuple(one.split("|")[1:3]): one for one in section_rows(TITLE)}
+    rows[tuple(told.split("|")[1:3])] = told.strip()
+    write_section(TITLE, ABOUT + "\n".join(rows.values()))
+
+
 if __name__ == "__main__":
-    sys.exit(0 if reliability(int(sys.argv[1]) if len(sys.argv) > 1 else 20) else 1)
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    # Training needs torch, which is in an environment of its own.
+    known = [TRAINING] if find_spec("trl") else list(COMMANDS)
+    sys.exit(0 if reliability(n, sys.argv[2:] or known) else 1)

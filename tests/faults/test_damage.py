@@ -6,6 +6,7 @@ files. Nothing else: no traceback, no other numbers, no success without the file
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 
 from medvision.cli import main
 from medvision.table.read import read_biometrics, read_cases, read_regions, read_structures
+from tests.faults.conftest import Study
+from tests.faults.harness import COMMANDS
 
 
 def cut(path):
@@ -223,6 +226,7 @@ OF_RUNS = {
     "score": lambda study: ["score", study.run],
     "report": lambda study: ["report", study.run, "--json"],
     "page": lambda study: ["report", study.run],
+    "analyse": lambda study: ["analyse", study.run, "--json"],
 }
 
 
@@ -240,3 +244,31 @@ def test_damaged_runs(study, tmp_path, capsys, name, damage, command):
         assert_refused_in_one_line(status, err, str(place))
     if name == "scores.parquet" and damage is not folder_in_its_place:
         assert status == 0, "scores are made again where what they derive from is whole"
+
+
+IMPORT_FILES = {**RUN_FILES, "imported.json": JSON}
+OF_IMPORTS = {
+    "import results": COMMANDS["import results"].words,
+    "score": lambda study: ["score", study.folder / "imported"],
+}
+
+
+@pytest.fixture(scope="session")
+def imported(study, tmp_path_factory):
+    """A run of imported results, in a folder to be copied."""
+    copy = study.copy(tmp_path_factory.mktemp("imported") / "study")
+    assert main([str(word) for word in OF_IMPORTS["import results"](copy)]) == 0
+    return copy
+
+
+@pytest.mark.parametrize(("name", "damage", "command"), trials(IMPORT_FILES, OF_IMPORTS))
+def test_damaged_imports(imported, tmp_path, capsys, name, damage, command):
+    copy = Study(tmp_path / "study", imported.inputs)
+    shutil.copytree(imported.folder / "imported", copy.folder / "imported")
+    damage(copy.folder / "imported" / name)
+    status, _, err = done(OF_IMPORTS[command](copy), capsys)
+    if status == 0:
+        scores = COMMANDS["import results"].result
+        assert scores(copy, "") == scores(imported, "")
+    else:
+        assert_refused_in_one_line(status, err, str(copy.folder / "imported"))

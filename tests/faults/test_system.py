@@ -1,10 +1,8 @@
 """The system says no: a full disk, read-only storage, a file where a folder belongs, signals."""
 
-import ctypes
 import errno
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -15,6 +13,7 @@ import pytest
 
 from medvision import storage
 from medvision.cli import main
+from tests.faults.system import limited, obey_permissions
 from tests.faults.test_damage import tables_of
 
 
@@ -90,14 +89,6 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
     )
 
 
-def limited(n_bytes):
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
-
-    return limit
-
-
 @pytest.mark.parametrize("n_bytes", [0, 2_000, 20_000])
 @pytest.mark.parametrize("command", ["build", "eval", "report"])
 def test_no_file_may_grow(copy, study, n_bytes, command):
@@ -115,15 +106,6 @@ def test_no_file_may_grow(copy, study, n_bytes, command):
     assert all(
         a.equals(b) for a, b in zip(tables_of(copy.tables), tables_of(study.tables), strict=True)
     )
-
-
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
-
-
-def obey_permissions():
-    """Root passes over them, unless it gives that right up before another program starts."""
-    if os.geteuid() == 0:
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
 def obeying(words):

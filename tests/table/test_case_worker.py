@@ -1,19 +1,26 @@
 """A reader that hangs, dies, or takes all memory costs the case it was reading and no other."""
 
+import gzip
 import logging
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from medvision.cli import main
 from medvision.table import case_worker
+from medvision.table.annotate_case import AnnotateOptions
 from medvision.table.case_worker import stop_worker, warm_worker
+from medvision.table.cases import CaseSource, ImageSource, MaskSource, Structure
+from medvision.table.inputs import input_digests
 from tests.table.conftest import write_nifti
 
 SITE = """
@@ -102,6 +109,37 @@ def test_one_bad_reader_costs_one_case(
         for kind in ("images", "masks"):
             (study / kind / f"{case}.nii.gz").unlink()
     assert build(study) == 0
+
+
+def test_files_that_must_be_joined_first_are_read_there_too(study, broken_readers, tmp_path):
+    write_nifti(study / "images" / "die.nii.gz", sample()[0])
+    masks = tuple(MaskSource(path=study / "masks" / f"{name}.nii.gz") for name in "ab")
+    image = ImageSource(image_id="image", path=study / "images" / "die.nii.gz", modality="CT")
+    liver = Structure(label_id=1, name="liver", values=(1,))
+    case = CaseSource(case_id="x", cohort="", subject_id="x", images=(image,), masks=masks,
+                      structures=(liver,))  # fmt: skip
+    digests = input_digests([case])[0]
+    with pytest.raises(case_worker.ReaderDiedError, match="SIGABRT"):
+        case_worker.annotate_case(case, AnnotateOptions(dataset="x"), digests, tmp_path)
+
+
+def test_memory_is_limited_by_what_headers_state(tmp_path):
+    justified, per_voxel = case_worker.justified_bytes, case_worker.MEMORY_PER_VOXEL
+    packed = tmp_path / "a.nii.gz"
+    write_nifti(packed, np.zeros((50, 60, 70), np.uint8))
+    n_bytes = packed.stat().st_size
+    of_size = case_worker.MEMORY_PER_BYTE * n_bytes
+    assert justified([packed], n_bytes) == of_size + per_voxel * 50 * 60 * 70
+    # A header may say anything: no more than a file of that size can hold.
+    header = bytearray(gzip.decompress(packed.read_bytes()))
+    struct.pack_into("<3h", header, 42, 30_000, 30_000, 30_000)
+    packed.write_bytes(gzip.compress(bytes(header)))
+    n_bytes = packed.stat().st_size
+    most = per_voxel * case_worker.MOST_VOXELS_PER_BYTE * n_bytes
+    assert justified([packed], n_bytes) == case_worker.MEMORY_PER_BYTE * n_bytes + most
+    Image.fromarray(np.zeros((30, 40), np.uint8)).save(tmp_path / "b.png")  # of unknown spacing
+    (tmp_path / "c.json").write_text("{}", encoding="utf-8")
+    assert justified([tmp_path / "b.png", tmp_path / "c.json"], 7) == 700 + per_voxel * 30 * 40
 
 
 def test_such_cases_are_tried_again(study, broken_readers, capfd):

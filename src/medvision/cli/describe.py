@@ -10,6 +10,7 @@ from medvision.describe.recognise import describe
 from medvision.describe.report import description_lines
 from medvision.describe.tree import read_tree
 from medvision.errors import UsageError
+from medvision.storage import write_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +31,21 @@ def run(options: DescribeOptions) -> int:
         return 0
     out = options.out
     subjects = out.with_name(f"{out.stem}-subjects.csv")
-    for path in (out, subjects):
-        if path.exists():
-            msg = f"{path} exists; name another --out, or move it away"
-            raise UsageError(msg)
     written = declaration(
         described,
         name=options.name or options.folder.resolve().name,
         root=relative_root(options.folder, out.parent),
         subjects_file=subjects.name,
     )
+    texts = {subjects: written.subjects} if written.subjects else {}
+    texts[out] = written.text
+    for path in (subjects, out):
+        # What a run that was cut off has written is as good as written now.
+        if path.exists() and path.read_bytes() != texts.get(path, "").encode("utf-8"):
+            msg = f"{path} exists; name another --out, or move it away"
+            raise UsageError(msg)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if written.subjects:
-        subjects.write_text(written.subjects, encoding="utf-8")
-        print(f"{subjects}: written")
-    out.write_text(written.text, encoding="utf-8")
-    print(f"{out}: written")
+    for path, text in texts.items():
+        write_text(path, text)
+        print(f"{path}: written")
     return 0

@@ -21,6 +21,7 @@ from medvision.fetch.errors import (
     is_disk_full,
     refuse_without_space,
 )
+from medvision.storage import sync
 from medvision.waits import HTTP_LIBRARIES, retry_after_s
 
 logger = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ class _Part:
 
     def finish(self, path: Path) -> None:
         self.path.touch()
+        sync(self.path)
         self.path.replace(path)
         self._note.unlink(missing_ok=True)
 

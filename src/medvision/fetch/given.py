@@ -9,6 +9,7 @@ from pathlib import Path
 from medvision.catalog.source import Download
 from medvision.fetch.records import FileFacts
 from medvision.fetch.unpack_target import JUNK
+from medvision.storage import sync
 
 
 def fits(pattern: str, path: str) -> bool:
@@ -95,5 +96,6 @@ def place(path: Path, target: Path) -> None:
         os.link(path.resolve(), draft)
     except OSError:  # another disk, or one without hard links
         shutil.copyfile(path, draft)
+        sync(draft)
     draft.replace(target)
     draft.unlink(missing_ok=True)  # a rename onto another link to the same bytes does nothing

@@ -16,6 +16,7 @@ from medvision.extras import require
 from medvision.fetch.download import Interrupted, NotThereError, Remote, Session, download
 from medvision.fetch.errors import FetchError, disk_full, is_disk_full, refuse_without_space
 from medvision.fetch.tokens import needed_token, token_of, without_tokens
+from medvision.storage import sync
 
 logger = logging.getLogger(__name__)
 
@@ -218,6 +219,7 @@ def from_google_drive(
             progress=tell,
             cancel=session.stop,
         )
+        sync(draft)
         draft.replace(path)
     return [Obtained(wanted=wanted, path=path)]
 

@@ -20,11 +20,11 @@ from medvision.catalog.asked import AskedImages
 from medvision.declarations import decoded
 from medvision.errors import ItemError, UsageError
 from medvision.storage import absolute, only_process, remove_tree, sync
-from medvision.table.annotate_case import AnnotatedCase, AnnotateOptions, Problem
+from medvision.table.annotate_case import AnnotateOptions, Problem
 from medvision.table.case_worker import annotate_case, warm_worker
 from medvision.table.cases import CaseSource, Unpaired
-from medvision.table.derived import DERIVED, needs_derived, plain_case
-from medvision.table.inputs import case_inputs, in_text, input_digest, input_digests
+from medvision.table.derived import DERIVED
+from medvision.table.inputs import case_inputs, in_text, input_digests
 from medvision.table.manifest import (
     MANIFEST,
     TABLE_KEYS,
@@ -272,14 +272,14 @@ def _stage(
     if not is_staged(folder):
         try:
             try:
-                annotated = _annotated(case, options, digests, derived)
+                annotated = annotate_case(case, options, digests, derived)
             except EmptyMaskError:
                 if options.empty_masks == "left_out":
                     return []
                 if not options.empty_masks:
                     raise
                 bare = replace(case, mask=None, masks=(), colours={})
-                annotated = _annotated(bare, options, digests, derived)
+                annotated = annotate_case(bare, options, digests, derived)
         except ItemError as error:
             logger.info("%s: %s", case.case_id, error)  # the summary lists it
             return [Problem(case_id=case.case_id, reason=error.reason, message=str(error))]
@@ -291,17 +291,6 @@ def _stage(
         write_staged(folder, tables, annotated.record, problems)
     found = read_staged(folder)["problems"]
     return list(decoded(tuple[Problem, ...], found, str(folder), DamagedFileError))
-
-
-def _annotated(
-    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str], derived: Path
-) -> AnnotatedCase:
-    """A case's rows, from files of its own or from those that are made of them."""
-    if needs_derived(case):
-        case = plain_case(case, options, derived)
-        made = [image.path for image in case.images if image.path not in digests]
-        digests = {**digests, **{path: input_digest(path) for path in made}}
-    return annotate_case(case, options, digests)
 
 
 def _merge(

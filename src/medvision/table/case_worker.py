@@ -10,6 +10,7 @@ import contextlib
 import copyreg
 import ctypes
 import logging
+import math
 import multiprocessing
 import os
 import pickle
@@ -20,17 +21,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 import medvision
-from medvision.errors import ItemError
+from medvision.errors import ItemError, UsageError
 from medvision.table.annotate_case import AnnotatedCase, AnnotateOptions
 from medvision.table.cases import CaseSource
 from medvision.table.inputs import case_inputs
+from medvision.volumes import suffixes
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +42,15 @@ START_S = 300.0
 CASE_S, CASE_S_PER_MB = 60.0, 2.0
 """Time for a case, and for each MB of its files: ten times what the slowest readers take."""
 
-MEMORY_BYTES, MEMORY_PER_FILE_BYTE = 4 << 30, 100
-"""Memory for a case, and for each byte of its files. CT packs to a third and is held as float64 in
-places: 24 bytes for each. Masks pack to a thousandth, which the first number is for."""
+MEMORY_BYTES = 2 << 30
+"""Memory for a case of no size: threads, compiled loops, tables."""
+
+MEMORY_PER_BYTE, MEMORY_PER_VOXEL = 100, 100
+"""Memory for each byte of its files, and for each voxel that their headers state. CT packs to a
+third and is held as float64 in places: 24 bytes for each; structures of a mask are held apart."""
+
+MOST_VOXELS_PER_BYTE = 8 * 1032
+"""Of deflate at its best, a bit each: what a header states beyond that is not in the file."""
 
 SERVE = "from medvision.table.case_worker import serve"
 """What the other process begins with."""
@@ -74,14 +82,15 @@ class ReaderDiedError(ItemError):
 
 
 def annotate_case(
-    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str]
+    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str], derived: Path
 ) -> AnnotatedCase:
-    """Read one case and measure it, as `annotate_case.annotate_case` does, in another process.
+    """Read one case and measure it, as `derived.annotate_any` does, in another process.
 
     Args:
         case: Files and names.
         options: Dataset-wide choices.
         digests: SHA-256 of each of the case's files.
+        derived: Where files go that are made of them.
 
     Raises:
         ReaderTimeoutError: It took too long.
@@ -91,7 +100,7 @@ def annotate_case(
     with _LOCK:
         own = {path: digests[path] for path in case_inputs(case) if path in digests}
         try:
-            return _annotated(case, options, own)
+            return _annotated(case, options, own, derived)
         except BaseException as error:
             # An error of the case leaves the process as good as new; all else may not.
             if not isinstance(error, ItemError) or isinstance(
@@ -102,16 +111,16 @@ def annotate_case(
 
 
 def _annotated(
-    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str]
+    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str], derived: Path
 ) -> AnnotatedCase:
     try:
-        return warm_worker().annotated(case, options, digests)
+        return warm_worker().annotated(case, options, digests, derived)
     except ReaderDiedError as error:
         if not error.was_killed:
             raise
     # By the system for want of memory, which need not be this case's. A second time it would be.
     stop_worker()
-    return warm_worker().annotated(case, options, digests)
+    return warm_worker().annotated(case, options, digests, derived)
 
 
 _LOCK = threading.Lock()
@@ -166,18 +175,22 @@ class _Worker:
         self._process.wait()
 
     def annotated(
-        self, case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str]
+        self,
+        case: CaseSource,
+        options: AnnotateOptions,
+        digests: Mapping[Path, str],
+        derived: Path,
     ) -> AnnotatedCase:
         files = [
             file for path in digests for file in (path.rglob("*") if path.is_dir() else [path])
         ]
         n_bytes = sum(file.stat().st_size for file in files if file.is_file())
         limit_s = CASE_S + CASE_S_PER_MB * n_bytes / 1e6
-        memory_bytes = MEMORY_BYTES + MEMORY_PER_FILE_BYTE * n_bytes
         level = logging.getLogger("medvision").getEffectiveLevel()
         # It was started some time ago, perhaps from elsewhere.
         place = (str(Path.cwd()), dict(os.environ))
-        task = (case, options, dict(digests), memory_bytes, level, place)
+        limits = (MEMORY_BYTES, n_bytes)
+        task = ((case, options, dict(digests), derived), limits, level, place)
         try:
             self._line.send(task)
             if self._is_new and self._line.poll(START_S):
@@ -237,7 +250,7 @@ def serve(handle: int, *, by_main: bool) -> None:
     import numpy as np
 
     from medvision.annotate.regions import region_table
-    from medvision.table import annotate_case as here
+    from medvision.table import derived as here
 
     # Loops are compiled, or read from where that was kept, before time counts.
     region_table(np.ones((3, 3, 3), np.uint8), (1.0, 1.0, 1.0), (1,))
@@ -250,20 +263,48 @@ def serve(handle: int, *, by_main: bool) -> None:
         line = Connection(handle)
         line.send("ready")
         while True:
-            case, options, digests, memory_bytes, level, (folder, environment) = line.recv()
+            task, (memory_bytes, n_bytes), level, (folder, environment) = line.recv()
             os.chdir(folder)
             os.environ.clear()
             os.environ.update(environment)
-            limit = base_bytes + memory_bytes
-            with contextlib.suppress(OSError, ValueError):  # a system without such limits
-                limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
-                resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
             with _records(level) as records:
                 try:
-                    done: Any = here.annotate_case(case, options, digests)
+                    _limit_memory(base_bytes + memory_bytes, most)
+                    justified = justified_bytes(task[2], n_bytes)
+                    _limit_memory(base_bytes + memory_bytes + justified, most)
+                    done: Any = here.annotate_any(*task)
                 except Exception as error:  # noqa: BLE001 - raised again on the other side
                     done = _sendable(error)
             line.send((done, records))
+
+
+def justified_bytes(files: Iterable[Path], n_bytes: int) -> int:
+    """Memory that files justify, by their size and by the headers of those that have one.
+
+    Args:
+        files: Of a case. Folders count by their size alone: to read the headers of all slices
+            takes as long as to read the slices, and DICOM packs little.
+        n_bytes: Their size.
+    """
+    from medvision.volumes.read import read_geometry
+
+    n_voxels = 0
+    for path in files:
+        if path.is_file() and not path.name.lower().endswith(suffixes.DICOM):
+            # A picture without a size of its pixels is one all the same. What cannot be read is
+            # told when it is read.
+            for spacing_mm in (None, (1.0, 1.0)):
+                with contextlib.suppress(ItemError, UsageError):
+                    n_voxels += math.prod(read_geometry(path, spacing_mm=spacing_mm).shape)
+                    break
+    n_voxels = min(n_voxels, MOST_VOXELS_PER_BYTE * n_bytes)
+    return MEMORY_PER_BYTE * n_bytes + MEMORY_PER_VOXEL * n_voxels
+
+
+def _limit_memory(limit: int, most: int) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a system without such limits
+        limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 def _end_with(parent: int) -> None:

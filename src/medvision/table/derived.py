@@ -5,7 +5,7 @@ read as it is.
 """
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ import numpy.typing as npt
 from medvision.errors import ItemError
 from medvision.frames import FloatArray
 from medvision.storage import remove_tree, write_bytes
-from medvision.table.annotate_case import AnnotateOptions
+from medvision.table.annotate_case import AnnotatedCase, AnnotateOptions, annotate_case
 from medvision.table.cases import CaseSource, ImageSource, MaskSource, Structure
+from medvision.table.inputs import input_digest
 from medvision.table.mask_layers import (
     EmptyMaskError,
     MaskLayer,
@@ -48,6 +49,27 @@ class OverlappingMasksError(ItemError):
 def needs_derived(case: CaseSource) -> bool:
     """Whether files of a case must be joined or converted before they are read."""
     return bool(case.masks or case.colours) or not all(image.is_plain for image in case.images)
+
+
+def annotate_any(
+    case: CaseSource, options: AnnotateOptions, digests: Mapping[Path, str], folder: Path
+) -> AnnotatedCase:
+    """A case's rows, from files of its own or from those that are made of them.
+
+    Args:
+        case: Files and names.
+        options: Dataset-wide choices.
+        digests: SHA-256 of each of the case's files.
+        folder: What is made of them goes below.
+
+    Raises:
+        ItemError: The case cannot be used; the class tells why.
+    """
+    if needs_derived(case):
+        case = plain_case(case, options, folder)
+        made = [image.path for image in case.images if image.path not in digests]
+        digests = {**digests, **{path: input_digest(path) for path in made}}
+    return annotate_case(case, options, digests)
 
 
 def plain_case(case: CaseSource, options: AnnotateOptions, folder: Path) -> CaseSource:

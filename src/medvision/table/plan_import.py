@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvision.errors import UsageError
-from medvision.storage import checked_name, only_process, remove_tree
+from medvision.storage import checked_name, only_process, remove_tree, sync
 from medvision.table.annotate_case import Problem
 from medvision.table.manifest import (
     TABLE_KEYS,
@@ -102,6 +102,8 @@ def _import_task(inputs: Mapping[str, str], out: Path, context: PlanContext) -> 
         "problems": [asdict(problem) for problem in problems],
         "imported": {"task_id": context.task.task_id, "content": str(context.task.content)},
     }
+    for part in draft.rglob("*.parquet"):
+        sync(part)
     write_manifest(draft, manifest | {"parts": table_parts(draft)})
     remove_tree(folder)
     draft.rename(folder)
