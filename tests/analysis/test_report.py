@@ -394,3 +394,14 @@ def test_the_note_says_which_answers_are_drawn(page_of, samples, make_run):
     page = page_of([make_run("good", samples)])
     assert "only the truth is drawn" in page.text
     assert "lengths and angles state no place and are drawn on the truth" in page.text
+
+
+def test_each_analysis_with_rows_has_its_figure(make_samples, make_run, picture, tmp_path):
+    samples = make_samples({"detection": 12, "tl": 8})
+    runs = [make_run("good <b>", samples), make_run("exact", samples, "exact", is_baseline=True)]
+    page = write_report(runs, tmp_path / "report.html", picture=picture).read_text(encoding="utf-8")
+    sections = page.split('id="cases"')[0].split('id="analysis-')[1:]
+    for section in sections:
+        assert ("<table" in section) == ('<figure class="chart"><svg' in section), section[:200]
+    assert any("<svg" in section for section in sections)
+    assert "good <b>" not in page

@@ -125,6 +125,8 @@ def page_html(
         overview=overview(runs, tables),
         sections=tables.sections,
         analyses=analyses,
+        # Drawn by us, with every name escaped (`drawing.chart_parts`).
+        charts={one.name: Markup(one.chart) for one in analyses},  # noqa: S704
         plot_places=plot_places,
         # A column's name may break after its underscores.
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),

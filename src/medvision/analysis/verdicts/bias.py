@@ -20,6 +20,10 @@ LEAST_SLOPE_LOSS = 0.1
 """Answers that rise by 0.9 or more for each 1 of the truth are not drawn to the middle."""
 
 
+_MOST_DRAWN = 400
+"""Questions of one value whose answers a chart shows."""
+
+
 def bias(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """Mean signed error, and the slope of answers on truths, value by value."""
     for run in runs:
@@ -50,6 +54,7 @@ def _signed(rows: TaskRows, truth: FloatArray, answers: FloatArray, group: str) 
         n_subjects=error.n_subjects,
         quantity="mean signed error as a share of the mean truth",
         words=f"On average {abs(error.value):.1%} {which} than true.",
+        drawn=_drawn(truth, answers),
         details={
             "mean_error": None if math.isnan(error.value) else error.value * scale,
             "unit": rows.unit,
@@ -60,6 +65,13 @@ def _signed(rows: TaskRows, truth: FloatArray, answers: FloatArray, group: str) 
             },
         },
     )
+
+
+def _drawn(truth: FloatArray, answers: FloatArray) -> tuple[tuple[float, float], ...]:
+    """Mean of answer and truth, and their difference, of questions chosen evenly."""
+    at = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), _MOST_DRAWN)).astype(np.int64))
+    means, gaps = (truth[at] + answers[at]) / 2, answers[at] - truth[at]
+    return tuple(zip(means.tolist(), gaps.tolist(), strict=True))
 
 
 def _regression(rows: TaskRows, truth: FloatArray, answers: FloatArray, group: str) -> Verdict:

@@ -20,6 +20,8 @@ FEW_FRAC = 0.5
 ROUNDED_RHO = 0.9
 """Few answers that follow the truth this closely (rank correlation) are rounded, not collapsed."""
 
+_BINS = 30
+
 _MIN_TRUTHS = 10
 """Fewer effective truths say nothing about collapse."""
 
@@ -70,6 +72,7 @@ def _facts(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> dict[str, 
     follows = slope(rows.subject, truth, answers)
     whole = np.abs(answers - np.round(answers)) < 1e-9
     return {
+        "histogram": histogram(truth, answers, rows.unit),
         "distinct_answers": len(values),
         "distinct_truths": len(np.unique(truth)),
         "entropy_answers_bits": _entropy_bits(answers),
@@ -87,6 +90,33 @@ def _facts(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> dict[str, 
             np.round(np.abs(answers[whole])).astype(np.int64) % 10, minlength=10
         ).tolist(),
     }
+
+
+def histogram(truth: FloatArray, answers: FloatArray, unit: str) -> dict[str, Any] | None:
+    """Counts of truths and answers in the same bins; what lies beyond is counted in the last ones.
+
+    The bins reach over the middle 98 % of the truths and half as far again on either side, as far
+    as there are answers: a single answer of a million would leave nothing to see.
+
+    Example:
+        >>> truth = np.arange(11.0)
+        >>> found = histogram(truth, np.full(11, 400.0), "mm")
+        >>> found["answers"][-1], sum(found["truths"])
+        (11, 11)
+    """
+    if not len(truth):
+        return None
+    low, high = np.quantile(truth, [0.01, 0.99])
+    reach = (high - low) / 2 or abs(high) / 2 or 1.0
+    both = np.concatenate([truth, answers])
+    edges = np.linspace(
+        max(low - reach, both.min()), min(high + reach, both.max() + 1e-9), _BINS + 1
+    )
+    counted = (
+        np.histogram(np.clip(one, edges[0], edges[-1]), edges)[0] for one in (truth, answers)
+    )
+    truths, said = (one.tolist() for one in counted)
+    return {"unit": unit, "edges": edges.tolist(), "truths": truths, "answers": said}
 
 
 def _entropy_bits(numbers: FloatArray) -> float:

@@ -113,11 +113,21 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
     subject = subject[in_use]
     found, subject = dense(subject, int(subject.max()) + 1 if len(subject) else 0)
     rows = np.asarray(terms[in_use], dtype=np.float64)
-    n_subjects = len(found)
-    sums = np.zeros((n_subjects, rows.shape[1]))
+    sums = np.zeros((len(found), rows.shape[1]))
     for at, term in enumerate(rows.T):
-        sums[:, at] = np.bincount(subject, weights=term, minlength=n_subjects)
-    total = sums.sum(axis=0)
+        sums[:, at] = np.bincount(subject, weights=term, minlength=len(found))
+    return of_subject_sums(sums, function, n=len(rows))
+
+
+def of_subject_sums(sums: FloatArray, function: OfSums, *, n: int) -> Estimate:
+    """Estimate of a function of sums over rows.
+
+    Args:
+        sums: (subjects, terms) of each subject's rows.
+        function: Of the sums of all, for any leading shape.
+        n: Rows that were summed.
+    """
+    n_subjects, total = len(sums), sums.sum(axis=0)
     value = float(function(total))
     low = high = p = math.nan
     if n_subjects > 1:
@@ -126,7 +136,7 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
         if len(resampled):
             low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
         p = _p_value(value, function(total - sums))
-    return Estimate(value=value, low=low, high=high, p=p, n=len(rows), n_subjects=n_subjects)
+    return Estimate(value=value, low=low, high=high, p=p, n=n, n_subjects=n_subjects)
 
 
 def _resampled(sums: FloatArray, function: OfSums) -> FloatArray:

@@ -20,6 +20,9 @@ from medvision.scoring.grouping import grouped
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
 
+_MOST_STEPS = 8
+"""Medians of the first 2, 3, … are told up to so many."""
+
 
 def repeats(runs: Sequence[RunScores]) -> Iterator[Verdict]:
     """The measure of the median answer of each question, less that of one answer."""
@@ -62,6 +65,7 @@ def _of_task(rows: TaskRows) -> Verdict:
         else "The median of the repeats is no better than one answer.",
         details={
             "n_repeats": int(pc.max(rows.column("repeat")).as_py()) + 1,
+            "measure_by_n": _by_n(rows, answers, truth, question),
             "identical_share": float(np.mean(spread[~np.isnan(spread)] == 0))
             if np.any(~np.isnan(spread))
             else None,
@@ -69,6 +73,21 @@ def _of_task(rows: TaskRows) -> Verdict:
             "spread_tells_error_rho": None if math.isnan(tells) else tells,
         },
     )
+
+
+def _by_n(
+    rows: TaskRows, answers: FloatArray, truth: FloatArray, question: np.ndarray
+) -> list[float]:
+    """The mean measure of one answer, of the median of the first 2, 3, …, and of all."""
+    repeat = np.asarray(rows.column("repeat"), dtype=np.int64)
+    n_repeats, n_questions = int(repeat.max()) + 1, len(truth)
+    single = _mean_by(rows.quality, question, n_questions)
+    by_n = [float(np.nanmean(single))]
+    for n in sorted({*range(2, min(n_repeats, _MOST_STEPS)), n_repeats}):
+        first = repeat < n
+        medians, _ = _medians(answers[first], question[first], n_questions)
+        by_n.append(float(np.nanmean(quality_of_answers(rows.task, truth, medians))))
+    return by_n
 
 
 def _medians(

@@ -54,5 +54,15 @@ def worse_in(name: str, groups: Iterable[Group]) -> Iterator[Verdict]:
             n_subjects=drop.n_subjects,
             quantity=f"{TASKS[rows.task].headline_column} better elsewhere",
             words=f"{group.name}: {'worse' if is_found else 'no worse'} than elsewhere.",
-            details={"p_holm": p, "n_in_group": int(group.members.sum())},
+            details={
+                "p_holm": p,
+                "n_in_group": int(group.members.sum()),
+                "in_group": _mean(rows.quality[group.members]),
+                "elsewhere": _mean(rows.quality[~group.members]),
+            },
         )
+
+
+def _mean(quality: np.ndarray) -> float | None:
+    """Of what is known; None for nothing."""
+    return None if np.all(np.isnan(quality)) else float(np.nanmean(quality))
