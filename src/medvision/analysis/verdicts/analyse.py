@@ -21,12 +21,13 @@ from medvision.analysis.verdicts.instructions import instructions
 from medvision.analysis.verdicts.margin import margin
 from medvision.analysis.verdicts.metadata import metadata
 from medvision.analysis.verdicts.repeats import repeats
+from medvision.analysis.verdicts.rows import RunRows, run_rows
 from medvision.analysis.verdicts.size import size
 from medvision.analysis.verdicts.spacing import spacing
 from medvision.analysis.verdicts.steps import steps
 from medvision.analysis.verdicts.verdict import Found, Verdict
 
-Put = Callable[[Sequence[RunScores]], Iterable[Verdict]]
+Put = Callable[[Sequence[RunRows]], Iterable[Verdict]]
 """A question put to runs."""
 
 Draw = Callable[[Sequence[Verdict]], Chart]
@@ -165,9 +166,10 @@ def analyse(
         "generalisation": partial(generalisation, seen=dict(seen or {})),
         "clinical": partial(clinical, decisions=read_decisions(cutoffs)),
     }
+    rows = list(map(run_rows, ordered))
     verdicts: list[Verdict] = []
     for name, analysis in ANALYSES.items():
-        found = list(own.get(name, analysis.put)(ordered))
+        found = list(own.get(name, analysis.put)(rows))
         verdicts += found or [
             Verdict(
                 name=name,

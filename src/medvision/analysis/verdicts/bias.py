@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean, slope
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS, Task
@@ -24,10 +23,10 @@ _MOST_DRAWN = 400
 """Questions of one value whose answers a chart shows."""
 
 
-def bias(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def bias(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """Mean signed error, and the slope of answers on truths, value by value."""
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             if rows.task is not Task.DETECTION:
                 read = rows.where(rows.is_parsed)
                 for at, value_name in enumerate(TASKS[rows.task].names):

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import slope
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import MIN_ROWS, MIN_SUBJECTS, Found, Verdict
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
@@ -26,10 +25,10 @@ _MIN_TRUTHS = 10
 """Fewer effective truths say nothing about collapse."""
 
 
-def collapse(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def collapse(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """How many different numbers are answered, beside how many are true, value by value."""
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             if not TASKS[rows.task].is_whole:
                 read = rows.where(rows.is_parsed)
                 for at, value_name in enumerate(TASKS[rows.task].names):

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import LEVEL, Estimate, holm, mean
 from medvision.analysis.verdicts.groups import groups_of
-from medvision.analysis.verdicts.rows import TaskRows, paired, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows, paired
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.tasks import TASKS
 
@@ -20,15 +19,15 @@ EQUIVALENCE_SHARE = 0.1
 _MOST_CASES = 10
 
 
-def comparison(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def comparison(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """Each pair of models on the questions that both were asked; p values over all that is told."""
     for first, second in combinations(runs, 2):
-        others = {(rows.task, rows.unit): rows for rows in task_rows(second)}
         gaps = []
-        for rows in task_rows(first):
-            if (rows.task, rows.unit) not in others:
+        for rows in first.tasks:
+            other = second.of(rows.task, rows.unit)
+            if other is None:
                 continue
-            ours, theirs = paired(rows, others[rows.task, rows.unit])
+            ours, theirs = paired(rows, other)
             better = ours.quality - theirs.quality
             for group, members in groups_of(ours):
                 found = mean(ours.subject[members], better[members])

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean
-from medvision.analysis.verdicts.rows import TaskRows, reply_texts, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows, reply_texts
 from medvision.analysis.verdicts.verdict import Verdict, settled
 
 LEAST_SHARE_UNREAD = 0.05
@@ -20,10 +19,10 @@ _MOST_CLUSTERS = 5
 _EXAMPLE_CHARACTERS = 300
 
 
-def instructions(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def instructions(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """The share of replies that state no readable answer, with the kinds of them."""
     for run in runs:
-        yield from map(_unread, task_rows(run))
+        yield from map(_unread, run.tasks)
 
 
 def _unread(rows: TaskRows) -> Verdict:

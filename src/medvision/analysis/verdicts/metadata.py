@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import MIN_SUBJECTS, Verdict
 from medvision.analysis.verdicts.worse_in import Group, worse_in
 
@@ -17,13 +16,13 @@ _MOST_VALUES = 8
 _N_TERTILES = 3
 
 
-def metadata(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def metadata(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """For each further column of the subjects, each of its values against the others."""
     for run in runs:
         groups = [
             group
-            for rows in task_rows(run)
-            for column in run.scores.column_names
+            for rows in run.tasks
+            for column in run.run.scores.column_names
             if column.startswith(PREFIX) and column not in NOT_METADATA
             for group in _groups(rows, column)
         ]

@@ -7,14 +7,8 @@ import numpy as np
 import pyarrow.compute as pc
 from scipy import stats
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import is_worth, mean
-from medvision.analysis.verdicts.rows import (
-    ZERO_FILLED,
-    TaskRows,
-    quality_of_answers,
-    task_rows,
-)
+from medvision.analysis.verdicts.rows import ZERO_FILLED, RunRows, TaskRows, quality_of_answers
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
 from medvision.scoring.grouping import grouped
 from medvision.scoring.metrics import FloatArray
@@ -24,10 +18,10 @@ _MOST_STEPS = 8
 """Medians of the first 2, 3, … are told up to so many."""
 
 
-def repeats(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def repeats(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """The measure of the median answer of each question, less that of one answer."""
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             if len(rows) and pc.max(rows.column("repeat")).as_py() > 0:
                 yield _of_task(rows)
 

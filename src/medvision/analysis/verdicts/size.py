@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import difference, mean, of_subject_sums
-from medvision.analysis.verdicts.rows import TaskRows, each_task
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import MIN_ROWS, Found, Verdict, is_enough
 from medvision.scoring.grouping import dense
 from medvision.scoring.metrics import FloatArray
@@ -25,11 +24,10 @@ _FOUND_IOU = 0.5
 _LEAST_IN_BIN, _MOST_BINS = 30, 20
 
 
-def size(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def size(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """How much lower the mean IoU is on targets under 5 % of the picture than over 10 %."""
-    for rows in each_task(runs):
-        if rows.task is Task.DETECTION:
-            yield _by_size(rows)
+    for run in runs:
+        yield from (_by_size(rows) for rows in run.tasks if rows.task is Task.DETECTION)
 
 
 def _by_size(rows: TaskRows) -> Verdict:
