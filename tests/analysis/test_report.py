@@ -405,3 +405,14 @@ def test_each_analysis_with_rows_has_its_figure(make_samples, make_run, picture,
         assert ("<table" in section) == ('<figure class="chart"><svg' in section), section[:200]
     assert any("<svg" in section for section in sections)
     assert "good <b>" not in page
+
+
+def test_main_numbers_that_do_not_beat_a_constant_say_so(make_samples, make_run, page_of):
+    samples = make_samples({"detection": 40})
+    page = page_of([make_run("clumsy", samples, "clumsy"), make_run("exact", samples, "exact")])
+    rows = {row[0]: " ".join(row[1:]) for row in page.main_tables["detection"][1:]}
+    words = "does not beat the best constant of other subjects"
+    assert rows["clumsy"].count(words) == 1
+    assert words not in rows["exact"]
+    # in the overview too, before the tables of tasks
+    assert page.text.count(words) > 1

@@ -1,7 +1,7 @@
 """Collapse of continuous answers: many truths, few answers, and these do not follow the truth."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,12 @@ def _of_value(rows: TaskRows, at: int, value_name: str) -> Verdict:
         quantity="effective number of answers, as a share of that of the truths",
         words=f"{len(np.unique(answers))} different answers to {len(np.unique(truth))} different "
         f"truths, rank correlation {rho:.2f}: {kind}.",
-        details={"kind": kind, "rank_correlation": rho, **_facts(rows, truth, answers)},
+        details={
+            "decoding": decoding(rows.run.manifest),
+            "kind": kind,
+            "rank_correlation": rho,
+            **_facts(rows, truth, answers),
+        },
     )
 
 
@@ -89,6 +94,21 @@ def _facts(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> dict[str, 
             np.round(np.abs(answers[whole])).astype(np.int64) % 10, minlength=10
         ).tolist(),
     }
+
+
+def decoding(manifest: Mapping[str, Any]) -> str:
+    """How a run's answers were drawn: by which runs of one model are told apart.
+
+    Example:
+        >>> decoding({"settings": {"temperature": 0.0}}), decoding({"settings": {}})
+        ('greedy', '')
+    """
+    settings = manifest.get("settings") or {}
+    generation = settings.get("generation") or settings
+    temperature = generation.get("temperature")
+    if temperature is None:
+        return ""
+    return f"sampled at temperature {temperature:g}" if temperature else "greedy"
 
 
 def histogram(truth: FloatArray, answers: FloatArray, unit: str) -> dict[str, Any] | None:

@@ -95,6 +95,17 @@ def _slope_of_sums(sums: FloatArray) -> FloatArray:
         return np.asarray((xy - x * y / n) / (xx - x * x / n))
 
 
+def known_mean(values: FloatArray) -> float:
+    """Mean of the values that are not NaN; NaN where there is none.
+
+    Example:
+        >>> known_mean(np.array([1.0, np.nan, 3.0])), known_mean(np.array([np.nan]))
+        (2.0, nan)
+    """
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def ratio_of_sums(sums: FloatArray) -> FloatArray:
     """First term over second; NaN where the second is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 from scipy import stats
 
-from medvision.analysis.verdicts.estimates import is_worth, mean
+from medvision.analysis.verdicts.estimates import is_worth, known_mean, mean
 from medvision.analysis.verdicts.rows import ZERO_FILLED, RunRows, TaskRows, quality_of_answers
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
 from medvision.scoring.grouping import grouped
@@ -36,7 +36,7 @@ def _of_task(rows: TaskRows) -> Verdict:
     quality = quality_of_answers(rows.task, truth, combined)
     single = _mean_by(rows.quality, question, n_questions)
     gain = mean(rows.subject[first], quality - single)
-    is_found = gain.low > 0 and is_worth(gain.value, abs(float(np.nanmean(single))))
+    is_found = gain.low > 0 and is_worth(gain.value, abs(known_mean(single)))
     error = -single if TASKS[rows.task].headline_column not in ZERO_FILLED else 1 - single
     known = ~np.isnan(spread) & ~np.isnan(error)
     tells = (
@@ -76,11 +76,11 @@ def _by_n(
     repeat = np.asarray(rows.column("repeat"), dtype=np.int64)
     n_repeats, n_questions = int(repeat.max()) + 1, len(truth)
     single = _mean_by(rows.quality, question, n_questions)
-    by_n = [float(np.nanmean(single))]
+    by_n = [known_mean(single)]
     for n in sorted({*range(2, min(n_repeats, _MOST_STEPS)), n_repeats}):
         first = repeat < n
         medians, _ = _medians(answers[first], question[first], n_questions)
-        by_n.append(float(np.nanmean(quality_of_answers(rows.task, truth, medians))))
+        by_n.append(known_mean(quality_of_answers(rows.task, truth, medians)))
     return by_n
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medvision.analysis.verdicts.estimates import LEVEL, difference, holm, is_worth
+from medvision.analysis.verdicts.estimates import LEVEL, difference, holm, is_worth, known_mean
 from medvision.analysis.verdicts.rows import TaskRows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.tasks import TASKS
@@ -40,7 +40,7 @@ def worse_in(name: str, groups: Iterable[Group]) -> Iterator[Verdict]:
     adjusted = holm([drop.p for _, drop in told])
     for (group, drop), p in zip(told, adjusted, strict=True):
         rows = group.rows
-        scale = abs(float(np.nanmean(rows.quality)))
+        scale = abs(known_mean(rows.quality))
         is_found = p < LEVEL and drop.value > 0 and is_worth(drop.value, scale)
         yield Verdict(
             name=name,
@@ -57,12 +57,7 @@ def worse_in(name: str, groups: Iterable[Group]) -> Iterator[Verdict]:
             details={
                 "p_holm": p,
                 "n_in_group": int(group.members.sum()),
-                "in_group": _mean(rows.quality[group.members]),
-                "elsewhere": _mean(rows.quality[~group.members]),
+                "in_group": known_mean(rows.quality[group.members]),
+                "elsewhere": known_mean(rows.quality[~group.members]),
             },
         )
-
-
-def _mean(quality: np.ndarray) -> float | None:
-    """Of what is known; None for nothing."""
-    return None if np.all(np.isnan(quality)) else float(np.nanmean(quality))

@@ -162,7 +162,8 @@ def _histogram(one: Verdict, histogram: dict[str, Any]) -> PlanePanel:
             Layer(points=truths, sign="bar", tone=Tone.GREY),
             Layer(points=(*steps, (edges[-1], 0.0)), sign="line", tone=Tone.ORANGE),
         ),
-        note=f"{one.words} n = {one.n} ({one.n_subjects} subjects).",
+        note=f"{one.words} n = {one.n} ({one.n_subjects} subjects)"
+        + (f", {one.details['decoding']}." if one.details.get("decoding") else "."),
     )
 
 

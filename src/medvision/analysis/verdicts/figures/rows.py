@@ -1,5 +1,6 @@
 """Charts of rows: a value with its interval for each model, task and group."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -56,7 +57,7 @@ def value_mark(
     verdict: Verdict, scale: float, signs: dict[Found, tuple[Sign, Tone]] = SIGNS
 ) -> tuple[Mark, ...]:
     """The verdict's number; none where there is none."""
-    if verdict.value is None:
+    if verdict.value is None or not math.isfinite(verdict.value):
         return ()
     sign, tone = signs[verdict.verdict]
     interval = verdict.interval and (verdict.interval[0] * scale, verdict.interval[1] * scale)
@@ -112,8 +113,8 @@ def worse_chart(verdicts: Sequence[Verdict], *, title: str, group: str, others: 
 
     def marks(one: Verdict, of: Measured) -> tuple[tuple[Mark, ...], ...]:
         pair = [one.details.get(name) for name in ("elsewhere", "in_group")]
-        ends = [None if value is None else abs(value) * of.scale for value in pair]
-        if ends[0] is None or ends[1] is None:
+        ends = [math.nan if value is None else abs(value) * of.scale for value in pair]
+        if not all(map(math.isfinite, ends)):
             return ((), value_mark(one, of.scale))
         low, high = sorted((ends[0], ends[1]))
         joined = Mark(value=ends[0], interval=(low, high), sign="square", tone=Tone.GREEN)
@@ -251,7 +252,8 @@ def comparison_chart(verdicts: Sequence[Verdict]) -> Chart:
     """Paired differences beside 0, over the margin within which two models are equivalent."""
 
     def marks(one: Verdict, of: Measured) -> tuple[tuple[Mark, ...], ...]:
-        reach = one.details.get("equivalence_margin") or 0.0
+        reach = one.details["equivalence_margin"]
+        reach = reach if math.isfinite(reach) else 0.0
         ends = (-reach * of.scale, reach * of.scale)
         band = Mark(value=0.0, interval=ends, sign="band", tone=Tone.GREEN)
         return ((band, *value_mark(one, of.scale)),)
@@ -287,7 +289,7 @@ def repeats_chart(verdicts: Sequence[Verdict]) -> Chart:
 
     def marks(one: Verdict, of: Measured) -> tuple[tuple[Mark, ...], ...]:
         by_n = [abs(value) * of.scale for value in one.details.get("measure_by_n", ())]
-        if not by_n:
+        if not all(map(math.isfinite, by_n)) or not by_n:
             return ((), value_mark(one, of.scale))
         ends = (min(by_n), max(by_n))
         first = Mark(value=by_n[0], interval=ends, sign="square", tone=Tone.GREEN)
