@@ -37,7 +37,11 @@ class NotBeaten:
         several = len(TASKS[task].units) > 1
         name = f"{task} ({unit})" if several else str(task)
         constant = self.against.get((model, name, group))
-        return f"does not beat {constant}" if constant else ""
+        if constant is None:
+            return ""
+        name = constant.removeprefix("baseline/")
+        # What stands in for train-best has no name of its own.
+        return f"does not beat {name if name != constant else 'a constant'}"
 
 
 def not_beaten(verdicts: Sequence[Verdict]) -> NotBeaten:

@@ -220,7 +220,7 @@ def test_numbers_that_do_not_beat_the_constant_are_marked():
     worse = studies.run("worse", LESIONS, lambda one, _: np.array([80.0, 60.0]))
     fine = studies.run("fine", LESIONS, studies.sure)
     marks = not_beaten(analyse([worse, fine, best]))
-    assert marks.words("worse", Task.TUMOR_LESION, "mm") == "does not beat baseline/train-best"
+    assert marks.words("worse", Task.TUMOR_LESION, "mm") == "does not beat train-best"
     assert marks.words("fine", Task.TUMOR_LESION, "mm") == ""
 
 

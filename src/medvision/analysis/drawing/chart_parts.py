@@ -22,7 +22,7 @@ def shortened(words: str, width: float, size: float = PLAIN) -> str:
 
     Example:
         >>> shortened("baseline/train-best (second run)", 120)
-        'baseline… run)'
+        'baseline…ond run)'
     """
     most = max(4, int(width / (LETTER_WIDTH * size)))
     if len(words) <= most:

@@ -195,9 +195,12 @@ def _plane(panel: PlanePanel, width: float) -> Drawn:
         parts += _rule(rule, x, y)
     for layer in panel.layers:
         parts += _layer(layer, x, y)
+    labelled: list[float] = []
     for rule in panel.rules:
-        if rule.words and rule.axis == "y":
-            near = y.at(rule.value)
+        near = y.at(rule.value)
+        # Of lines that lie on each other the first is named.
+        if rule.words and rule.axis == "y" and all(abs(near - one) > 13 for one in labelled):
+            labelled.append(near)
             # Beside its line, away from 0, but inside the panel.
             is_below = near < top + 14 or (rule.value < 0 and near < bottom - 14)
             at = (width - 3, near + 12 if is_below else near - 4)

@@ -114,14 +114,24 @@ def _crossing_words(one: Verdict) -> str:
         return ""
     low, high = frac["interval"]
     words = (
-        f"{one.model} is under 0.5 below {100 * frac['value']:.2g} % of the picture "
-        f"({100 * low:.2g} to {100 * high:.2g})"
+        f"{one.model} is under 0.5 below {100 * frac['value']:.1f} % of the picture "
+        f"({100 * low:.1f} to {100 * high:.1f})"
     )
-    return words + (f", {side['value']:.2g} mm." if side else ".")
+    return words + (f", {side['value']:.0f} mm." if side else ".")
 
 
 def _title(one: Verdict, value_name: str) -> str:
     return " · ".join(filter(None, (one.model, task_title(one.task), value_name)))
+
+
+def _signed(value: float) -> str:
+    """With its sign, without an exponent.
+
+    Example:
+        >>> _signed(1264.0), _signed(-0.0312)
+        ('+1264', '-0.0312')
+    """
+    return f"{value:+.0f}" if abs(value) >= 1000 else f"{value:+.3g}"
 
 
 def _number(value: float) -> str:
@@ -209,9 +219,9 @@ def _limits(one: Verdict) -> tuple[Rule, ...]:
     centre, limits = one.details.get("mean_error"), one.details.get("limits_of_agreement") or {}
     rules = [Rule(axis="y", value=0.0, tone=Tone.TEXT, is_dashed=False)]
     if centre is not None:
-        rules.append(Rule(axis="y", value=centre, tone=Tone.ORANGE, words=f"{centre:+.3g}"))
+        rules.append(Rule(axis="y", value=centre, tone=Tone.ORANGE, words=_signed(centre)))
     ends = [limits[end] for end in ("low", "high") if end in limits]
-    rules += [Rule(axis="y", value=end, tone=Tone.GREEN, words=f"{end:+.3g}") for end in ends]
+    rules += [Rule(axis="y", value=end, tone=Tone.GREEN, words=_signed(end)) for end in ends]
     return tuple(rules)
 
 
