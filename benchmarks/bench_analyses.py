@@ -30,6 +30,7 @@ from medvision.analysis import RunScores
 from medvision.analysis.verdicts.analyse import ANALYSES, analyse
 from medvision.analysis.verdicts.groups import GROUP_COLUMNS
 from medvision.analysis.verdicts.margin import margin
+from medvision.analysis.verdicts.rows import run_rows
 from medvision.samples.pixel_size import of_pixel_size, with_pixel_size_scaled
 from medvision.scoring.alignment import ANSWER_SCHEMA
 from medvision.scoring.score_table import score_table
@@ -140,9 +141,12 @@ def measure(folder, setting):
         ]
     n_rows = sum(run.scores.num_rows for one in runs for run in (one, *one.asked_again))
     print_row("inputs read", time.perf_counter(), time.process_time(), f"{n_rows:>9} rows")
+    start, cpu_start = time.perf_counter(), time.process_time()
+    rows = list(map(run_rows, runs))
+    print_row("rows by task", start, cpu_start, f"{n_rows:>9} rows")
     for name, analysis in ANALYSES.items():
         start, cpu_start = time.perf_counter(), time.process_time()
-        found = list(analysis.put(runs))
+        found = list(analysis.put(rows))
         print_row(name, start, cpu_start, f"{len(found):>5} verdicts")
     start, cpu_start = time.perf_counter(), time.process_time()
     found = analyse(runs)
@@ -186,7 +190,7 @@ def compare_with_rows(runs):
     expected = margins_by_rows(*few)
     print_row("margins, row by row", start, cpu_start, f"{N_BY_ROWS:>9} rows")
     start, cpu_start = time.perf_counter(), time.process_time()
-    found = [one for one in margin(few) if one.model == few[0].name]
+    found = [one for one in margin(list(map(run_rows, few))) if one.model == few[0].name]
     print_row("margins with intervals", start, cpu_start, f"{N_BY_ROWS:>9} rows")
     units = {"detection": "relative", "tl": "mm", "ad (deg)": "deg", "ad (mm)": "mm", "area": "mm2"}
     for one in found:

@@ -394,3 +394,25 @@ def test_the_note_says_which_answers_are_drawn(page_of, samples, make_run):
     page = page_of([make_run("good", samples)])
     assert "only the truth is drawn" in page.text
     assert "lengths and angles state no place and are drawn on the truth" in page.text
+
+
+def test_each_analysis_with_rows_has_its_figure(make_samples, make_run, picture, tmp_path):
+    samples = make_samples({"detection": 12, "tl": 8})
+    runs = [make_run("good <b>", samples), make_run("exact", samples, "exact", is_baseline=True)]
+    page = write_report(runs, tmp_path / "report.html", picture=picture).read_text(encoding="utf-8")
+    sections = page.split('id="cases"')[0].split('id="analysis-')[1:]
+    for section in sections:
+        assert ("<table" in section) == ('<figure class="chart"><svg' in section), section[:200]
+    assert any("<svg" in section for section in sections)
+    assert "good <b>" not in page
+
+
+def test_main_numbers_that_do_not_beat_a_constant_say_so(make_samples, make_run, page_of):
+    samples = make_samples({"detection": 40})
+    page = page_of([make_run("clumsy", samples, "clumsy"), make_run("exact", samples, "exact")])
+    rows = {row[0]: " ".join(row[1:]) for row in page.main_tables["detection"][1:]}
+    words = "does not beat a constant"
+    assert rows["clumsy"].count(words) == 1
+    assert words not in rows["exact"]
+    # in the overview too, before the tables of tasks
+    assert page.text.count(words) > 1

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from medvision import __version__
+from medvision.analysis.beaten import NotBeaten
 from medvision.analysis.confusion import ANSWERED_BINS
 from medvision.analysis.html import asset, content_policy, filled, island_json
 from medvision.analysis.outcomes import OUTCOME_MEANING
@@ -87,6 +88,7 @@ def page_html(
     title: str,
     created: str,
     analyses: Sequence[AnalysisSection],
+    beaten: NotBeaten,
     cases_note: str,
     islands: Mapping[str, Any],
 ) -> str:
@@ -98,6 +100,7 @@ def page_html(
         title: Head of the page.
         created: When it was made, as printed.
         analyses: What each analysis says.
+        beaten: Who does not beat a constant.
         cases_note: What the case viewer holds and what it leaves out.
         islands: Data for the scripts by element id, JSON types.
     """
@@ -126,6 +129,9 @@ def page_html(
         overview=overview(runs, tables),
         sections=tables.sections,
         analyses=analyses,
+        beaten=beaten,
+        # Drawn by us, with every name escaped (`drawing.chart_parts`).
+        charts={one.name: Markup(one.chart) for one in analyses},  # noqa: S704
         plot_places=plot_places,
         # A column's name may break after its underscores.
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),

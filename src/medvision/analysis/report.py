@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medvision import __version__
+from medvision.analysis.beaten import not_beaten
 from medvision.analysis.case_picks import CasePick, picked_cases
 from medvision.analysis.cases import rows_of_picks, viewer_cases
 from medvision.analysis.confusion import ANSWERED_BINS, TRUE_BINS
@@ -88,12 +89,14 @@ def write_report(
         picture,
         budget_bytes=options.picture_budget_bytes,
     )
+    verdicts = analyse(ordered)
     html = page_html(
         ordered,
         tables,
         title=options.title,
         created=options.created_text(),
-        analyses=analysis_sections(analyse(ordered)),
+        analyses=analysis_sections(verdicts),
+        beaten=not_beaten(verdicts),
         cases_note=_cases_note(shown, tables, pictures, options.cases_per_task),
         islands={
             "plots": {

@@ -119,6 +119,8 @@ class OverviewColumn:
     metric: str
     policy: str
     unit: str
+    task: Task
+    task_unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,8 @@ def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:
                 metric=column.title,
                 policy=column.policy,
                 unit=table.unit_of(column),
+                task=table.task,
+                task_unit=table.unit,
             )
             for table, column in main
         ),

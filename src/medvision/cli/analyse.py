@@ -8,8 +8,10 @@ from typing import Annotated
 
 from medvision.analysis.read_run import read_runs
 from medvision.analysis.verdicts.analyse import ANALYSES, analyse, verdicts_json
+from medvision.analysis.verdicts.charts import write_charts
 from medvision.analysis.verdicts.verdict import Verdict
 from medvision.cli.options import Argument, Option
+from medvision.cli.printable import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,9 @@ class AnalyseOptions:
     seen_labels: Annotated[
         tuple[str, ...], Option("LABEL", help="structures that they were trained on")
     ] = ()
+    figures: Annotated[
+        Path | None, Option("DIR", help="draw each analysis there, as SVG and PNG")
+    ] = None
     cutoffs: Annotated[
         Path | None, Option("FILE", help="clinical decisions as TOML, instead of the built-in ones")
     ] = None
@@ -37,6 +42,9 @@ def run(options: AnalyseOptions) -> int:
         seen={column: values for column, values in seen.items() if values},
         cutoffs=options.cutoffs,
     )
+    if options.figures:
+        for path in write_charts(verdicts, options.figures):
+            print(printable(str(path)), file=sys.stderr)
     if options.json:
         json.dump(verdicts_json(verdicts), sys.stdout, indent=1, allow_nan=False)
         print()

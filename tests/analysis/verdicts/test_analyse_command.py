@@ -117,3 +117,17 @@ def test_stated_equations_are_checked(text, expected):
 )
 def test_nothing_but_arithmetic_is_evaluated(hostile):
     assert evaluated(hostile) is None
+
+
+def test_figures_are_drawn_beside_the_verdicts(runs, tmp_path, capsys):
+    capsys.readouterr()
+    assert main(["analyse", *runs, "--json", "--figures", str(tmp_path / "drawn")]) == 0
+    shown = capsys.readouterr()
+    assert list(dict.fromkeys(one["name"] for one in json.loads(shown.out)["analyses"])) == list(
+        ANALYSES
+    )
+    files = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert files == sorted(f"{name}.{kind}" for name in ANALYSES for kind in ("svg", "png"))
+    assert [line.rpartition("/")[2] for line in shown.err.splitlines()][:2] == [
+        "margin.svg", "margin.png"
+    ]  # fmt: skip

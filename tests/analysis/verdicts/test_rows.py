@@ -10,7 +10,14 @@ from scipy import stats
 from medvision.analysis.verdicts.estimates import mean
 from medvision.analysis.verdicts.groups import GROUP_COLUMNS, groups_of
 from medvision.analysis.verdicts.repeats import repeats
-from medvision.analysis.verdicts.rows import kinds_of, paired, places_in, reply_texts, task_rows
+from medvision.analysis.verdicts.rows import (
+    kinds_of,
+    paired,
+    places_in,
+    reply_texts,
+    run_rows,
+    task_rows,
+)
 from medvision.analysis.verdicts.verdict import MIN_ROWS
 from medvision.scoring.aggregate import DEFAULT_SEED
 from medvision.scoring.bootstrap import subject_counts, subject_draws
@@ -99,7 +106,7 @@ def test_replies_stand_beside_their_rows():
 
 
 def test_spread_over_repeats_is_that_of_each_question():
-    for found, rows in zip(repeats([RUN]), task_rows(RUN), strict=True):
+    for found, rows in zip(repeats([run_rows(RUN)]), task_rows(RUN), strict=True):
         spreads = []
         ids = np.array(rows.column("sample_id").to_pylist())
         for name in np.unique(ids):

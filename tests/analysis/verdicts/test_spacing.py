@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from medvision.analysis.read_run import read_run, with_asked_again
+from medvision.analysis.verdicts.rows import run_rows
 from medvision.analysis.verdicts.spacing import spacing
 from medvision.cli import main
 from tests.analysis.verdicts import studies
@@ -19,7 +20,7 @@ NAMES = {"tl", "area"}
 
 def verdicts(answer, **options):
     run = studies.asked_with_pixel_sizes("m", QUESTIONS, answer, **options)
-    return {one.task: one for one in spacing([run])}
+    return {one.task: one for one in spacing([run_rows(run)])}
 
 
 def test_use_of_the_pixel_size_is_a_slope_of_one_for_lengths_and_areas():
@@ -70,7 +71,7 @@ def test_slope_is_that_of_a_line_fitted_question_by_question():
             design.append([x, *(float(at == other) for other in range(len(by_name)))])
             told.append(y)
     expected = np.linalg.lstsq(np.array(design), np.array(told), rcond=None)[0][0]
-    (found,) = (one for one in spacing([run]) if one.task == "area")
+    (found,) = (one for one in spacing([run_rows(run)]) if one.task == "area")
     assert found.value == pytest.approx(expected, abs=1e-9)
     assert found.n == len(by_name)
 
@@ -87,10 +88,10 @@ def test_unread_and_zero_answers_are_left_out():
 
 def test_withheld_alone_says_what_stating_it_gains():
     run = studies.asked_with_pixel_sizes("m", QUESTIONS, studies.sure, factors=())
-    for one in spacing([run]):
+    for one in spacing([run_rows(run)]):
         assert (one.verdict, one.value) == ("not_enough", None)
         assert one.details["withheld"]["interval"][0] > 0
-    assert not list(spacing([dataclasses.replace(run, asked_again=())]))
+    assert not list(spacing([run_rows(dataclasses.replace(run, asked_again=()))]))
 
 
 SAYS = re.compile(r"each pixel is ([\d.]+) mm wide and ([\d.]+) mm high")
@@ -140,7 +141,7 @@ def test_a_server_that_reads_the_prompt_is_told_from_one_that_does_not(
     evaluated, stated_mm, slope, verdict
 ):
     server, run = evaluated(stated_mm, "--scale-spacing", "0.5,2", "--withhold-spacing")
-    (found,) = spacing([with_asked_again(read_run(run), run)])
+    (found,) = spacing([run_rows(with_asked_again(read_run(run), run))])
     assert found.value == pytest.approx(slope, abs=0.02)
     assert (found.verdict, found.n) == (verdict, 30)
     assert len(server.requests) == 4 * 30

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean, slope
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
+from medvision.scoring.columns import NumberLists
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
 
@@ -20,10 +21,16 @@ LEAST_SLOPE_LOSS = 0.1
 """Answers that rise by 0.9 or more for each 1 of the truth are not drawn to the middle."""
 
 
-def bias(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+_BOX_NUMBERS = 4
+
+_MOST_DRAWN = 400
+"""Questions of one value whose answers a chart shows."""
+
+
+def bias(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """Mean signed error, and the slope of answers on truths, value by value."""
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             if not TASKS[rows.task].is_box:
                 read = rows.where(rows.is_parsed)
                 for at, value_name in enumerate(TASKS[rows.task].names):
@@ -50,6 +57,7 @@ def _signed(rows: TaskRows, truth: FloatArray, answers: FloatArray, group: str) 
         n_subjects=error.n_subjects,
         quantity="mean signed error as a share of the mean truth",
         words=f"On average {abs(error.value):.1%} {which} than true.",
+        drawn=_drawn(truth, answers),
         details={
             "mean_error": None if math.isnan(error.value) else error.value * scale,
             "unit": rows.unit,
@@ -60,6 +68,13 @@ def _signed(rows: TaskRows, truth: FloatArray, answers: FloatArray, group: str) 
             },
         },
     )
+
+
+def _drawn(truth: FloatArray, answers: FloatArray) -> tuple[tuple[float, float], ...]:
+    """Mean of answer and truth, and their difference, of questions chosen evenly."""
+    at = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), _MOST_DRAWN)).astype(np.int64))
+    means, gaps = (truth[at] + answers[at]) / 2, answers[at] - truth[at]
+    return tuple(zip(means.tolist(), gaps.tolist(), strict=True))
 
 
 def _regression(rows: TaskRows, truth: FloatArray, answers: FloatArray, group: str) -> Verdict:
@@ -111,7 +126,26 @@ def _against(rows: TaskRows, truth: FloatArray) -> dict[str, FloatArray]:
         "anisotropy": np.maximum(y_mm, x_mm) / np.minimum(y_mm, x_mm),
         "size_frac": rows.numbers("box_to_image_frac"),
         "slice_index": rows.numbers("slice_index"),
+        "off_centre_frac": off_centre_frac(rows),
     }
+
+
+def off_centre_frac(rows: TaskRows) -> FloatArray:
+    """(n,) how far the target's centre is from the picture's, as a share of half its diagonal.
+
+    NaN where the sample has no box.
+    """
+    samples = rows.run.samples
+    places = pc.index_in(rows.column("sample_id"), value_set=samples["sample_id"].combine_chunks())
+    asked = samples.select(["box_px", "height_px", "width_px"]).take(places)
+    boxes = NumberLists.of(asked["box_px"])
+    at = np.flatnonzero(boxes.length == _BOX_NUMBERS)
+    box = boxes.matrix(at, _BOX_NUMBERS)
+    sides = np.column_stack([np.asarray(asked[name])[at] for name in ("width_px", "height_px")])
+    off_px = (box[:, :2] + box[:, 2:]) / 2 - sides / 2
+    found = np.full(len(rows), np.nan)
+    found[at] = np.hypot(*off_px.T) / (np.hypot(*sides.T) / 2)
+    return found
 
 
 def _slope_details(rows: TaskRows, x: FloatArray, y: FloatArray) -> dict[str, Any] | None:

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import Estimate, mean, of_sums
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.declarations import decoded, read_toml
 from medvision.errors import UsageError
@@ -89,12 +88,12 @@ def read_decisions(path: Path | None = None) -> tuple[Decision, ...]:
 
 
 def clinical(
-    runs: Sequence[RunScores], *, decisions: Sequence[Decision] | None = None
+    runs: Sequence[RunRows], *, decisions: Sequence[Decision] | None = None
 ) -> Iterator[Verdict]:
     """Flipped decisions for each set of cuts that some question is about."""
     decisions = read_decisions() if decisions is None else decisions
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             read = rows.where(rows.is_parsed)
             for decision in decisions:
                 if (decision.task, decision.unit) == (rows.task, rows.unit):

@@ -1,15 +1,14 @@
 """Collapse of continuous answers: many truths, few answers, and these do not follow the truth."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import slope
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import MIN_ROWS, MIN_SUBJECTS, Found, Verdict
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
@@ -20,14 +19,16 @@ FEW_FRAC = 0.5
 ROUNDED_RHO = 0.9
 """Few answers that follow the truth this closely (rank correlation) are rounded, not collapsed."""
 
+_BINS = 30
+
 _MIN_TRUTHS = 10
 """Fewer effective truths say nothing about collapse."""
 
 
-def collapse(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def collapse(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """How many different numbers are answered, beside how many are true, value by value."""
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             if not (TASKS[rows.task].is_whole or TASKS[rows.task].is_list):
                 read = rows.where(rows.is_parsed)
                 for at, value_name in enumerate(TASKS[rows.task].names):
@@ -60,7 +61,12 @@ def _of_value(rows: TaskRows, at: int, value_name: str) -> Verdict:
         quantity="effective number of answers, as a share of that of the truths",
         words=f"{len(np.unique(answers))} different answers to {len(np.unique(truth))} different "
         f"truths, rank correlation {rho:.2f}: {kind}.",
-        details={"kind": kind, "rank_correlation": rho, **_facts(rows, truth, answers)},
+        details={
+            "decoding": decoding(rows.run.manifest),
+            "kind": kind,
+            "rank_correlation": rho,
+            **_facts(rows, truth, answers),
+        },
     )
 
 
@@ -70,6 +76,7 @@ def _facts(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> dict[str, 
     follows = slope(rows.subject, truth, answers)
     whole = np.abs(answers - np.round(answers)) < 1e-9
     return {
+        "histogram": histogram(truth, answers, rows.unit),
         "distinct_answers": len(values),
         "distinct_truths": len(np.unique(truth)),
         "entropy_answers_bits": _entropy_bits(answers),
@@ -87,6 +94,48 @@ def _facts(rows: TaskRows, truth: FloatArray, answers: FloatArray) -> dict[str, 
             np.round(np.abs(answers[whole])).astype(np.int64) % 10, minlength=10
         ).tolist(),
     }
+
+
+def decoding(manifest: Mapping[str, Any]) -> str:
+    """How a run's answers were drawn: by which runs of one model are told apart.
+
+    Example:
+        >>> decoding({"settings": {"temperature": 0.0}}), decoding({"settings": {}})
+        ('greedy', '')
+    """
+    settings = manifest.get("settings") or {}
+    generation = settings.get("generation") or settings
+    temperature = generation.get("temperature")
+    if temperature is None:
+        return ""
+    return f"sampled at temperature {temperature:g}" if temperature else "greedy"
+
+
+def histogram(truth: FloatArray, answers: FloatArray, unit: str) -> dict[str, Any] | None:
+    """Counts of truths and answers in the same bins; what lies beyond is counted in the last ones.
+
+    The bins reach over the middle 98 % of the truths and half as far again on either side, as far
+    as there are answers: a single answer of a million would leave nothing to see.
+
+    Example:
+        >>> truth = np.arange(11.0)
+        >>> found = histogram(truth, np.full(11, 400.0), "mm")
+        >>> found["answers"][-1], sum(found["truths"])
+        (11, 11)
+    """
+    if not len(truth):
+        return None
+    low, high = np.quantile(truth, [0.01, 0.99])
+    reach = (high - low) / 2 or abs(high) / 2 or 1.0
+    both = np.concatenate([truth, answers])
+    edges = np.linspace(
+        max(low - reach, both.min()), min(high + reach, both.max() + 1e-9), _BINS + 1
+    )
+    counted = (
+        np.histogram(np.clip(one, edges[0], edges[-1]), edges)[0] for one in (truth, answers)
+    )
+    truths, said = (one.tolist() for one in counted)
+    return {"unit": unit, "edges": edges.tolist(), "truths": truths, "answers": said}
 
 
 def _entropy_bits(numbers: FloatArray) -> float:

@@ -7,28 +7,45 @@ from typing import Any
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.estimates import LEVEL, Estimate, holm, mean
+from medvision.analysis.verdicts.estimates import LEVEL, Estimate, holm, known_mean, mean
 from medvision.analysis.verdicts.groups import groups_of
-from medvision.analysis.verdicts.rows import TaskRows, paired, task_rows
+from medvision.analysis.verdicts.rows import ZERO_FILLED, RunRows, TaskRows, paired
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.tasks import TASKS
 
 EQUIVALENCE_SHARE = 0.1
 """Two models are equivalent where the whole interval is within this share of their mean measure."""
 
+RIGHT_IS = {
+    "iou": "IoU of at least 0.5",
+    "exact": "the very number",
+    "relative_error": "an error of at most 10 %",
+    "absolute_error": "an error of at most 10 % of the truth",
+}
+"""When an answer is right, by headline measure."""
+
+_RIGHT_IOU, _RIGHT_ERROR_FRAC = 0.5, 0.1
 _MOST_CASES = 10
 
 
-def comparison(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def is_right(rows: TaskRows) -> np.ndarray:
+    """(n,) whether each answer is right, as `RIGHT_IS` says; an unread one is not."""
+    column = TASKS[rows.task].headline_column
+    if column in ZERO_FILLED:
+        return np.asarray(rows.quality >= _RIGHT_IOU)
+    scale = np.abs(rows.truth()[:, 0]) if column == "absolute_error" else 1.0
+    return np.asarray(-rows.quality <= _RIGHT_ERROR_FRAC * scale)
+
+
+def comparison(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """Each pair of models on the questions that both were asked; p values over all that is told."""
     for first, second in combinations(runs, 2):
-        others = {(rows.task, rows.unit): rows for rows in task_rows(second)}
         gaps = []
-        for rows in task_rows(first):
-            if (rows.task, rows.unit) not in others:
+        for rows in first.tasks:
+            other = second.of(rows.task, rows.unit)
+            if other is None:
                 continue
-            ours, theirs = paired(rows, others[rows.task, rows.unit])
+            ours, theirs = paired(rows, other)
             better = ours.quality - theirs.quality
             for group, members in groups_of(ours):
                 found = mean(ours.subject[members], better[members])
@@ -73,11 +90,15 @@ def _facts(gap: _Gap) -> dict[str, Any]:
     ours, theirs, members = gap.ours, gap.theirs, gap.members
     gaps = ours.quality - theirs.quality
     of_both = np.concatenate([ours.quality[members], theirs.quality[members]])
-    reach = EQUIVALENCE_SHARE * abs(float(np.nanmean(of_both))) if len(of_both) else 0.0
+    reach = EQUIVALENCE_SHARE * abs(known_mean(of_both))
     parsed = ours.is_parsed[members], theirs.is_parsed[members]
+    right = [is_right(one.where(members)) for one in (ours, theirs)]
     facts: dict[str, Any] = {
         "wins": int(np.sum(gaps[members] > 0)),
         "losses": int(np.sum(gaps[members] < 0)),
+        "only_first_right": int(np.sum(right[0] & ~right[1])),
+        "only_second_right": int(np.sum(right[1] & ~right[0])),
+        "right_is": RIGHT_IS[TASKS[ours.task].headline_column],
         "only_first_read": int(np.sum(parsed[0] & ~parsed[1])),
         "only_second_read": int(np.sum(parsed[1] & ~parsed[0])),
         "equivalent": bool(-reach < gap.estimate.low and gap.estimate.high < reach),

@@ -95,6 +95,17 @@ def _slope_of_sums(sums: FloatArray) -> FloatArray:
         return np.asarray((xy - x * y / n) / (xx - x * x / n))
 
 
+def known_mean(values: FloatArray) -> float:
+    """Mean of the values that are not NaN; NaN where there is none.
+
+    Example:
+        >>> known_mean(np.array([1.0, np.nan, 3.0])), known_mean(np.array([np.nan]))
+        (2.0, nan)
+    """
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def ratio_of_sums(sums: FloatArray) -> FloatArray:
     """First term over second; NaN where the second is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -113,11 +124,21 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
     subject = subject[in_use]
     found, subject = dense(subject, int(subject.max()) + 1 if len(subject) else 0)
     rows = np.asarray(terms[in_use], dtype=np.float64)
-    n_subjects = len(found)
-    sums = np.zeros((n_subjects, rows.shape[1]))
+    sums = np.zeros((len(found), rows.shape[1]))
     for at, term in enumerate(rows.T):
-        sums[:, at] = np.bincount(subject, weights=term, minlength=n_subjects)
-    total = sums.sum(axis=0)
+        sums[:, at] = np.bincount(subject, weights=term, minlength=len(found))
+    return of_subject_sums(sums, function, n=len(rows))
+
+
+def of_subject_sums(sums: FloatArray, function: OfSums, *, n: int) -> Estimate:
+    """Estimate of a function of sums over rows.
+
+    Args:
+        sums: (subjects, terms) of each subject's rows.
+        function: Of the sums of all, for any leading shape.
+        n: Rows that were summed.
+    """
+    n_subjects, total = len(sums), sums.sum(axis=0)
     value = float(function(total))
     low = high = p = math.nan
     if n_subjects > 1:
@@ -126,7 +147,7 @@ def of_sums(subject: IndexArray, terms: FloatArray, function: OfSums) -> Estimat
         if len(resampled):
             low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
         p = _p_value(value, function(total - sums))
-    return Estimate(value=value, low=low, high=high, p=p, n=len(rows), n_subjects=n_subjects)
+    return Estimate(value=value, low=low, high=high, p=p, n=n, n_subjects=n_subjects)
 
 
 def _resampled(sums: FloatArray, function: OfSums) -> FloatArray:

@@ -4,14 +4,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.rows import task_rows
+from medvision.analysis.verdicts.rows import RunRows
 from medvision.analysis.verdicts.verdict import MIN_ROWS, Verdict
 from medvision.analysis.verdicts.worse_in import Group, worse_in
 
 
 def generalisation(
-    runs: Sequence[RunScores], *, seen: Mapping[str, Collection[str]] | None = None
+    runs: Sequence[RunRows], *, seen: Mapping[str, Collection[str]] | None = None
 ) -> Iterator[Verdict]:
     """How much worse a model is where it was not trained.
 
@@ -22,7 +21,7 @@ def generalisation(
     """
     for run in runs:
         groups = []
-        for rows in task_rows(run):
+        for rows in run.tasks:
             planes = rows.kinds("plane").members()
             kinds = {f"plane={plane}": members for plane, members in planes}
             if seen:

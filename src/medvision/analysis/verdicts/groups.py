@@ -6,6 +6,7 @@ import numpy as np
 
 from medvision.analysis.verdicts.rows import TaskRows
 from medvision.analysis.verdicts.verdict import MIN_ROWS
+from medvision.scoring.score_table import SIZE_BINS
 
 GROUP_COLUMNS = ("plane", "size_bin", "anatomy_group", "name")
 """By which questions are grouped: columns of score rows."""
@@ -17,6 +18,7 @@ def groups_of(rows: TaskRows) -> Iterator[tuple[str, np.ndarray]]:
     for column in GROUP_COLUMNS:
         kinds = rows.kinds(column)
         if len(set(kinds.words) - {""}) > 1:
-            for word, members in kinds.members():
+            order = SIZE_BINS if column == "size_bin" else kinds.words
+            for word, members in sorted(kinds.members(), key=lambda one: order.index(one[0])):
                 if members.sum() >= MIN_ROWS:
                     yield f"{column}={word}", members

@@ -8,10 +8,17 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.estimates import mean
-from medvision.analysis.verdicts.rows import TaskRows, reply_texts, task_rows
+from medvision.analysis.verdicts.estimates import known_mean, mean
+from medvision.analysis.verdicts.rows import (
+    RunRows,
+    TaskRows,
+    quality_of_answers,
+    reply_texts,
+)
 from medvision.analysis.verdicts.verdict import Verdict, settled
+from medvision.scoring.columns import NumberLists
+from medvision.scoring.metrics import FloatArray
+from medvision.tasks import TASKS
 
 LEAST_SHARE_UNREAD = 0.05
 """Under one in twenty unread, the form is followed."""
@@ -20,10 +27,10 @@ _MOST_CLUSTERS = 5
 _EXAMPLE_CHARACTERS = 300
 
 
-def instructions(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def instructions(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """The share of replies that state no readable answer, with the kinds of them."""
     for run in runs:
-        yield from map(_unread, task_rows(run))
+        yield from map(_unread, run.tasks)
 
 
 def _unread(rows: TaskRows) -> Verdict:
@@ -50,11 +57,34 @@ def _unread(rows: TaskRows) -> Verdict:
             "style": style,
             "statuses": dict(statuses.most_common()),
             "recovered": gained,
+            **_measure_recovered(rows, recovered & unread),
+            "answers_by_value": _quantiles(rows, rows.answers()[rows.is_parsed]),
+            "truths_by_value": _quantiles(rows, rows.truth()),
             "clusters": _clusters(rows.where(unread)),
             "distinct_answers": len(np.unique(rows.answers()[rows.is_parsed], axis=0)),
             "distinct_truths": len(np.unique(rows.truth(), axis=0)),
         },
     )
+
+
+def _measure_recovered(rows: TaskRows, regained: np.ndarray) -> dict[str, Any]:
+    """The mean measure as scored, and with the answers that a lenient reading finds."""
+    quality = rows.quality.copy()
+    places = np.flatnonzero(regained)
+    if len(places):
+        found = NumberLists.of(rows.column("recovered_values")).matrix(places, rows.n_values)
+        quality[places] = quality_of_answers(rows.task, rows.truth()[places], found)
+    scored, with_recovered = (abs(known_mean(one)) for one in (rows.quality, quality))
+    measure = TASKS[rows.task].headline_column
+    return {"measure": measure, "measure_scored": scored, "measure_with_recovered": with_recovered}
+
+
+def _quantiles(rows: TaskRows, numbers: FloatArray) -> dict[str, list[float]]:
+    """Of each value: what 5, 25, 50, 75 and 95 % lie under; nothing of no answers."""
+    if not len(numbers):
+        return {}
+    found = np.quantile(numbers, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+    return dict(zip(TASKS[rows.task].names, found.T.tolist(), strict=True))
 
 
 def _clusters(rows: TaskRows) -> list[dict[str, Any]]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean
 from medvision.analysis.verdicts.groups import groups_of
-from medvision.analysis.verdicts.rows import TaskRows, each_task, paired, quality_of_answers
+from medvision.analysis.verdicts.rows import RunRows, TaskRows, paired, quality_of_answers
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.best_constant import best_constant
 from medvision.models.baselines import RandomBox, TrainBest, TrainMean, TrainMedian
@@ -44,21 +43,24 @@ class Opponent:
     quality: FloatArray
 
 
-def margin(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def margin(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """The margin of each model over the best constant, in all and in its groups."""
-    for rows in each_task(run for run in runs if run.model != TRAINED):
-        if not TASKS[rows.task].is_list:  # no constant is an answer to lists of any length
-            yield from _margins(rows, opponents(rows, runs))
+    for run in runs:
+        if run.run.model != TRAINED:
+            for rows in run.tasks:
+                if not TASKS[rows.task].is_list:  # no constant answers lists of any length
+                    yield from _margins(rows, opponents(rows, runs))
 
 
-def opponents(rows: TaskRows, runs: Sequence[RunScores]) -> list[Opponent]:
+def opponents(rows: TaskRows, runs: Sequence[RunRows]) -> list[Opponent]:
     """The best constant of the training split, else that of the other subjects; then others."""
     found = []
     for name in (TRAINED, *OTHERS):
         if name == rows.run.model:
             continue
-        for other in each_task(run for run in runs if run.model == name):
-            if (other.task, other.unit) == (rows.task, rows.unit):
+        for run in runs:
+            other = run.of(rows.task, rows.unit)
+            if run.run.model == name and other is not None:
                 ours, theirs = paired(rows, other)
                 if len(ours) == len(rows):
                     found.append(Opponent(name=name, rows=ours, quality=theirs.quality))

@@ -1,13 +1,16 @@
 """Groups of subjects: is the model worse for some age, sex, scanner or site?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.rows import TaskRows, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import MIN_SUBJECTS, Verdict
 from medvision.analysis.verdicts.worse_in import Group, worse_in
+from medvision.scoring.metrics import FloatArray
 
 PREFIX = "subject_"
 
@@ -17,17 +20,48 @@ _MOST_VALUES = 8
 _N_TERTILES = 3
 
 
-def metadata(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def metadata(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """For each further column of the subjects, each of its values against the others."""
     for run in runs:
         groups = [
             group
-            for rows in task_rows(run)
-            for column in run.scores.column_names
+            for rows in run.tasks
+            for column in run.run.scores.column_names
             if column.startswith(PREFIX) and column not in NOT_METADATA
             for group in _groups(rows, column)
         ]
-        yield from worse_in("metadata", groups)
+        told = interaction(groups)
+        for verdict in worse_in("metadata", groups):
+            column = verdict.group.partition("=")[0]
+            found = told.get((verdict.task, column))
+            yield replace(verdict, details={**verdict.details, "interaction": found})
+
+
+def interaction(groups: Iterable[Group]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Whether the measure depends on a column at all, by task and column.
+
+    Kruskal and Wallis's test over the subjects' means: each subject is in one group, and its
+    questions are no independent evidence.
+    """
+    samples: dict[tuple[str, str], list[FloatArray]] = {}
+    for group in groups:
+        known = group.members & ~np.isnan(group.rows.quality)
+        _, subject = np.unique(group.rows.subject[known], return_inverse=True)
+        if subject.size:
+            means = np.bincount(subject, group.rows.quality[known]) / np.bincount(subject)
+            key = group.rows.name, group.name.partition("=")[0]
+            samples.setdefault(key, []).append(means)
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for key, of_groups in samples.items():
+        if len(of_groups) > 1 and np.ptp(np.concatenate(of_groups)) > 0:
+            tested = stats.kruskal(*of_groups)
+            found[key] = {
+                "test": "Kruskal-Wallis over subjects' means",
+                "statistic": float(tested.statistic),
+                "p": float(tested.pvalue),
+                "n_subjects": [len(one) for one in of_groups],
+            }
+    return found
 
 
 def _groups(rows: TaskRows, column: str) -> Iterator[Group]:

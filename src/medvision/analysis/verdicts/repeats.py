@@ -7,24 +7,21 @@ import numpy as np
 import pyarrow.compute as pc
 from scipy import stats
 
-from medvision.analysis.run_scores import RunScores
-from medvision.analysis.verdicts.estimates import is_worth, mean
-from medvision.analysis.verdicts.rows import (
-    ZERO_FILLED,
-    TaskRows,
-    quality_of_answers,
-    task_rows,
-)
+from medvision.analysis.verdicts.estimates import is_worth, known_mean, mean
+from medvision.analysis.verdicts.rows import ZERO_FILLED, RunRows, TaskRows, quality_of_answers
 from medvision.analysis.verdicts.verdict import Found, Verdict, settled
 from medvision.scoring.grouping import grouped
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS
 
+_MOST_STEPS = 8
+"""Medians of the first 2, 3, … are told up to so many."""
 
-def repeats(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+
+def repeats(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """The measure of the median answer of each question, less that of one answer."""
     for run in runs:
-        for rows in task_rows(run):
+        for rows in run.tasks:
             if TASKS[rows.task].is_list:
                 continue  # lists have no median
             if len(rows) and pc.max(rows.column("repeat")).as_py() > 0:
@@ -41,7 +38,7 @@ def _of_task(rows: TaskRows) -> Verdict:
     quality = quality_of_answers(rows.task, truth, combined)
     single = _mean_by(rows.quality, question, n_questions)
     gain = mean(rows.subject[first], quality - single)
-    is_found = gain.low > 0 and is_worth(gain.value, abs(float(np.nanmean(single))))
+    is_found = gain.low > 0 and is_worth(gain.value, abs(known_mean(single)))
     error = -single if TASKS[rows.task].headline_column not in ZERO_FILLED else 1 - single
     known = ~np.isnan(spread) & ~np.isnan(error)
     tells = (
@@ -64,6 +61,7 @@ def _of_task(rows: TaskRows) -> Verdict:
         else "The median of the repeats is no better than one answer.",
         details={
             "n_repeats": int(pc.max(rows.column("repeat")).as_py()) + 1,
+            "measure_by_n": _by_n(rows, answers, truth, question),
             "identical_share": float(np.mean(spread[~np.isnan(spread)] == 0))
             if np.any(~np.isnan(spread))
             else None,
@@ -71,6 +69,21 @@ def _of_task(rows: TaskRows) -> Verdict:
             "spread_tells_error_rho": None if math.isnan(tells) else tells,
         },
     )
+
+
+def _by_n(
+    rows: TaskRows, answers: FloatArray, truth: FloatArray, question: np.ndarray
+) -> list[float]:
+    """The mean measure of one answer, of the median of the first 2, 3, …, and of all."""
+    repeat = np.asarray(rows.column("repeat"), dtype=np.int64)
+    n_repeats, n_questions = int(repeat.max()) + 1, len(truth)
+    single = _mean_by(rows.quality, question, n_questions)
+    by_n = [known_mean(single)]
+    for n in sorted({*range(2, min(n_repeats, _MOST_STEPS)), n_repeats}):
+        first = repeat < n
+        medians, _ = _medians(answers[first], question[first], n_questions)
+        by_n.append(known_mean(quality_of_answers(rows.task, truth, medians)))
+    return by_n
 
 
 def _medians(

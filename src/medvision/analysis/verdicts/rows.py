@@ -1,6 +1,6 @@
 """Score rows of one run, task and unit, as arrays that analyses work on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,10 +139,32 @@ def kinds_of(column: pa.ChunkedArray) -> Kinds:
     return Kinds(words=tuple(groups.keys["word"].to_pylist()), code=groups.code)
 
 
-def each_task(runs: Iterable[RunScores]) -> Iterator[TaskRows]:
-    """The rows of several runs, run by run and task by task."""
-    for run in runs:
-        yield from task_rows(run)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRows:
+    """A run as analyses get it: its rows are told apart by task once, for all of them.
+
+    Attributes:
+        run: Its scores, replies and manifest.
+        tasks: Its rows by task and unit, in the order of the tasks.
+        asked_again: The same of the runs inside it.
+    """
+
+    run: RunScores
+    tasks: tuple[TaskRows, ...]
+    asked_again: tuple["RunRows", ...]
+
+    def of(self, task: Task, unit: str) -> TaskRows | None:
+        """The rows of one task and unit; None where it was not asked."""
+        return next((one for one in self.tasks if (one.task, one.unit) == (task, unit)), None)
+
+
+def run_rows(run: RunScores) -> RunRows:
+    """A run with its rows by task."""
+    return RunRows(
+        run=run,
+        tasks=tuple(task_rows(run)),
+        asked_again=tuple(map(run_rows, run.asked_again)),
+    )
 
 
 def reply_texts(rows: TaskRows) -> list[str]:

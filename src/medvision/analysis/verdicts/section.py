@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medvision.analysis.drawing.chart_svg import chart_svg
 from medvision.analysis.verdicts.analyse import ANALYSES, Analysis
+from medvision.analysis.verdicts.charts import charts
 from medvision.analysis.verdicts.verdict import MIN_ROWS, MIN_SUBJECTS, Found, Verdict
 
 MOST_ROWS = 40
@@ -34,6 +36,7 @@ class AnalysisSection:
         sentence: The verdict in one sentence.
         rows: What it rests on: all questions of a task, and the groups in which it is found.
         n_left_out: Verdicts not shown.
+        chart: Its figure as SVG.
     """
 
     name: str
@@ -41,6 +44,7 @@ class AnalysisSection:
     sentence: str
     rows: tuple[AnalysisRow, ...]
     n_left_out: int
+    chart: str
 
 
 def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
@@ -49,7 +53,7 @@ def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
     Args:
         verdicts: What `analyse` gives.
     """
-    sections = []
+    sections, drawn = [], dict(charts(verdicts))
     for name, analysis in ANALYSES.items():
         own = [verdict for verdict in verdicts if verdict.name == name]
         # Groups are told where they fail: that a margin is found is no failure.
@@ -65,6 +69,7 @@ def analysis_sections(verdicts: Sequence[Verdict]) -> list[AnalysisSection]:
                     sentence=_sentence(analysis, own),
                     rows=tuple(map(_row, told[:MOST_ROWS])),
                     n_left_out=sum(bool(one.task) for one in own) - len(told[:MOST_ROWS]),
+                    chart=chart_svg(drawn[name]),
                 )
             )
     return sections

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.estimates import mean, of_sums, ratio_of_sums
-from medvision.analysis.verdicts.rows import QUESTION, TaskRows, paired, places_in, task_rows
+from medvision.analysis.verdicts.rows import QUESTION, RunRows, TaskRows, paired, places_in
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.samples.pixel_size import PIXEL_SIZE_POWERS
 from medvision.scoring.metrics import FloatArray
@@ -17,30 +16,23 @@ LEAST_SLOPE_LOSS = 0.1
 """Answers that follow the pixel size with a power of 0.9 to 1.1 are said to use it."""
 
 
-def spacing(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def spacing(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """Slope of the log answer on the log pixel size, over questions asked with several.
 
     An area counts by its square root, so that 1 is always "used" and 0 "ignored".
     """
     for run in runs:
-        again = [
-            (one, {(rows.task, rows.unit): rows for rows in task_rows(one)})
-            for one in run.asked_again
-        ]
-        for rows in task_rows(run):
-            key = rows.task, rows.unit
-            scaled = {
-                float(one.manifest["spacing_scale"]): found[key]
-                for one, found in again
-                if key in found and not one.manifest["spacing_withheld"]
-            }
-            withheld = [
-                found[key]
-                for one, found in again
-                if key in found and one.manifest["spacing_withheld"]
-            ]
-            if scaled or withheld:
-                yield _of_task(rows, scaled, withheld[0] if withheld else None)
+        for rows in run.tasks:
+            scaled: dict[float, TaskRows] = {}
+            withheld = None
+            for one in run.asked_again:
+                again = one.of(rows.task, rows.unit)
+                if again is not None and one.run.manifest["spacing_withheld"]:
+                    withheld = again if withheld is None else withheld
+                elif again is not None:
+                    scaled[float(one.run.manifest["spacing_scale"])] = again
+            if scaled or withheld is not None:
+                yield _of_task(rows, scaled, withheld)
 
 
 def _of_task(

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from medvision.analysis.run_scores import RunScores
 from medvision.analysis.verdicts.arithmetic import stated_sums
 from medvision.analysis.verdicts.estimates import mean
-from medvision.analysis.verdicts.rows import TaskRows, reply_texts, task_rows
+from medvision.analysis.verdicts.rows import RunRows, TaskRows, reply_texts
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
@@ -45,11 +44,11 @@ class StatedPoints:
     sums: tuple[bool, ...]
 
 
-def steps(runs: Sequence[RunScores]) -> Iterator[Verdict]:
+def steps(runs: Sequence[RunRows]) -> Iterator[Verdict]:
     """The error of the points stated, and that of the answer against its own points."""
     for run in runs:
-        if run.manifest.get("style") == Style.COT:
-            for rows in task_rows(run):
+        if run.run.manifest.get("style") == Style.COT:
+            for rows in run.tasks:
                 if rows.task in PROCESS_TASKS:
                     yield from _of_task(rows)
 

@@ -39,6 +39,7 @@ class Verdict:
         quantity: What the value is, in a few words with its unit.
         words: One sentence for a reader.
         details: Further numbers, JSON types only.
+        drawn: Points that its chart shows, not part of the JSON.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Verdict:
     quantity: str = ""
     words: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    drawn: tuple[tuple[float, float], ...] = ()
 
 
 def is_enough(estimate: Estimate) -> bool:

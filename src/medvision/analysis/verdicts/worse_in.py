@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medvision.analysis.verdicts.estimates import LEVEL, difference, holm, is_worth
+from medvision.analysis.verdicts.estimates import LEVEL, difference, holm, is_worth, known_mean
 from medvision.analysis.verdicts.rows import TaskRows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.tasks import TASKS
@@ -40,7 +40,7 @@ def worse_in(name: str, groups: Iterable[Group]) -> Iterator[Verdict]:
     adjusted = holm([drop.p for _, drop in told])
     for (group, drop), p in zip(told, adjusted, strict=True):
         rows = group.rows
-        scale = abs(float(np.nanmean(rows.quality)))
+        scale = abs(known_mean(rows.quality))
         is_found = p < LEVEL and drop.value > 0 and is_worth(drop.value, scale)
         yield Verdict(
             name=name,
@@ -54,5 +54,10 @@ def worse_in(name: str, groups: Iterable[Group]) -> Iterator[Verdict]:
             n_subjects=drop.n_subjects,
             quantity=f"{TASKS[rows.task].headline_column} better elsewhere",
             words=f"{group.name}: {'worse' if is_found else 'no worse'} than elsewhere.",
-            details={"p_holm": p, "n_in_group": int(group.members.sum())},
+            details={
+                "p_holm": p,
+                "n_in_group": int(group.members.sum()),
+                "in_group": known_mean(rows.quality[group.members]),
+                "elsewhere": known_mean(rows.quality[~group.members]),
+            },
         )

@@ -1,0 +1,1 @@
+"""A chart of each analysis, from its verdicts alone: what a chart shows, `--json` says too."""
