@@ -206,7 +206,7 @@ class Instances(Detection):
         large = rows.filter(is_large).sort_by("component")
         # Threads would leave the order within a label open.
         lists = large.group_by(list(_SLICE_LABEL), use_threads=False).aggregate(
-            [(name, "list") for name in _BOX]
+            [(name, "list") for name in BOX_COLUMNS]
         )
         is_many = pc.greater(pc.list_value_length(lists["x0_px_list"]), 1)
         lists = lists.filter(is_many)
@@ -217,7 +217,7 @@ class Instances(Detection):
         largest = _largest_components(rows)
         kept = _joined_in_order(largest, numbers)
         dropped[f"fewer_than_2_boxes_of_{side_px}_px"] += largest.num_rows - kept.num_rows
-        for name in _BOX:
+        for name in BOX_COLUMNS:
             kept = kept.append_column(f"{name}_list", lists[f"{name}_list"].take(kept["at"]))
         return kept.append_column(
             "least_px", pa.repeat(pa.scalar(side_px, pa.int32()), kept.num_rows)
@@ -225,7 +225,7 @@ class Instances(Detection):
 
     def values(self, rows: pa.Table, config: TaskConfig) -> Columns:  # noqa: ARG002
         """Truth: the relative boxes, one after the other."""
-        edges = [rows[f"{name}_list"].combine_chunks() for name in _BOX]
+        edges = [rows[f"{name}_list"].combine_chunks() for name in BOX_COLUMNS]
         n_boxes = np.asarray(pc.list_value_length(edges[0]), dtype=np.int64)
         boxes = np.stack([np.asarray(pc.list_flatten(edge), np.float64) for edge in edges], axis=1)
         sides = (np.asarray(rows[name]).repeat(n_boxes) for name in ("height_px", "width_px"))
