@@ -301,11 +301,12 @@ class OpenAIServer:
         if failure.is_retried:
             self._breaker.fruitless(is_throttled=failure.kind is ErrorKind.RATE_LIMITED)
         self._log_once(failure)
-        is_no_use = failure.http_code in _RUN_ENDING_CODES and not self._any_answer
-        if is_no_use or failure.http_code == _UNPAID:  # 402 also inside a response of 200
+        code = failure.http_code or 0
+        # 402 also stands inside a response of 200, and after answers.
+        if code == _UNPAID or (code in _RUN_ENDING_CODES and not self._any_answer):
             from medvision.models import failures
 
-            raise failures.access_refused(failure.http_code)
+            raise failures.access_refused(code)
 
     def _log_once(self, failure: "Failure") -> None:
         """Log the first failure of each sort with the server's words, the key blotted out."""
