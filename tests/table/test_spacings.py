@@ -186,3 +186,12 @@ def test_unknown_spacing_from_the_command_line(pictures):
     words += ["--name", "own", "--modality", "US", "--spacing-mm", "unknown"]
     assert main([*words, "--out", str(pictures / "t")]) == 0
     assert read_cases(pictures / "t")["flags"].to_pylist() == [["spacing_unknown"]]
+
+
+def test_rows_that_no_case_has_are_told(pictures, capsys):
+    spacing = write_csv(pictures)
+    with (pictures / "px.csv").open("a") as table:
+        table.write("gone.png,1,1\na,0.2,0.1\n")  # the second names a case by its id, again
+    assert build(pictures, DECLARED + spacing) == 0
+    told = capsys.readouterr().err
+    assert "note: rows of the table of spacings that no case has: gone.png" in told

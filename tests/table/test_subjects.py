@@ -140,3 +140,19 @@ def test_facts_group_scores_and_the_report(own):
     assert n_of["A"] == n_of["B"]  # two cases each
     assert main(["report", str(own / "r"), "--out", str(own / "r.html")]) == 0
     assert "scanner" in (own / "r.html").read_text(encoding="utf-8")
+
+
+def test_rows_that_no_case_has_are_told(own, capsys):
+    assert build(own, GIVEN + "ghost,train,m,A\n") == 0
+    told = capsys.readouterr().err
+    assert "note: rows of the table of subjects that no case has: ghost" in told
+    assert build(own, "case,subject\n" + "".join(f"{one},x\n" for one in (*CASES, "p1_A"))) == 0
+    assert "the table of subjects that no case has: p1_A\n" in capsys.readouterr().err
+
+
+def test_rows_of_cases_that_are_left_out_or_lack_a_file_are_of_a_case(own, capsys):
+    declared = (own / "own.toml").read_text()
+    (own / "own.toml").write_text(declared + 'excluded = { p3_a = "blurred" }\n')
+    (own / "masks" / "p2_a.nii.gz").unlink()
+    assert build(own, GIVEN) == 1
+    assert "that no case has" not in capsys.readouterr().err

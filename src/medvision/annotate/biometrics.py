@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
-from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +33,7 @@ from medvision.geometry import (
     points_mm,
     vertex_angle_deg,
 )
+from medvision.names import composed
 from medvision.tasks import MetricKind
 
 __all__ = [
@@ -184,10 +184,8 @@ def biometric_rows(
         [('distance between left end and right end', 10.0, 'mm')]
     """
     image = _Image(
-        # A specification and a landmark file may write ü as one character and as two.
         landmarks={
-            normalize("NFC", key): np.asarray(point, dtype=np.float64)
-            for key, point in landmarks.items()
+            composed(key): np.asarray(point, dtype=np.float64) for key, point in landmarks.items()
         },
         shape=tuple(shape),
         spacing_mm=tuple(spacing_mm),
@@ -284,7 +282,7 @@ def _measured(
 ) -> list[BiometricRow]:
     """Rows of one measurement, at least one; planes where a line has no length give none."""
     lines = spec.metric_lines(measurement)
-    keys = tuple(normalize("NFC", key) for line in lines for key in line.landmarks)
+    keys = tuple(composed(key) for line in lines for key in line.landmarks)
     views = image.views(measurement.plane, image.located(keys))
     shared = [view for view in views if view.shares_slice]
     if not shared:

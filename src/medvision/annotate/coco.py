@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from medvision.annotate.boxes import LabelledBox
 from medvision.errors import ItemError
+from medvision.names import composed
 
 PointsAt = Literal["centre", "corner"]
 """Whether 0, 0 is the centre of the first pixel or the corner of the picture."""
@@ -91,10 +92,10 @@ class CocoFile:
         Raises:
             CocoFormatError: None is, or several are.
         """
-        parts = path.parts
+        parts = Path(composed(str(path))).parts
         fits = {}
         for name, image in self.images.items():
-            if path.name not in name:  # most of them, and parting a path takes its time
+            if parts[-1] not in name:  # most of them, and parting a path takes its time
                 continue
             listed = PurePosixPath(name.replace("\\", "/")).parts
             if listed == parts[-len(listed) :]:
@@ -249,7 +250,7 @@ def _images(entries: list[Any], path: Path) -> dict[str, CocoImage]:
     for entry in entries:
         image = CocoImage(
             image_id=_field(entry, "id", int, path),
-            file_name=_field(entry, "file_name", str, path),
+            file_name=composed(_field(entry, "file_name", str, path)),
             width_px=_field(entry, "width", int, path),
             height_px=_field(entry, "height", int, path),
         )

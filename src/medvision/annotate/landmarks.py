@@ -28,10 +28,11 @@ from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from unicodedata import category, normalize
+from unicodedata import category
 
 from medvision.declarations import SHOWN_CHARACTERS
 from medvision.errors import ItemError
+from medvision.names import composed
 
 AXIS_OF_LETTER: dict[str, int] = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
 """Axis of the RAS+ array along which a stored axis with this letter runs."""
@@ -170,11 +171,11 @@ def checked_landmarks(
 ) -> Landmarks:
     """Landmarks of (key, coordinates) pairs, once all of them are different finite points.
 
-    Keys are in Unicode's composed form: one system writes ü as one character, another as two.
+    Keys are in Unicode's composed form.
     """
     points: dict[str, tuple[float, ...]] = {}
     for found, value in entries:
-        key = normalize("NFC", found)
+        key = composed(found)
         if not key:
             msg = f"{source}: a landmark has no key; expected a name for {value!r}"
             raise LandmarkFormatError(msg)

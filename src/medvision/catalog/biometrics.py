@@ -26,6 +26,7 @@ from medvision.declarations import (
     read_toml,
 )
 from medvision.frames import Plane
+from medvision.names import Name
 from medvision.tasks import MetricKind
 
 
@@ -43,7 +44,7 @@ class LineSpec:
     """
 
     name: str = ""
-    landmarks: tuple[str, str]
+    landmarks: tuple[Name, Name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class AngleSpec:
     """
 
     name: str = ""
-    lines: tuple[str, str]
+    lines: tuple[Name, Name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +73,9 @@ class MeasurementSpec:
     """
 
     kind: Literal[MetricKind.DISTANCE, MetricKind.ANGLE]
-    key: str
+    key: Name
     plane: Annotated[Plane | None, NoneAs("any")] = None
-    image: str = ""
+    image: Name = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +101,9 @@ class BiometricsSpec:
         'distance between sella and nasion'
     """
 
-    landmarks: Mapping[str, str]
-    lines: Mapping[str, Annotated[LineSpec, Renamed(found="points", field="landmarks")]]
-    angles: Mapping[str, AngleSpec] = field(default_factory=dict)
+    landmarks: Mapping[Name, str]
+    lines: Mapping[Name, Annotated[LineSpec, Renamed(found="points", field="landmarks")]]
+    angles: Mapping[Name, AngleSpec] = field(default_factory=dict)
     measure: tuple[MeasurementSpec, ...]
 
     def __post_init__(self) -> None:

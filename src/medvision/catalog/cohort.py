@@ -8,6 +8,7 @@ from annotated_types import Ge
 from medvision.declarations import AtLeastOne, Count, NonEmpty, OneOrMore, Short
 from medvision.errors import UsageError
 from medvision.frames import Plane
+from medvision.names import Name
 
 Modality = Literal["CT", "MRI", "US", "XR", "PET"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -32,15 +33,15 @@ class Label:
             name; several are joined.
     """
 
-    name: str
+    name: Name
     group: str = ""
     was: str = ""
     note: str = ""
     asked: bool = True
     target: bool = False
-    image: str = ""
+    image: Name = ""
     values: tuple[AtLeastOne, ...] = ()
-    found_as: OneOrMore[str] = ()
+    found_as: OneOrMore[Name] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class Image:
         was: The original description, where we correct it.
     """
 
-    id: str = "image"
+    id: Name = "image"
     modality: Modality
     description: str = ""
     files: str
@@ -114,7 +115,7 @@ class MaskFiles:
     """
 
     files: str
-    label: str = ""
+    label: Name = ""
     optional: bool = False
     steps: tuple[Step, ...] = ()
 
@@ -151,13 +152,13 @@ class LandmarkTable:
     """
 
     file: str
-    case: str = "case"
+    case: Name = "case"
     form: Literal["long", "wide"] = "long"
-    landmark: str = "landmark"
-    x: str = "x"
-    y: str = "y"
-    z: str = "z"
-    columns: dict[str, NonEmpty[str]] = field(default_factory=dict)
+    landmark: Name = "landmark"
+    x: Name = "x"
+    y: Name = "y"
+    z: Name = "z"
+    columns: dict[Name, NonEmpty[Name]] = field(default_factory=dict)
     space: Literal["voxel", "RAS", "LPS"] = "voxel"
 
     def __post_init__(self) -> None:
@@ -188,7 +189,7 @@ class SliceRange:
     first: Count = 0
     last: Count | None = None
     every: AtLeastOne = 1
-    with_label: str = ""
+    with_label: Name = ""
 
     def __post_init__(self) -> None:
         """Refuse a range without a slice."""
@@ -210,10 +211,10 @@ class SpacingTable:
     """
 
     file: str
-    case: str = "case"
-    mm: str = ""
-    y_mm: str = ""
-    x_mm: str = ""
+    case: Name = "case"
+    mm: Name = ""
+    y_mm: Name = ""
+    x_mm: Name = ""
 
     def __post_init__(self) -> None:
         """Refuse a table without the columns of both directions, or with two for one."""
@@ -302,7 +303,7 @@ class Cohort:
         placeholder_spacing: Case ids whose headers are known to carry a made-up spacing.
     """
 
-    name: str = ""
+    name: Name = ""
     images: tuple[Image, ...]
     mask: str = ""
     masks: tuple[Short[MaskFiles], ...] = ()
@@ -311,22 +312,22 @@ class Cohort:
     landmark_lines: tuple[str, ...] = ()
     landmark_voxels: tuple[LandmarkVoxels, ...] = ()
     landmark_table: LandmarkTable | None = None
-    landmark_image: str = ""
+    landmark_image: Name = ""
     labels: dict[str, Short[Label]] = field(default_factory=dict)
     ignore: tuple[AtLeastOne, ...] = ()
-    colours: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, Name] = field(default_factory=dict)
     colour_tolerance: Count = 0
     points_at: Literal["centre", "corner"] = "centre"
     winner: Literal["first", "last"] | None = None
     frames: Literal["cases"] | None = None
     planes: tuple[Plane, ...] = ()
     slices: dict[Plane, SliceRange] = field(default_factory=dict)
-    case_id: str = ""
+    case_id: Name = ""
     numbers: tuple[Count, Count] | None = None
     unlabelled: Literal["left_out"] | None = None
     layouts: tuple[Layout, ...] = ()
-    excluded: dict[str, str] = field(default_factory=dict)
-    placeholder_spacing: tuple[str, ...] = ()
+    excluded: dict[Name, str] = field(default_factory=dict)
+    placeholder_spacing: tuple[Name, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse layouts whose images are not those of the cohort."""
@@ -402,12 +403,12 @@ class CaseFiles:
             largest map where that is at least 0.5. Used where a source has maps, not a mask.
     """
 
-    case_id: str
-    subject: str = ""
+    case_id: Name
+    subject: Name = ""
     modality: Modality | None = None
     image: str = ""
     images: tuple[Image, ...] = ()
-    cohort: str = ""
+    cohort: Name = ""
     mask: str = ""
     masks: tuple[Short[MaskFiles], ...] = ()
     boxes: str = ""

@@ -20,6 +20,7 @@ from medvision.catalog.source import PACKAGES, Access, Source
 from medvision.declarations import AtLeastOne, Positive, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
+from medvision.names import Name, composed
 from medvision.tasks import Task
 
 SplitRule = Literal["subject-70-30"]
@@ -44,8 +45,8 @@ class DatasetTask:
 
     id: str
     asks: tuple[Task, ...]
-    cohort: str = ""
-    image: str = "image"
+    cohort: Name = ""
+    image: Name = "image"
     label: AtLeastOne | None = None
     was: str = ""
 
@@ -112,7 +113,7 @@ class Dataset:
         changes: What differs from the original benchmark and why, one sentence each.
     """
 
-    name: str
+    name: Name
     title: str = ""
     description: str = ""
     licence: str = ""
@@ -144,7 +145,7 @@ class Dataset:
     labels: dict[str, Short[Label]] = field(default_factory=dict)
     ignore: tuple[AtLeastOne, ...] = ()
     empty_masks: bool | Literal["left_out"] = False
-    colours: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, Name] = field(default_factory=dict)
     label_group: str = ""
     cohorts: tuple[Cohort, ...] = ()
     cases: tuple[CaseFiles, ...] = ()
@@ -256,7 +257,7 @@ def found_subject(pattern: str, case_id: str, where: str) -> str:
         'sub-01'
     """
     try:
-        match = re.search(pattern, case_id)
+        match = re.search(composed(pattern), composed(case_id))
     except re.error as error:
         msg = f"{where} {pattern!r}: expected a regular expression, found: {error}"
         raise UsageError(msg) from error

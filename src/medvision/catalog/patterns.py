@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from unicodedata import normalize
 
 from medvision.errors import UsageError
+from medvision.names import composed
 
 CASE_PARTS = ("subject", "session", "case")
 """Parts that say whose file it is, in the order in which they make a case id."""
@@ -57,10 +57,7 @@ class FilePattern:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of folders, and last of the file; in Unicode's composed form."""
-        # One system writes ü as one character, another as two.
-        return tuple(
-            name for name in normalize("NFC", self.text).split("/") if name not in ("", ".")
-        )
+        return tuple(name for name in composed(self.text).split("/") if name not in ("", "."))
 
     @cached_property
     def parts(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from medvision.describe.layouts import (
 )
 from medvision.describe.tree import Tree
 from medvision.errors import UsageError
+from medvision.names import composed
 
 Recogniser = Callable[[Tree], Found | None]
 
@@ -126,4 +127,6 @@ def _completed(found: Found, tree: Tree) -> Found:
         labels=labels,
         notes=tuple(notes),
         empty_masks=bool(empty),
+        split={composed(subject): side for subject, side in found.split.items()},
+        columns={composed(subject): row for subject, row in found.columns.items()},
     )

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from medvision.errors import UsageError
+from medvision.names import composed, existing_path
 from medvision.table.cases import IMAGE_SUFFIXES, file_stem
 
 JUNK_FOLDERS = frozenset({"__MACOSX", "__pycache__", "@eaDir"})
@@ -20,8 +21,8 @@ class Tree:
 
     Attributes:
         root: The folder.
-        files: Paths relative to it, with `/`, sorted; hidden files and what systems leave are not
-            listed.
+        files: Paths relative to it, with `/`, composed, sorted; hidden files and what systems
+            leave are not listed.
     """
 
     root: Path
@@ -70,7 +71,7 @@ class Tree:
 
     def path(self, file: str) -> Path:
         """Where a listed file is."""
-        return self.root / file
+        return existing_path(self.root / file)
 
 
 def read_tree(root: Path) -> Tree:
@@ -84,7 +85,7 @@ def read_tree(root: Path) -> Tree:
     if not root.is_dir():
         msg = f"expected a folder, found none at {root}"
         raise UsageError(msg)
-    files = []
+    files: set[str] = set()
     seen: set[str] = set()
     for folder, below, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -94,9 +95,9 @@ def read_tree(root: Path) -> Tree:
         seen.add(real)
         below[:] = sorted(n for n in below if not n.startswith(".") and n not in JUNK_FOLDERS)
         at = Path(folder).relative_to(root)
-        files += [
-            (at / name).as_posix()
-            for name in names
-            if not name.startswith(".") and name not in JUNK_FILES
-        ]
+        for name in sorted(names, key=lambda name: (name != composed(name), name)):
+            if not name.startswith(".") and name not in JUNK_FILES:
+                file = (at / name).as_posix()
+                # Of two names that look the same, one stays as it is: neither is lost.
+                files.add(file if composed(file) in files else composed(file))
     return Tree(root=root, files=tuple(sorted(files)))

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from medvision.catalog.dataset import DatasetTask, declared_task
 from medvision.frames import Plane, View
+from medvision.names import spellings
 from medvision.protocols import MEDVISION, Protocol, SeveralPieces, Suspect
 from medvision.samples.case_images import (
     BoolArray,
@@ -215,7 +216,9 @@ def _expression(config: TaskConfig, split: Split, task: DatasetTask | None) -> p
     if config.planes:
         terms.append(pc.field("plane").isin([str(plane) for plane in config.planes]))
     if config.labels and not is_measurement:
-        terms.append(pc.field("label").isin(list(config.labels)))
+        terms.append(
+            pc.field("label").isin([one for name in config.labels for one in spellings(name)])
+        )
     return reduce(and_, terms) if terms else None
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from medvision.declarations import meant
 from medvision.errors import UsageError
+from medvision.names import composed
 from medvision.protocols import MEDVISION, Protocol
 from medvision.samples.candidates import (
     IN_PIECES,
@@ -125,12 +126,13 @@ def unknown_labels(config: TaskConfig, tables: Path, suite: str) -> list[str]:
     """Labels that the line of a suite names and a table folder has no row of, a sentence each."""
     if not config.labels or config.task is Task.ANGLE_DISTANCE:
         return []
-    known = set(read_regions(tables, columns=["label"])["label"].unique().to_pylist())
+    found = read_regions(tables, columns=["label"])["label"].unique().to_pylist()
+    known = set(map(composed, found))
     return [
         f"suite {suite!r}: {config.task}: no label {label!r} in {tables}"
         f"{meant(label, known)}; known: {', '.join(sorted(known)) or 'none'}"
         for label in config.labels
-        if label not in known
+        if composed(label) not in known
     ]
 
 

@@ -11,6 +11,7 @@ from annotated_types import Le
 from medvision.declarations import AtLeastOne, Count, Short, decoded, parsed_toml, read_toml
 from medvision.errors import UsageError
 from medvision.frames import Plane
+from medvision.names import Name
 from medvision.protocols import Filters, Instances
 from medvision.tasks import MetricKind, Task
 
@@ -52,10 +53,10 @@ class TaskConfig:
     """
 
     task: Task
-    dataset: str = ""
+    dataset: Name = ""
     task_id: str = ""
     planes: tuple[Plane, ...] = ()
-    labels: tuple[str, ...] = ()
+    labels: tuple[Name, ...] = ()
     metric_kind: Literal["", MetricKind.DISTANCE, MetricKind.ANGLE] = ""
     vertex_angles: bool = False
     min_px: Annotated[AtLeastOne, Le(2**31 - 1)] = 10  # a count of the tables, int32

@@ -8,7 +8,8 @@ from medvision.annotate.coco import CocoFile, NotCocoError, read_coco
 from medvision.annotate.landmarks import Landmarks, LandmarkSpace, checked_landmarks
 from medvision.annotate.yolo import read_yolo_boxes
 from medvision.errors import ItemError
-from medvision.table.cases import CaseSource, plain_name
+from medvision.names import plain_name
+from medvision.table.cases import CaseSource
 from medvision.table.segment_names import UnknownLabelError, structures_by_name
 from medvision.volumes import Volume
 from medvision.volumes.errors import DimensionsError

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from unicodedata import normalize
 
 from medvision.catalog.cohort import LandmarkVoxels, SliceRange, Step
 from medvision.frames import Plane
+from medvision.names import composed
 from medvision.volumes.suffixes import LISTED_SUFFIXES
 from medvision.volumes.volume import VolumeGeometry
 
@@ -174,21 +174,11 @@ def case_names(case: CaseSource) -> list[str]:
     paths = [image.path for image in case.images if image.frame is None]
     stems = [file_stem(path, IMAGE_SUFFIXES) for path in paths]
     names = [case.case_id, *(path.name for path in paths), *filter(None, stems)]
-    return [normalize("NFC", name) for name in names]
-
-
-def plain_name(name: str) -> str:
-    """A name as it is compared: case, outer spaces, and `_` for a space make no difference.
-
-    Example:
-        >>> plain_name(" Left_Lung ")
-        'left lung'
-    """
-    return name.strip().casefold().replace("_", " ")
+    return [composed(name) for name in names]
 
 
 def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:
-    """A file's name without its suffix; None of hidden files and of other suffixes.
+    """A file's name without its suffix, composed; None of hidden files and of other suffixes.
 
     Example:
         >>> file_stem(Path("scans/p1_0000.nii.gz"), IMAGE_SUFFIXES)
@@ -198,5 +188,5 @@ def file_stem(path: Path, suffixes: tuple[str, ...]) -> str | None:
     """
     for suffix in suffixes:
         if path.name.lower().endswith(suffix) and not path.name.startswith("."):
-            return path.name[: -len(suffix)]
+            return composed(path.name[: -len(suffix)])
     return None

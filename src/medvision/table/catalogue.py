@@ -7,6 +7,7 @@ from medvision.catalog.check import refuse_mistakes
 from medvision.catalog.own import OwnCatalog
 from medvision.fetch import FetchSettings, fetch, raw_folder
 from medvision.fetch.records import MANIFEST, read_records, unverified, was_begun
+from medvision.names import existing_path
 from medvision.table.build import BuildRequest
 from medvision.table.declared import (
     FoundCases,
@@ -15,7 +16,7 @@ from medvision.table.declared import (
     unmatched_notes,
 )
 from medvision.table.notes import excluded_note, file_notes, unverified_note
-from medvision.table.subjects import read_subjects
+from medvision.table.subjects import Subjects, read_subjects
 
 
 def catalogue_request(
@@ -48,7 +49,7 @@ def catalogue_request(
     here = path.parent if path else Path()
     if path:
         refuse_mistakes(dataset, str(path))
-    table = subjects or (here / dataset.subjects if dataset.subjects else None)
+    table = subjects or (existing_path(here / dataset.subjects) if dataset.subjects else None)
     known = read_subjects(table) if table else None
     folder = raw_folder(root, name)
     # What is fetched may be a part of the archives still, and so of the cases: asked for again.
@@ -59,9 +60,11 @@ def catalogue_request(
         found = found_cases(dataset, fetch(dataset, root, settings=settings) / dataset.root, known)
     request = declared_request(dataset, found, here=here, root=root, subjects=known)
     # Of what is fetched, more is unpacked than is used.
-    biometrics = here / dataset.biometrics_file if dataset.biometrics_file else None
+    biometrics = existing_path(here / dataset.biometrics_file) if dataset.biometrics_file else None
     said = {folder / MANIFEST, *(file for file in (path, table, biometrics) if file)}
     left = () if dataset.cases else file_notes(folder / dataset.root, found.used | said)
-    unmatched = unmatched_notes(found) if path else ()
+    if not path:  # what the catalogue itself says of cases is true of the whole dataset
+        found.named_only.clear()
+    unmatched = unmatched_notes(found, known or Subjects())
     doubts = unverified_note(unverified(read_records(folder)))
     return replace(request, notes=(*excluded_note(found.excluded), *unmatched, *left, *doubts))

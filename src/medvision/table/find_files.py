@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import normalize
 
 from medvision.catalog.patterns import FOLDERS, FilePattern
+from medvision.names import composed
 from medvision.table.cases import file_stem
 from medvision.volumes import companion_files
 
@@ -73,7 +73,7 @@ def _found(
         name: str | None = entry.name
         if is_last and not pattern.is_whole and not entry.is_dir():
             name = file_stem(entry, suffixes)
-        match = expression.fullmatch(normalize("NFC", name)) if name else None
+        match = expression.fullmatch(composed(name)) if name else None
         if match is None:
             continue
         parts = {**known, **match.groupdict()}

@@ -4,11 +4,11 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import normalize
 
 from medvision.catalog.cohort import MODALITIES, CaseFiles, Image, Modality
 from medvision.catalog.dataset import found_subject
 from medvision.errors import UsageError
+from medvision.names import composed
 from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
 from medvision.table.find_files import data_folders
 from medvision.table.pairing import LANDMARK_SUFFIXES
@@ -30,7 +30,7 @@ def _listed(
 ) -> dict[str, Path]:
     """Stem to file, of a folder's files with one of the suffixes; its folders too if wanted.
 
-    Stems are in Unicode's composed form: one system writes ü as one character, another as two.
+    Stems are in Unicode's composed form.
     """
     if folder is None:
         return {}
@@ -46,8 +46,7 @@ def _listed(
         stem = path.name if is_folder else file_stem(path, suffixes)
         if stem is None:
             continue
-        stem = normalize("NFC", stem)
-        _add(found, stem, path, option)
+        _add(found, composed(stem), path, option)
     if not found:
         msg = f"{option}: no file in {folder} ends in one of {', '.join(suffixes)}"
         raise UsageError(msg)

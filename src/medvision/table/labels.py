@@ -9,6 +9,7 @@ from medvision.catalog.check import name_mistakes
 from medvision.catalog.cohort import Label
 from medvision.declarations import Count, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
+from medvision.names import composed
 from medvision.table.cases import Structure
 
 MAX_LABEL = 2**31 - 1
@@ -57,18 +58,19 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
     structures = tuple(
         Structure(
             label_id=rank if overlapping else values[0],
-            name=name.strip(),
+            name=composed(name.strip()),
             values=values,
             asked=by_id or name.strip() != NNUNET_IGNORE,
         )
         for rank, (name, values) in enumerate(entries, start=1)
     )
-    for what in ("label_id", "name"):
-        seen = [getattr(structure, what) for structure in structures]
+    seen_by: dict[str, list[Any]] = {"label_id": [structure.label_id for structure in structures]}
+    seen_by["name"] = [name.strip() for name, _ in entries]
+    for what, seen in seen_by.items():
         if len(set(seen)) != len(seen):
             msg = f"{where}: expected each {what} once, found {sorted(seen)}"
             raise UsageError(msg)
-    if mistakes := name_mistakes(structure.name for structure in structures):
+    if mistakes := name_mistakes(name for name, _ in entries):
         raise UsageError("\n".join(f"{where}: {mistake}" for mistake in mistakes))
     return structures
 
@@ -118,7 +120,7 @@ def target_ids(words: str, structures: tuple[Structure, ...]) -> tuple[int, ...]
     by_word = {str(s.label_id): s.label_id for s in structures}
     by_word |= {s.name: s.label_id for s in structures}
     ids = []
-    for word in filter(None, (part.strip() for part in words.split(","))):
+    for word in filter(None, (part.strip() for part in composed(words).split(","))):
         if word not in by_word:
             msg = f"--target-labels: no label {word!r}; known: {', '.join(by_word)}"
             raise UsageError(msg)

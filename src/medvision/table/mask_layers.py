@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from medvision.annotate.extents import LabelExtents, label_extents
 from medvision.errors import ItemError
+from medvision.names import plain_name
 from medvision.table.cases import (
     IMAGE_SUFFIXES,
     CaseSource,
     Structure,
     file_stem,
-    plain_name,
 )
 from medvision.table.segment_names import (
     NamedSegment,

@@ -9,6 +9,7 @@ from medvision.catalog.cohort import CaseFiles, Image, Modality
 from medvision.catalog.dataset import Dataset, found_subject
 from medvision.declarations import NonEmpty, decoded, read_json
 from medvision.errors import UsageError
+from medvision.names import composed
 from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
 from medvision.table.folders import Folders, find_cases
 from medvision.table.labels import declared_labels, structures_from_labels, target_ids
@@ -95,7 +96,7 @@ def _named_cases(content: Any, path: Path, subject_pattern: str) -> tuple[CaseFi
     entries = decoded(dict[str, _NamedCase], content, where)
     return tuple(
         CaseFiles(
-            case_id=case_id,
+            case_id=composed(case_id),
             subject=found_subject(subject_pattern, case_id, "--subject-pattern")
             if subject_pattern
             else "",

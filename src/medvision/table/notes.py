@@ -34,7 +34,7 @@ class NoteKind(StrEnum):
     FILE_UNMATCHED = "file_unmatched"
     """Files that no pattern and no structure is for."""
     ROW_UNMATCHED = "row_unmatched"
-    """Rows of a table of landmarks that no case has."""
+    """Rows of a table of landmarks, spacings or subjects that no case has."""
     CASE_UNKNOWN = "case_unknown"
     """Ids in `excluded` and `placeholder_spacing` that no case has."""
     CASE_EXCLUDED = "case_excluded"
@@ -155,14 +155,11 @@ def file_notes(root: Path, used: AbstractSet[Path]) -> Iterator[Note]:
         yield note(NoteKind.FILE_UNMATCHED, f"files below {root} that nothing is for", left)
 
 
-def name_notes(kind: NoteKind, names: Sequence[str]) -> Iterator[Note]:
-    """Names that no case has, in a table or in a declaration."""
-    where = {
-        NoteKind.ROW_UNMATCHED: "rows of landmark tables that no case has",
-        NoteKind.CASE_UNKNOWN: "ids in excluded or placeholder_spacing that no case has",
-    }
-    if names:
-        yield note(kind, where[kind], names)
+def row_notes(rows: Mapping[str, Sequence[str]]) -> Iterator[Note]:
+    """Names in tables that no case has, by what the table is of."""
+    for table, names in rows.items():
+        if names:
+            yield note(NoteKind.ROW_UNMATCHED, f"rows of {table} that no case has", names)
 
 
 def excluded_note(excluded: Mapping[str, str]) -> Iterator[Note]:

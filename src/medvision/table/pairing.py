@@ -9,7 +9,8 @@ from pathlib import Path
 from medvision.catalog.cohort import Cohort, Image
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.errors import UsageError
-from medvision.table.cases import IMAGE_SUFFIXES, plain_name
+from medvision.names import plain_name
+from medvision.table.cases import IMAGE_SUFFIXES
 from medvision.table.find_files import FoundFile, found_files
 
 LANDMARK_SUFFIXES = (".mrk.json", ".json.gz", ".json", ".fcsv", ".csv")

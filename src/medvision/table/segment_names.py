@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from medvision.errors import ItemError
-from medvision.table.cases import Structure, plain_name
+from medvision.names import plain_name
+from medvision.table.cases import Structure
 from medvision.table.label_names import Agreement, agreement
 
 logger = logging.getLogger(__name__)

@@ -1,22 +1,34 @@
 """Pixel spacing of pictures from a file beside them: a table of all cases, or JSON of each."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from medvision.catalog.cohort import SpacingTable
 from medvision.declarations import DeclarationError, decoded, read_json
+from medvision.names import composed, existing_path
 from medvision.table.cases import CaseSource, case_names
 from medvision.table.subjects import read_table
 
 OF_EACH = "{case}"
 
 
-def case_spacings(
-    spec: SpacingTable, root: Path, cases: Iterable[CaseSource]
-) -> dict[str, tuple[float, float]]:
-    """Case id to the spacing (y, x) in mm, of the cases that the file names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSpacings:
+    """What the file says.
+
+    Attributes:
+        of_case: Case id to the spacing (y, x) in mm, of the cases that the file names.
+        rows_left: Names in a table that none of the cases has.
+    """
+
+    of_case: Mapping[str, tuple[float, float]]
+    rows_left: tuple[str, ...] = ()
+
+
+def case_spacings(spec: SpacingTable, root: Path, cases: Iterable[CaseSource]) -> CaseSpacings:
+    """The spacing of the cases that a file names.
 
     Args:
         spec: Where it stands.
@@ -28,18 +40,23 @@ def case_spacings(
     """
     cases = list(cases)
     if OF_EACH in spec.file:
-        files = {case.case_id: root / spec.file.replace(OF_EACH, case.case_id) for case in cases}
+        files = {
+            case.case_id: existing_path(root / spec.file.replace(OF_EACH, case.case_id))
+            for case in cases
+        }
         rows = {name: (path, read_json(path)) for name, path in files.items() if path.exists()}
     else:
-        path = root / spec.file
+        path = existing_path(root / spec.file)
         stated = _rows(path, spec.case).items()
-        rows = {normalize("NFC", name): (path, row) for name, row in stated}
+        rows = {composed(name): (path, row) for name, row in stated}
     found: dict[str, tuple[float, float]] = {}
+    left = dict.fromkeys(rows)
     mistakes = []
     for case in cases:
         name = next((name for name in case_names(case) if name in rows), None)
         if name is None:
             continue
+        left.pop(name, None)
         path, row = rows[name]
         try:
             y_mm, x_mm = (_number(row, column) for column in spec.columns_yx)
@@ -49,7 +66,7 @@ def case_spacings(
             found[case.case_id] = (y_mm, x_mm)
     if mistakes:
         raise DeclarationError("\n".join(mistakes))
-    return found
+    return CaseSpacings(of_case=found, rows_left=tuple(left))
 
 
 def _rows(path: Path, key: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medvision.declarations import DeclarationError
 from medvision.errors import UsageError
+from medvision.names import composed
 from medvision.table.schema import SUBJECT_PREFIX
 
 SUBJECT, CASE, SPLIT = "subject", "case", "split"
@@ -112,13 +113,13 @@ def read_subjects(path: Path) -> Subjects:
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-    """Names of the columns, and the rows, of a CSV or TSV file; outer spaces go.
+    """Names of the columns, and the rows, of a CSV or TSV file: composed, without outer spaces.
 
     Raises:
         DeclarationError: No such file, a column without a name or twice, a row of another length.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write the mark
+        text = composed(path.read_text(encoding="utf-8-sig"))  # spreadsheets write the mark
     except (OSError, UnicodeDecodeError) as found:
         msg = f"{path}: expected a table of text, found: {found}"
         raise DeclarationError(msg) from found

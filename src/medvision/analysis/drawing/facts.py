@@ -8,6 +8,7 @@ from medvision.analysis.drawing.masks import MaskOutlines, Row, rows_on_slice
 from medvision.analysis.drawing.outline import Stretches
 from medvision.errors import UsageError
 from medvision.frames import VOLUME_PLANES, Plane, SliceGeometry, slice_geometry
+from medvision.names import composed
 from medvision.pictures.render import SliceRef
 from medvision.samples import Point
 from medvision.table.read import (
@@ -141,7 +142,7 @@ def case_row(tables: Path, case_id: str) -> Row:
         UsageError: The tables have no such case, or several cohorts have one.
     """
     rows: list[Row] = read_cases(tables).to_pylist()
-    found = [row for row in rows if row["case_id"] == case_id]
+    found = [row for row in rows if composed(row["case_id"]) == composed(case_id)]
     if len(found) != 1:
         names = ", ".join(sorted(row["case_id"] for row in rows)[:10])
         count = "none" if not found else f"{len(found)}, in several cohorts"

@@ -13,7 +13,7 @@ from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.hints import modality_of_word
 from medvision.describe.tree import Tree
 from medvision.extras import require
-from medvision.table.cases import plain_name
+from medvision.names import plain_name
 from medvision.volumes.dicom_folder import has_preamble
 from medvision.volumes.suffixes import DICOM
 

@@ -6,6 +6,7 @@ from medvision.describe.found import Certainty, Found, FoundCase
 from medvision.describe.splits import split_word, two_sides
 from medvision.describe.tree import Tree
 from medvision.errors import UsageError
+from medvision.names import composed
 from medvision.table.folders import Folders, find_cases
 
 IMAGES = ("image", "images", "img", "imgs", "imagestr", "scan", "scans", "volume", "volumes", "ct")
@@ -75,4 +76,4 @@ def recognise(tree: Tree) -> Found | None:
 
 
 def _relative(tree: Tree, path: str) -> str:
-    return Path(path).relative_to(tree.root).as_posix()
+    return composed(Path(path).relative_to(tree.root).as_posix())

@@ -7,6 +7,7 @@ from typing import Any
 from medvision.annotate.labelme import is_labelme
 from medvision.describe.found import Certainty, Found, FoundCase
 from medvision.describe.tree import Tree
+from medvision.names import composed
 
 
 def recognise(tree: Tree) -> Found | None:
@@ -23,7 +24,7 @@ def recognise(tree: Tree) -> Found | None:
         points = [s for s in content["shapes"] if isinstance(s, dict) and _is_point(s)]
         keys |= dict.fromkeys(str(point.get("label", "")) for point in points)
         stem = PurePosixPath(file).stem
-        image = _image(tree, file, str(content["imagePath"]))
+        image = _image(tree, file, composed(str(content["imagePath"])))
         if not image:
             lacking[stem] = f"no picture {content['imagePath']} for {file}"
         elif "point" not in shapes:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.tree import Tree
 from medvision.errors import ItemError
-from medvision.table.cases import plain_name
+from medvision.names import plain_name
 from medvision.volumes.slicer_seg import ListedSegment, slicer_segments
 
 _SEGMENTATION = re.compile(r"[-_.](seg|segmentation)$", re.IGNORECASE)
