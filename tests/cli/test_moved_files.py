@@ -9,6 +9,7 @@ import pytest
 from medvision.cli import main
 from medvision.samples.select import select_samples
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.table.inputs import input_digest, moved_input
 from medvision.table.read import tables_manifest
 from medvision.tasks import Task
 from tests.table.conftest import phantom, write_nifti
@@ -110,3 +111,32 @@ def test_a_suite_of_unknown_labels_alone_is_refused(moved, capsys):
     assert suite_of(moved, ["splen"]) == 2
     assert "no label 'splen'" in capsys.readouterr().err
     assert not (moved / "run").exists()
+
+
+def test_a_report_finds_moved_images_by_their_root(tmp_path, moved, capsys):
+    shutil.move(moved / "new", moved / "old")
+    words = ["eval", "--tables", moved / "t", "--task", "detection", "--split", "all"]
+    words += ["--limit", 3, "--model", "baseline/center", "--run", moved / "run"]
+    assert main(list(map(str, words))) == 0
+
+    def n_pictures(*more):
+        assert main([*map(str, ("report", moved / "run", "--out", moved / "r.html", *more))]) == 0
+        return (moved / "r.html").read_text(encoding="utf-8").count("base64,iVBOR")
+
+    whole = n_pictures()
+    shutil.move(moved / "old", moved / "new")
+    without = n_pictures()
+    assert without < whole
+    assert n_pictures("--root", moved / "new") == whole
+    assert n_pictures("--root", moved) == without  # no `images` there
+
+
+def test_a_root_with_other_files_of_the_same_names_is_not_taken(tmp_path):
+    for folder, content in (("data/images", b"other"), ("data/x/images", b"same")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.nii").write_bytes(content)
+    gone, root = tmp_path / "gone" / "images" / "a.nii", tmp_path / "data"
+    digest = input_digest(root / "x" / "images" / "a.nii")
+    assert moved_input(gone, root, digest) == gone
+    assert moved_input(gone, root / "x", digest) == root / "x" / "images" / "a.nii"
+    assert moved_input(gone, root, "") == root / "images" / "a.nii"

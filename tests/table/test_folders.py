@@ -68,8 +68,9 @@ def test_two_masks_of_one_case_are_refused(tmp_path):
     folders = Folders(
         images=folder(tmp_path, "i", "a.nii"), masks=folder(tmp_path, "m", "a.nii", "a-seg.nii")
     )
-    with pytest.raises(UsageError, match="both name case 'a'"):
-        find_cases(folders, modality="CT")
+    cases, [lacking] = find_cases(folders, modality="CT")
+    assert (cases, lacking.reason, lacking.subject_id) == ((), "ambiguous", "a")
+    assert lacking.message == "case a: a-seg.nii and a.nii both name it, keep one"
 
 
 def test_missing_folder_is_named(tmp_path):
@@ -131,8 +132,9 @@ def test_two_images_of_one_case_are_refused(tmp_path, twice):
     if "a" in twice:
         (images / "a").mkdir()
     folders = Folders(images=images, masks=folder(tmp_path, "m", "a.nii"))
-    with pytest.raises(UsageError, match=r"--images: .* both name case 'a'"):
-        find_cases(folders, modality="CT")
+    cases, [lacking] = find_cases(folders, modality="CT")
+    assert (cases, lacking.reason) == ((), "ambiguous")
+    assert lacking.message == f"case a: {' and '.join(sorted(twice))} both name it, keep one"
 
 
 def test_one_channel_in_two_formats_is_refused(tmp_path):
@@ -140,8 +142,9 @@ def test_one_channel_in_two_formats_is_refused(tmp_path):
         images=folder(tmp_path, "i", "a_0000.nii", "a_0000.nii.gz"),
         masks=folder(tmp_path, "m", "a.nii"),
     )
-    with pytest.raises(UsageError, match="both name case 'a_0000'"):
-        find_cases(folders, modality="CT")
+    cases, [lacking] = find_cases(folders, modality="CT")
+    assert (cases, lacking.reason) == ((), "ambiguous")
+    assert "a_0000.nii and a_0000.nii.gz both name it" in lacking.message
 
 
 @pytest.mark.parametrize(

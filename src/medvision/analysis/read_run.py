@@ -18,6 +18,7 @@ from medvision.protocols import MEDVISION, Reading, protocol_from
 from medvision.samples import sample_from_row
 from medvision.scoring.judged_scores import current_scores
 from medvision.scoring.score_run import reading_of, scored, scored_steps
+from medvision.table.inputs import moved_input
 
 _REPLY_SCHEMA = pa.schema(
     [
@@ -102,11 +103,22 @@ def with_asked_again(run: RunScores, folder: Path) -> RunScores:
     return replace(run, asked_again=tuple(map(read_run, folders_asked_again(folder))))
 
 
-def row_pictures() -> Callable[[dict[str, Any]], npt.NDArray[np.uint8]]:
-    """The picture of a row of `samples.parquet`, as shown to the model."""
+def row_pictures(
+    root: Path | None = None,
+) -> Callable[[dict[str, Any]], npt.NDArray[np.uint8]]:
+    """The picture of a row of `samples.parquet`, as shown to the model.
+
+    Args:
+        root: Stands for a folder above images that are no longer where the run found them.
+    """
     pictures = SlicePictures()
+    moved: dict[str, str] = {}
 
     def picture(row: dict[str, Any]) -> npt.NDArray[np.uint8]:
-        return pictures.picture(sample_from_row(row))
+        sample = sample_from_row(row)
+        uri = sample.image_uri
+        if root is not None and uri not in moved:  # a volume is digested once for all its slices
+            moved[uri] = str(moved_input(Path(uri), root, sample.image_sha256))
+        return pictures.picture(replace(sample, image_uri=moved.get(uri, uri)))
 
     return picture

@@ -32,9 +32,9 @@ from medvision.table.build import BuildRequest, build_tables
 from medvision.table.cases import Structure, Unpaired
 from medvision.table.catalogue import catalogue_request
 from medvision.table.declared import dataset_request, listed_request, own_request
-from medvision.table.folders import Folders, checked_modality, find_cases
+from medvision.table.folders import Folders, checked_modality, find_cases, left_notes
 from medvision.table.labels import declared_labels, read_labels, target_ids
-from medvision.table.nnunet import nnunet_dataset
+from medvision.table.nnunet import nnunet_dataset, nnunet_notes
 from medvision.table.read import tables_folder
 from medvision.table.subjects import read_subjects
 from medvision.volumes.stored import SpacingFrom
@@ -282,6 +282,7 @@ def _folder_request(own: OwnOptions) -> BuildRequest:
             modality=checked_modality(own.modality) if own.modality else None,
             subject_pattern=own.subject_pattern,
         )
+        notes = nnunet_notes(own.nnunet, dataset)
     else:
         folders = _folders(own)
         structures = read_labels(own.labels) if own.labels else ()
@@ -290,6 +291,7 @@ def _folder_request(own: OwnOptions) -> BuildRequest:
             modality=checked_modality(own.modality),
             subject_pattern=own.subject_pattern,
         )
+        notes = list(left_notes(folders))
         targets = target_ids(own.target_labels, structures)
         dataset = Dataset(name=own.name, labels=declared_labels(structures, targets), cases=cases)
     dataset = replace(
@@ -297,7 +299,7 @@ def _folder_request(own: OwnOptions) -> BuildRequest:
         biometrics=read_biometrics_spec(own.biometrics) if own.biometrics else None,
     )
     subjects = read_subjects(own.subjects) if own.subjects else None
-    return listed_request(dataset, unpaired, subjects=subjects)
+    return listed_request(dataset, unpaired, subjects=subjects, notes=notes)
 
 
 def _with_options(dataset: Dataset, own: OwnOptions) -> Dataset:

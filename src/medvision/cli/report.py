@@ -21,6 +21,9 @@ class ReportOptions:
 
     runs: Annotated[tuple[Path, ...], Argument("RUN")]
     reading: ReadingOptions
+    root: Annotated[
+        Path | None, Option("FOLDER", help="stands for the folder of images that were moved")
+    ] = None
     out: Annotated[Path | None, Option("FILE", help="default: RUN/report/report.html")] = None
     tables: Annotated[
         Literal["paper"] | None, Option(help="print the paper's and its leaderboard's tables")
@@ -45,5 +48,5 @@ def run(options: ReportOptions) -> int:
         print()
         return 0
     out = options.out or options.runs[0] / "report" / "report.html"
-    print(printable(str(write_report(runs, out, picture=row_pictures()))))
+    print(printable(str(write_report(runs, out, picture=row_pictures(options.root)))))
     return 0

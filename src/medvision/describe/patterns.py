@@ -1,7 +1,7 @@
 """File patterns of cases that were found one by one, if some give exactly those cases."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -73,7 +73,7 @@ def _patterns(
             patterns[role] = shared.pop()
             continue
         made = {_pattern(f, one) for f, one in zip(files, names, strict=True) if f}
-        if len(made) > 1:
+        if len(made) > 1 or _has_twins(made, tree):
             made = {_without_suffix(pattern) for pattern in made}
         pattern = made.pop() if len(made) == 1 else ""
         fits = _fits(pattern, tree)
@@ -88,6 +88,12 @@ def _patterns(
         boxes=patterns["boxes"],
         optional=tuple(i for i in ids if not all(roles[f"image {i}"])),
     )
+
+
+def _has_twins(patterns: Iterable[str], tree: Tree) -> bool:
+    """Whether files that patterns fit have others of their name beside them, of another suffix."""
+    fits = [file for pattern in patterns for file in _fits(pattern, tree)]
+    return any(len(tree.twins(file)) > 1 for file in fits)
 
 
 def _split(case: FoundCase, parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from medvision.describe.found import Certainty, Found, FoundLabel
 from medvision.describe.hints import SAMPLED_MASKS, empty_folders, is_hounsfield, mask_values
@@ -73,7 +74,7 @@ def describe(tree: Tree) -> Description:
             "files; write a declaration by hand"
         )
         raise UsageError("\n".join([msg, *told[:5]]))
-    found = _completed(looks[taken], tree)
+    found = _completed(_without_twins(looks[taken], tree), tree)
     used = {file for case in found.cases for file in case.files} | set(found.side_files)
     # What lies beside an image under its name, such as a JSON file of how it was scanned.
     used |= {f"{file.split('.')[0]}.json" for case in found.cases for file in case.images.values()}
@@ -86,6 +87,26 @@ def describe(tree: Tree) -> Description:
         if name != taken and other.cases and other.certainty is found.certainty
     )
     return Description(tree=tree, found=found, others=others, left_over=left_over)
+
+
+def _without_twins(found: Found, tree: Tree) -> Found:
+    """Cases of one file for each place; `a.nii` beside `a.nii.gz` is one too many.
+
+    They are no cases, whichever of the two a layout took; patterns say the same when tables are
+    built, since they are written without the suffix then.
+    """
+    kept, lacking = [], dict(found.lacking)
+    for case in found.cases:
+        twice = [twins for file in case.files if len(twins := tree.twins(file)) > 1]
+        if twice:
+            told = "; ".join(" and ".join(PurePosixPath(f).name for f in twins) for twins in twice)
+            lacking[case.case_id] = f"{told} both name it, keep one"
+        else:
+            kept.append(case)
+    if not kept:
+        lines = [f"{tree.root}: case {case_id}: {lack}" for case_id, lack in lacking.items()]
+        raise UsageError("\n".join(lines[:5]))
+    return replace(found, cases=tuple(kept), lacking=lacking)
 
 
 def _rank(found: Found) -> tuple[int, int]:

@@ -54,12 +54,23 @@ class Tree:
     def images_of(self) -> dict[str, dict[str, str]]:
         """Folder to the image files directly in it, by their names without suffix.
 
-        Of several files of one name the last is there.
+        Of several files of one name the last is there; see `twins`.
         """
         found: dict[str, dict[str, str]] = {}
         for file, (folder, stem) in self.images.items():
             found.setdefault(folder, {})[stem] = file
         return found
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], list[str]]:
+        places: dict[tuple[str, str], list[str]] = {}
+        for file, place in self.images.items():
+            places.setdefault(place, []).append(file)
+        return places
+
+    def twins(self, file: str) -> list[str]:
+        """An image file and those beside it of the same name without suffix."""
+        return self._by_place[self.images[file]] if file in self.images else [file]
 
     def named(self, name: str) -> Iterator[str]:
         """Files of that name, whatever their folder."""

@@ -140,6 +140,7 @@ def listed_request(
     *,
     root: Path | None = None,
     subjects: Subjects | None = None,
+    notes: Iterable[Note] = (),
 ) -> BuildRequest:
     """The build request of a declaration that lists its cases, paths seen from here.
 
@@ -148,10 +149,12 @@ def listed_request(
         unpaired: Cases that it could not list.
         root: As for `declared_request`.
         subjects: What is known of them.
+        notes: What is to be told of the folders that the cases were found in.
     """
     found = found_cases(dataset, Path(), subjects)
     found.unpaired.extend(unpaired)
-    return declared_request(dataset, found, root=root, subjects=subjects)
+    request = declared_request(dataset, found, root=root, subjects=subjects)
+    return replace(request, notes=(*unmatched_notes(found, subjects or Subjects()), *notes))
 
 
 def declared_request(

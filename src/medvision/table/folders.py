@@ -1,7 +1,7 @@
 """Cases of a user's own folders: files that pair by case name."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from medvision.errors import UsageError
 from medvision.names import composed
 from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
 from medvision.table.find_files import data_folders
+from medvision.table.notes import Note, file_notes
 from medvision.table.pairing import LANDMARK_SUFFIXES
 
 # What nnU-Net and other tools append to case names: channels of an image, words for what it is.
@@ -27,8 +28,8 @@ _LANDMARK_WORD = re.compile(r"[-_](landmarks?|points|markups)$", re.IGNORECASE)
 
 def _listed(
     folder: Path | None, suffixes: tuple[str, ...], option: str, *, folders: bool = False
-) -> dict[str, Path]:
-    """Stem to file, of a folder's files with one of the suffixes; its folders too if wanted.
+) -> dict[str, list[Path]]:
+    """Stem to files, of a folder's files with one of the suffixes; its folders too if wanted.
 
     Stems are in Unicode's composed form.
     """
@@ -37,27 +38,17 @@ def _listed(
     if not folder.is_dir():
         msg = f"{option}: expected a folder, found none at {folder}"
         raise UsageError(msg)
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     no_case = data_folders(folder)
     for path in sorted(folder.iterdir()):
         is_folder = folders and path.is_dir() and not path.name.startswith(".")
-        if path in no_case:
-            continue
         stem = path.name if is_folder else file_stem(path, suffixes)
-        if stem is None:
-            continue
-        _add(found, composed(stem), path, option)
+        if path not in no_case and stem is not None:
+            found.setdefault(composed(stem), []).append(path)
     if not found:
         msg = f"{option}: no file in {folder} ends in one of {', '.join(suffixes)}"
         raise UsageError(msg)
     return found
-
-
-def _add(found: dict[str, Path], name: str, path: Path, option: str, case_id: str = "") -> None:
-    if name in found:
-        msg = f"{option}: {path.name} and {found[name].name} both name case {case_id or name!r}"
-        raise UsageError(msg)
-    found[name] = path
 
 
 def _names(stem: str, word: re.Pattern[str]) -> tuple[str, str]:
@@ -66,37 +57,37 @@ def _names(stem: str, word: re.Pattern[str]) -> tuple[str, str]:
 
 
 def _images_by_case(
-    images: Mapping[str, Path], partners: Collection[str]
-) -> dict[str, dict[str, Path]]:
+    images: Mapping[str, Sequence[Path]], partners: Collection[str]
+) -> dict[str, dict[str, list[Path]]]:
     """Case id to its images by channel; "image" where the name states no channel.
 
     Args:
-        images: Stem to file.
+        images: Stem to files.
         partners: Every case that a mask or a landmark file may be of.
     """
-    by_case: dict[str, dict[str, Path]] = {}
-    for stem, path in images.items():
+    by_case: dict[str, dict[str, list[Path]]] = {}
+    for stem, paths in images.items():
         names = _names(stem, _IMAGE_WORD)
         channel = CHANNEL.search(stem)
         base = stem[: channel.start()] if channel else stem
         # A whole name that fits comes first: `pancreas_0001` is a case as often as a channel.
         whole = next((name for name in names if name in partners), None)
         if whole is None and channel and base in partners:
-            _add(by_case.setdefault(base, {}), channel.group(1), path, "--images", base)
+            by_case.setdefault(base, {}).setdefault(channel.group(1), []).extend(paths)
         else:
-            case_id = whole or names[-1]
-            _add(by_case.setdefault(case_id, {}), "image", path, "--images", case_id)
+            by_case.setdefault(whole or names[-1], {}).setdefault("image", []).extend(paths)
     return by_case
 
 
 def _by_case(
-    stems: Mapping[str, Path], cases: Collection[str], word: re.Pattern[str], option: str
-) -> dict[str, Path]:
-    """Case id to mask or landmark file: the whole name first, then without its last word."""
-    by_case: dict[str, Path] = {}
-    for stem, path in stems.items():
+    stems: Mapping[str, Sequence[Path]], cases: Collection[str], word: re.Pattern[str]
+) -> dict[str, list[Path]]:
+    """Case id to mask or landmark files: the whole name first, then without its last word."""
+    by_case: dict[str, list[Path]] = {}
+    for stem, paths in stems.items():
         names = _names(stem, word)
-        _add(by_case, next((name for name in names if name in cases), names[-1]), path, option)
+        case_id = next((name for name in names if name in cases), names[-1])
+        by_case.setdefault(case_id, []).extend(paths)
     return by_case
 
 
@@ -144,11 +135,10 @@ def find_cases(
 
     Returns:
         The complete cases in order of their ids, as a declaration lists them, and those that lack
-        a file.
+        a file, or have two for one place.
 
     Raises:
-        UsageError: A folder is missing or has no file, two files name one case, or the pattern
-            finds no subject in one.
+        UsageError: A folder is missing or has no file, or the pattern finds no subject in a case.
     """
     images = _listed(folders.images, IMAGE_SUFFIXES, "--images", folders=True)
     masks = _listed(folders.masks, IMAGE_SUFFIXES, "--masks", folders=True)
@@ -156,9 +146,9 @@ def find_cases(
     partners = {name for stem in masks for name in _names(stem, _MASK_WORD)}
     partners |= {name for stem in landmarks for name in _names(stem, _LANDMARK_WORD)}
     channels = _images_by_case(images, partners)
-    masks = _by_case(masks, channels, _MASK_WORD, "--masks")
-    landmarks = _by_case(landmarks, channels, _LANDMARK_WORD, "--landmarks")
-    sides: list[tuple[str, Path | None, Mapping[str, object]]] = [
+    masks = _by_case(masks, channels, _MASK_WORD)
+    landmarks = _by_case(landmarks, channels, _LANDMARK_WORD)
+    sides: list[tuple[str, Path | None, Collection[str]]] = [
         ("image", folders.images, channels),
         ("mask", folders.masks, masks),
         ("landmark file", folders.landmarks, landmarks),
@@ -174,11 +164,24 @@ def find_cases(
         subject_id = case_id if case_id in channels else ""
         if subject_pattern and subject_id:
             subject_id = found_subject(subject_pattern, case_id, "--subject-pattern")
-        if lacks:
-            message = f"case {case_id}: {', '.join(lacks)}; files pair by case name"
-            unpaired.append(Unpaired(case_id=case_id, subject_id=subject_id, message=message))
+        files = channels.get(case_id, {})
+        of_case = [*files.values(), masks.get(case_id, []), landmarks.get(case_id, [])]
+        twice = [
+            f"{' and '.join(path.name for path in paths)} both name it, keep one"
+            for paths in of_case
+            if len(paths) > 1
+        ]
+        if lacks or twice:
+            rule = ["files pair by case name"] if lacks else []
+            unpaired.append(
+                Unpaired(
+                    case_id=case_id,
+                    subject_id=subject_id,
+                    message=f"case {case_id}: {'; '.join([', '.join([*lacks, *twice]), *rule])}",
+                    reason="unpaired" if lacks else "ambiguous",
+                )
+            )
             continue
-        files = channels[case_id]
         cases.append(
             CaseFiles(
                 case_id=case_id,
@@ -189,10 +192,26 @@ def find_cases(
                         modality=modality,
                         files=str(path),
                     )
-                    for channel, path in files.items()
+                    for channel, [path] in files.items()
                 ),
-                mask=str(masks.get(case_id, "")),
-                landmarks=(str(landmarks[case_id]),) if case_id in landmarks else (),
+                mask=next((str(path) for path in masks.get(case_id, ())), ""),
+                landmarks=tuple(map(str, landmarks.get(case_id, ()))),
             )
         )
     return tuple(cases), unpaired
+
+
+def left_notes(folders: Folders) -> Iterator[Note]:
+    """Files below a user's folders that cannot be a case's: of other suffixes, or in folders."""
+    sides = [
+        (folders.images, IMAGE_SUFFIXES),
+        (folders.masks, IMAGE_SUFFIXES),
+        (folders.landmarks, LANDMARK_SUFFIXES),
+    ]
+    used: dict[Path, set[Path]] = {}
+    for folder, suffixes in sides:
+        if folder is not None:
+            listed = _listed(folder, suffixes, "", folders=suffixes == IMAGE_SUFFIXES)
+            used.setdefault(folder, set()).update(*listed.values())
+    for folder, paths in used.items():
+        yield from file_notes(folder, paths)

@@ -72,6 +72,25 @@ def input_digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], dict[Pa
     return digests, unreadable
 
 
+def moved_input(path: Path, root: Path, digest: str) -> Path:
+    """Where a file is that was moved with the folders around it.
+
+    Args:
+        path: Where it was.
+        root: Stands for one of the folders above it.
+        digest: As of `input_digest`; "" takes any file of that place.
+
+    Returns:
+        The path itself where it is still there, or where the root has no such file.
+    """
+    if path.exists():
+        return path
+    # The longest way first: `a/images/1.png` is not the `1.png` that may lie in the root.
+    places = (root.joinpath(*path.parts[n:]) for n in range(1, len(path.parts)))
+    found = (place for place in places if place.exists())
+    return next((place for place in found if digest in ("", input_digest(place))), path)
+
+
 def input_digest(path: Path) -> str:
     """SHA-256 of a file; with those that are read with it, or of a folder, of all their digests.
 

@@ -11,8 +11,9 @@ from medvision.declarations import NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.names import composed
 from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
-from medvision.table.folders import Folders, find_cases
+from medvision.table.folders import Folders, find_cases, left_notes
 from medvision.table.labels import declared_labels, structures_from_labels, target_ids
+from medvision.table.notes import Note, file_notes
 
 CHANNEL_MODALITIES: Mapping[str, Modality] = {
     "CT": "CT",
@@ -89,6 +90,20 @@ class _NamedCase:
 
     images: NonEmpty[str]
     label: str
+
+
+def nnunet_notes(folder: Path, dataset: Dataset) -> list[Note]:
+    """Files of an nnU-Net raw dataset that no case of its training set is made from."""
+    path = folder / "dataset.json"
+    if "dataset" not in read_json(path):
+        folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
+        return list(left_notes(folders))
+    used = {
+        Path(file)
+        for case in dataset.cases
+        for file in (case.mask, *(i.files for i in case.images))
+    }
+    return list(file_notes(folder, {path, *used}))
 
 
 def _named_cases(content: Any, path: Path, subject_pattern: str) -> tuple[CaseFiles, ...]:

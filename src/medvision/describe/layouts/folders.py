@@ -58,7 +58,7 @@ def recognise(tree: Tree) -> Found | None:
             f"{before}{one.case_id}": one.message.partition(": ")[2].partition(";")[0]
             for one in unpaired
         }
-    if not cases:
+    if not cases and not lacking:
         return None
     listed = ", ".join(folder for found in pairs.values() for folder in found.values())
     split, more = two_sides(words)

@@ -48,19 +48,22 @@ def recognise(tree: Tree) -> Found | None:
     labels = decoded(dict[str, Any], declared.get("labels", {}), f"{where}: labels")
     structures = structures_from_labels(labels, f"{where}: labels")
     found, lacking = _cases(tree, top, declared)
-    shown = {name: name for name in channels.values()}
-    if len(channels) > 1 and len(set(channels.values())) < len(channels):
-        shown = {name: f"{name} {number}" for number, name in channels.items()}
+    names = list(channels.values())
+    # By number: two channels of one name are two images all the same.
+    shown = {
+        number: f"{name} {number:04d}" if names.count(name) > 1 else name
+        for number, name in channels.items()
+    }
     cases, in_one_file = [], False
     for case_id, (files, mask) in found.items():
         images = {
-            "image" if len(channels) <= 1 else shown.get(channels.get(n, ""), f"{n:04d}"): file
+            "image" if len(channels) <= 1 else shown.get(n, f"{n:04d}"): file
             for n, file in files.items()
         }
         in_one_file = in_one_file or (len(files) == 1 < len(channels))
         cases.append(FoundCase(case_id=case_id, subject_id=case_id, images=images, mask=mask))
-    names = [channels.get(0, "")] if len(channels) <= 1 else list(channels.values())
-    ids = ["image"] if len(channels) <= 1 else [shown[name] for name in names]
+    names = names if len(channels) > 1 else [channels.get(0, "")]
+    ids = list(shown.values()) if len(channels) > 1 else ["image"]
     notes = ["each case is taken for a subject of its own"]
     if in_one_file:
         notes.append(f"{len(channels)} channels are declared, files without a number may be 4D")

@@ -106,7 +106,7 @@ def _scan(
         return fits[0] if fits else (next(iter(beside.values())) if len(beside) == 1 else "")
     for stem in (case_id, case_id.removesuffix("_seg"), case_id.removesuffix("_segmentations")):
         found = by_stem.get(stem, ())
-        if len(found) == 1:
+        if len({tree.images[file] for file in found}) == 1:
             return found[0]
     return ""
 
