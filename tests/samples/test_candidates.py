@@ -119,11 +119,13 @@ def test_a_draw_over_several_lines_is_that_of_all_their_ids(two_images):
 
 
 def test_nothing_to_ask_is_an_empty_table(two_images):
-    """The study has no landmarks; a label that it does not have is refused."""
-    suite = Suite(name="t", configs=(TaskConfig(task=Task.ANGLE_DISTANCE),))
-    found = select_samples(suite, table_folders([two_images]), split="all", limit=5)
-    assert found.samples == []
-    assert found.table.num_rows == 0
+    """The study has no landmarks; to ask for nothing but what it does not have is refused."""
+    config = TaskConfig(task=Task.ANGLE_DISTANCE)
+    found = candidates(config, two_images, Counter(), split="all")
+    assert candidate_table([found]).num_rows == 0
+    suite = Suite(name="t", configs=(config,))
+    with pytest.raises(UsageError, match="ad: no measurement between landmarks"):
+        select_samples(suite, table_folders([two_images]), split="all", limit=5)
     suite = Suite(name="t", configs=(TaskConfig(task=Task.AREA, labels=("spleen",)),))
     with pytest.raises(UsageError, match="no label 'spleen'"):
         select_samples(suite, table_folders([two_images]), split="all", limit=5)

@@ -104,8 +104,15 @@ def test_samples_survive_a_table(study_tables):
 
 
 def test_other_datasets_of_a_suite_are_left_out(study_tables):
-    found = selected(study_tables, TaskConfig(task=Task.DETECTION, dataset="elsewhere"))
-    assert found.samples == []
+    other, own = (
+        TaskConfig(task=Task.DETECTION, dataset=name) for name in ("elsewhere", "study 1")
+    )
+    found = selected(study_tables, other, own)
+    assert found.samples == selected(study_tables, own).samples
+    [told] = found.unmet
+    assert "no tables of 1 of its 2 datasets: elsewhere; tables at hand: study 1" in told
+    with pytest.raises(UsageError, match="no tables of 1 of its 1 datasets: elsewhere"):
+        selected(study_tables, other)
 
 
 def test_unknown_suite_lists_the_known(tmp_path):

@@ -17,6 +17,7 @@ from medvision.cli.live import live_progress
 from medvision.cli.model import ServerOptions, WeightOptions, served_model
 from medvision.cli.options import Group, Option
 from medvision.cli.pixel_grid import GridOptions
+from medvision.cli.printable import printable
 from medvision.cli.profiles import Profiles, model_profile, own_profiles
 from medvision.cli.protocol import ProtocolOptions
 from medvision.cli.root import Root, data_root
@@ -138,6 +139,8 @@ def run(options: EvalOptions) -> int:
     )
     is_lost = not asked.model.startswith("baseline/") and tell_lost(selection.table, tables)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
+    for line in selection.unmet:
+        print(printable(line), file=sys.stderr)
     print(f"{selection.table.num_rows} samples" + (f" (left out: {dropped})" if dropped else ""))
     if selection.in_pieces is not None:
         where = f"listed in {in_pieces_path(options.run.run).name} beside the samples"

@@ -4,7 +4,6 @@ The tables hold everything; what a benchmark leaves out is decided, and counted,
 `candidates`.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,9 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from medvision.declarations import meant
 from medvision.errors import UsageError
-from medvision.names import composed
 from medvision.protocols import MEDVISION, Protocol
 from medvision.samples.candidates import (
     IN_PIECES,
@@ -27,13 +24,11 @@ from medvision.samples.candidates import (
     draw_candidates,
 )
 from medvision.samples.sample import Sample, samples_from_table
-from medvision.samples.suite import Suite, TaskConfig
-from medvision.table.read import read_regions, tables_manifest
-from medvision.tasks import Task
+from medvision.samples.suite import Suite
+from medvision.samples.unmet import missing_datasets, unmet
+from medvision.table.read import tables_manifest
 
 __all__ = ["Selection", "Split", "select_samples", "table_folders"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,12 +41,14 @@ class Selection:
         protocol: By which they were selected, and are to be asked.
         in_pieces: What was left out for being in several pieces, columns `IN_PIECES`; None where
             the protocol does not list it.
+        unmet: What was asked for and is not there, or is all left out: a sentence each.
     """
 
     table: pa.Table
     dropped: dict[str, int] = field(default_factory=dict)
     protocol: Protocol = MEDVISION
     in_pieces: pa.Table | None = None
+    unmet: tuple[str, ...] = ()
 
     @cached_property
     def samples(self) -> list[Sample]:
@@ -86,8 +83,8 @@ def select_samples(
         protocol: What it leaves out, and in which view slices are shown.
 
     Raises:
-        UsageError: A limit below 1, tables that are not whole, or a suite that asks for labels that
-            none of them has, and for nothing else.
+        UsageError: A limit below 1, tables that are not whole, or a suite that asks for nothing but
+            what none of them has: a label, a plane, targets, measurements.
     """
     if limit is not None and limit < 1:
         msg = f"expected a limit of at least 1 sample, found {limit}"
@@ -95,11 +92,16 @@ def select_samples(
     dropped: Counter[str] = Counter()
     found: list[Candidates] = []
     in_pieces: list[pa.Table] = []
-    unknown: list[str] = []
+    unmet_lines = list(missing_datasets(suite, tables))
+    left_over: list[str] = []
     salt = str(suite.seed)
     for config in suite.configs:
         names = [config.dataset] if config.dataset else sorted(tables)
-        for name in filter(tables.__contains__, names):
+        names = [name for name in names if name in tables]
+        line = f"suite {suite.name!r}: {config.task}: "
+        absent = [line + what for what in unmet(config, [tables[name] for name in names])]
+        unmet_lines += absent
+        for name in names:
             left_out: Counter[str] = Counter()
             all_of_it = candidates(
                 config, tables[name], left_out, split=split, root=root, protocol=protocol
@@ -109,31 +111,24 @@ def select_samples(
             )
             in_pieces += [] if all_of_it.in_pieces is None else [all_of_it.in_pieces]
             found += draw_candidates([all_of_it], suite.cap_per_config, salt)
-            unknown += unknown_labels(config, tables[name], suite.name)
-    if unknown and not any(map(len, found)):
-        raise UsageError("\n".join(unknown))
-    for line in unknown:
-        logger.warning("%s", line)
+            if not len(all_of_it) and not absent:
+                reasons = [f"{n} {why}" for why, n in left_out.items() if n]
+                why = f"left out: {', '.join(reasons)}" if reasons else f"no row of split {split!r}"
+                left_over.append(f"{line}nothing to ask of {tables[name]}; {why}")
+    if unmet_lines and not any(map(len, found)):
+        raise UsageError("\n".join([*unmet_lines, *left_over]))
     table = candidate_table(draw_candidates(found, limit, salt))
     listed = None
     if in_pieces:  # of which two lines of a suite may leave out the same
         rows = pa.concat_tables(in_pieces).group_by(list(IN_PIECES), use_threads=False)
         listed = rows.aggregate([])
-    return Selection(table=table, dropped=dict(dropped), protocol=protocol, in_pieces=listed)
-
-
-def unknown_labels(config: TaskConfig, tables: Path, suite: str) -> list[str]:
-    """Labels that the line of a suite names and a table folder has no row of, a sentence each."""
-    if not config.labels or config.task is Task.ANGLE_DISTANCE:
-        return []
-    found = read_regions(tables, columns=["label"])["label"].unique().to_pylist()
-    known = set(map(composed, found))
-    return [
-        f"suite {suite!r}: {config.task}: no label {label!r} in {tables}"
-        f"{meant(label, known)}; known: {', '.join(sorted(known)) or 'none'}"
-        for label in config.labels
-        if composed(label) not in known
-    ]
+    return Selection(
+        table=table,
+        dropped=dict(dropped),
+        protocol=protocol,
+        in_pieces=listed,
+        unmet=(*unmet_lines, *left_over),
+    )
 
 
 def table_folders(paths: Iterable[Path]) -> dict[str, Path]:

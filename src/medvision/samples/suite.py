@@ -15,6 +15,9 @@ from medvision.names import Name
 from medvision.protocols import Filters, Instances
 from medvision.tasks import MetricKind, Task
 
+MIN_PX = 10
+"""Components of at least so many pixels are counted, unless a suite says otherwise."""
+
 
 class Listed(StrEnum):
     """What the number beside a config in the original task list really counts."""
@@ -59,13 +62,24 @@ class TaskConfig:
     labels: tuple[Name, ...] = ()
     metric_kind: Literal["", MetricKind.DISTANCE, MetricKind.ANGLE] = ""
     vertex_angles: bool = False
-    min_px: Annotated[AtLeastOne, Le(2**31 - 1)] = 10  # a count of the tables, int32
+    min_px: Annotated[AtLeastOne, Le(2**31 - 1)] = MIN_PX  # a count of the tables, int32
     instances: Literal["", Instances.ONE, Instances.ALL] = ""
     published_test_count: Count | None = None
     listed_count: Count | None = None
     listed_is: Listed = Listed.TEST
 
     def __post_init__(self) -> None:
+        """Refuse what the task has no use for: it would change nothing."""
+        is_measured = self.task is Task.ANGLE_DISTANCE
+        used = {
+            "labels": not self.labels or not is_measured,
+            "metric_kind": not self.metric_kind or is_measured,
+            "vertex_angles": not self.vertex_angles or is_measured,
+            "min_px": self.min_px == MIN_PX or self.task is Task.COUNT,
+        }
+        if unused := [key for key, is_used in used.items() if not is_used]:
+            msg = f"{', '.join(unused)}: of no effect on the task {str(self.task)!r}; leave out"
+            raise UsageError(msg)
         if self.instances and self.task is not Task.DETECTION:
             msg = f"instances is an option of the task detection, found {self.task}; leave it out"
             raise UsageError(msg)
