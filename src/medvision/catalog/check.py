@@ -226,8 +226,9 @@ def _pattern_mistakes(cohort: Cohort) -> Found:
             yield Mistake.PATTERN_INVALID, f"{_named(cohort)}: {error}"
             continue
         known.update(pattern.case_parts)
-        # One COCO file holds the boxes of all cases.
-        if not pattern.case_parts and text != cohort.boxes:
+        # One COCO file holds the boxes, or the keypoints, of all cases.
+        of_all = text == cohort.boxes or (own_part == "landmark" and text.endswith(".json"))
+        if not pattern.case_parts and not of_all:
             parts = " or ".join(f"{{{part}}}" for part in CASE_PARTS)
             yield Mistake.PATTERN_WITHOUT_CASE, f"{_named(cohort)}: {text!r} needs {parts}"
         for part in {*pattern.parts} - {*CASE_PARTS, own_part}:

@@ -69,7 +69,9 @@ def _patterns(
         if not role.startswith("image") and not all(files):
             return None
         shared = set(files) - {""}
-        if len(shared) == 1 and len(cases) > 1 and role == "boxes":  # one COCO file for all
+        if (
+            len(shared) == 1 and len(cases) > 1 and role in ("boxes", "landmarks")
+        ):  # one COCO file for all
             patterns[role] = shared.pop()
             continue
         made = {_pattern(f, one) for f, one in zip(files, names, strict=True) if f}

@@ -178,29 +178,20 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
             return summary
     except DamagedFileError as error:
         logger.warning("%s", error)
-    published = set(done.get("measured", ())) if done and is_whole else set()
-    staging = out / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
-    staged, problems = [], _listing_problems(request, unreadable)
-    for rank, case in enumerate(request.cases):
-        on_progress(rank, len(request.cases), case.case_id)
-        if all(path in digests for path in case_inputs(case)):
-            files = {path: digests[path] for path in case_inputs(case)}
-            folder = staging / _key(request, files, case=case)
-            if folder.name in published and not is_staged(folder):
-                stage_published(folder, out, cohort=case.cohort, case_id=case.case_id)
-            problems += _stage(case, request.options, digests, folder, out / DERIVED)
-            staged += [folder] if is_staged(folder) else []
+    problems = _listing_problems(request, unreadable)
+    staged, told = _measured(request, digests, out, done if is_whole else None, on_progress)
+    problems += [problem for own in told.values() for problem in own]
     on_progress(len(request.cases), len(request.cases), "")
     splits = request.subjects.splits or subject_splits(request.options.dataset, subjects)
     counts = _merge(staged, splits, request.subjects, out)
     # What the machine could not do today (an extra that is not installed, memory, a permission) it
     # may do tomorrow: such tables are used, and never called up to date. The cases that were
     # measured stay staged, so that the next run tries the others only.
-    may_pass = any(problem.reason in MAY_PASS for problem in problems)
+    may_pass = any(map(_may_pass, problems))
     manifest = _manifest(request, "" if may_pass else key, digests, problems, counts)
-    # A problem is not in the rows: cases with one are measured again when something changes.
-    manifest["measured"] = sorted(one.name for one in staged if not read_staged(one)["problems"])
+    known = {name: own for name, own in told.items() if not any(map(_may_pass, own))}
+    whole = (one.name for one in staged if one.name in known or one.name not in told)
+    manifest |= {"measured": sorted(whole), "told": known}
     notes = _case_notes(request.cases, problems, out / STAGING / "merged")
     manifest["notes"] = [*notes, *request.notes]
     _publish(out, manifest)
@@ -217,6 +208,41 @@ def _case_notes(
     others = [case for case in cases if (case.cohort, case.case_id) not in built]
     left_out = empty_note([case.case_id for case in others if case.case_id not in told])
     return [*label_notes(ours, found), *left_out]
+
+
+def _measured(
+    request: BuildRequest,
+    digests: Mapping[Path, str],
+    out: Path,
+    done: Mapping[str, Any] | None,
+    on_progress: Progress,
+) -> tuple[list[Path], dict[str, list[Problem]]]:
+    """Folders of the staged cases, and the problems of each case that has any, by its key."""
+    done = done or {}
+    published, told_before = set(done.get("measured", ())), done.get("told", {})
+    (out / STAGING).mkdir(parents=True, exist_ok=True)
+    staged: list[Path] = []
+    told: dict[str, list[Problem]] = {}
+    for rank, case in enumerate(request.cases):
+        on_progress(rank, len(request.cases), case.case_id)
+        if not all(path in digests for path in case_inputs(case)):
+            continue
+        files = {path: digests[path] for path in case_inputs(case)}
+        folder = out / STAGING / _key(request, files, case=case)
+        before = _problems(told_before.get(folder.name, []), "manifest: told")
+        if folder.name in published and not is_staged(folder):
+            stage_published(folder, out, case, [asdict(problem) for problem in before])
+        # A file that is wrong stays wrong until it is another one.
+        is_known = bool(before) and not is_staged(folder)
+        own = before if is_known else _stage(case, request.options, digests, folder, out)
+        staged += [folder] if is_staged(folder) else []
+        if own:
+            told[folder.name] = own
+    return staged, told
+
+
+def _may_pass(problem: Problem) -> bool:
+    return problem.reason in MAY_PASS
 
 
 def known_manifest(out: Path) -> dict[str, Any] | None:
@@ -263,12 +289,13 @@ def _stage(
     options: AnnotateOptions,
     digests: Mapping[Path, str],
     folder: Path,
-    derived: Path,
+    out: Path,
 ) -> list[Problem]:
     """Measure one case into its staging folder, unless an earlier run has; its problems.
 
     A case that is left out for its empty mask is not staged, and is no problem.
     """
+    derived = out / DERIVED
     if not is_staged(folder):
         try:
             try:
@@ -289,8 +316,11 @@ def _stage(
         tables = {name: getattr(annotated, name) for name in ROW_SCHEMAS}
         problems = [asdict(problem) for problem in annotated.problems]
         write_staged(folder, tables, annotated.record, problems)
-    found = read_staged(folder)["problems"]
-    return list(decoded(tuple[Problem, ...], found, str(folder), DamagedFileError))
+    return _problems(read_staged(folder)["problems"], str(folder))
+
+
+def _problems(content: Any, where: str) -> list[Problem]:
+    return list(decoded(tuple[Problem, ...], content, where, DamagedFileError))
 
 
 def _merge(

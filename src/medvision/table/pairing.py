@@ -10,6 +10,7 @@ from medvision.catalog.cohort import Cohort, Image
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.errors import UsageError
 from medvision.names import plain_name
+from medvision.table.case_boxes import is_coco_file
 from medvision.table.cases import IMAGE_SUFFIXES
 from medvision.table.find_files import FoundFile, found_files
 
@@ -172,6 +173,13 @@ def _paired_in(cohort: Cohort, root: Path) -> Pairing:
     """Find and pair the files of a cohort in one layout."""
     case_parts = shared_parts(cohort)
     roles = _roles(cohort, root, case_parts)
+    for file in (file for role in roles.landmarks if not role.shared for file in role.of({})):
+        if not is_coco_file(file.path):
+            msg = (
+                f"cohort {cohort.name!r}: {file.path} would be the landmarks of every case; "
+                "expected a COCO file with the keypoints of all pictures, or {case} in its name"
+            )
+            raise UsageError(msg)
     keys = {key for role in roles.images if role.shared == case_parts for key in role.files}
     by_id: dict[str, PairedCase] = {}
     for key in sorted(keys):

@@ -6,7 +6,7 @@ over if it is still the same, and never if it is not.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from medvision.storage import naming
+from medvision.table.cases import CaseSource
 from medvision.table.own_files import DamagedFileError, read_record, wrong_columns
 from medvision.table.read import image_path
 from medvision.table.schema import CASE_SCHEMA, ROW_SCHEMAS
@@ -64,23 +65,25 @@ def read_staged(folder: Path) -> dict[str, Any]:
     return read_record(folder / _RECORD, keys, "run the build again")
 
 
-def stage_published(folder: Path, tables: Path, *, cohort: str, case_id: str) -> None:
+def stage_published(
+    folder: Path, tables: Path, case: CaseSource, problems: Sequence[Mapping[str, Any]]
+) -> None:
     """Stage a case from tables that hold it already, as if it had been measured again.
 
     Args:
         folder: Where to.
         tables: Complete table folder, built from the same files in the same way.
-        cohort: Of the case.
-        case_id: Of the case; it had no problems.
+        case: That it was measured as.
+        problems: Measurements of it that could not be made.
     """
-    where = (pads.field("case_id") == case_id) & (pads.field("cohort") == cohort)
+    where = (pads.field("case_id") == case.case_id) & (pads.field("cohort") == case.cohort)
     [record] = _rows(tables, "cases", CASE_SCHEMA, where).to_pylist()
     mask = record["mask_uri"]
     record["mask_uri"] = None if mask is None else str(image_path(mask, tables))
     for image in record["images"]:
         image["uri"] = str(image_path(image["uri"], tables))
     rows = {name: _rows(tables, name, schema, where) for name, schema in ROW_SCHEMAS.items()}
-    write_staged(folder, rows, record, [])
+    write_staged(folder, rows, record, list(problems))
 
 
 def _rows(tables: Path, name: str, schema: pa.Schema, where: pads.Expression) -> pa.Table:
