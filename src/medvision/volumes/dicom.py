@@ -30,6 +30,7 @@ from medvision.volumes.errors import (
 from medvision.volumes.metaimage import LPS_TO_RAS
 from medvision.volumes.pictures import luminance
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
+from medvision.volumes.ultrasound import region_spacing_mm
 from medvision.volumes.volume import SpacingSource, VoxelArray
 
 _TOMOGRAPHIC = frozenset({"CT", "MR", "PT", "NM"})
@@ -207,6 +208,8 @@ def _open_2d(found: _Slice, options: ReadOptions) -> StoredImage:
     # unless the file names how it was. Rays diverge, so pixels at the patient are smaller.
     stated_mm, detector_mm = found.pixel_spacing_mm, found.detector_spacing_mm
     source = SpacingSource.HEADER
+    if found.modality == "US" and options.spacing_mm is None:
+        stated_mm = region_spacing_mm(found.path, stated_mm) or stated_mm
     if not stated_mm or (
         len(detector_mm) == len(stated_mm)
         and not found.is_calibrated
