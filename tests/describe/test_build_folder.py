@@ -154,3 +154,45 @@ def test_several_datasets_are_built_one_after_the_other(folder, tmp_path, capsys
     assert main(["build", str(folder), "nothing", "--root", str(tmp_path / "new")]) == 2
     assert "no dataset 'nothing'" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "tree"),
+    [
+        ("--bids", "bids"),
+        ("--totalsegmentator", "totalsegmentator_training"),
+        ("--totalsegmentator", "totalsegmentator_output"),
+    ],
+)
+def test_a_layout_that_is_insisted_on_is_built_as_the_folder_is(folder, option, tree):
+    getattr(trees, tree)(folder)
+    status = build(folder, "--name", "x")
+    out = folder.parent / "insisted"
+    assert main(["build", option, str(folder), "--name", "x", "--out", str(out)]) == status
+    assert read_cases(out).equals(read_cases(folder.parent / "t"))
+    assert read_regions(out).equals(read_regions(folder.parent / "t"))
+
+
+@pytest.mark.parametrize(
+    ("option", "tree", "told"),
+    [
+        ("--bids", "nnunet_v2", "expected BIDS derivatives, found nnU-Net raw, version 2 ("),
+        ("--bids", "flat", "expected BIDS derivatives, found folders of images and masks ("),
+        ("--totalsegmentator", "bids", "expected TotalSegmentator, found BIDS derivatives ("),
+        ("--totalsegmentator", "labelme", "expected TotalSegmentator, found LabelMe"),
+    ],
+)
+def test_another_layout_than_is_insisted_on_is_told(folder, capsys, option, tree, told):
+    getattr(trees, tree)(folder)
+    assert main(["build", option, str(folder), "--out", str(folder.parent / "t")]) == 2
+    assert f"{folder}: {told}" in capsys.readouterr().err
+    assert not (folder.parent / "t").exists()
+
+
+def test_one_source_at_a_time(folder, capsys):
+    trees.bids(folder)
+    words = ["build", "--bids", str(folder), "--totalsegmentator", str(folder.parent)]
+    assert main([*words, "--out", "t"]) == 2
+    assert "expected one source of files" in capsys.readouterr().err
+    assert main(["build", "--bids", str(folder), "--nnunet", str(folder), "--out", "t"]) == 2
+    assert "expected one source of files" in capsys.readouterr().err

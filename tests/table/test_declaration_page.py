@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from medvision.cli import main
 from medvision.samples.select import select_samples
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.scoring import aggregate
 from medvision.table.read import read_biometrics, read_cases, read_regions, read_structures
 from medvision.tasks import Task
-from tests.describe.trees import LABELS, picture, save, volume, write
+from tests.describe.trees import LABELS, SPACING, picture, save, volume, write
 
 PAGE = Path(__file__).resolve().parents[2].joinpath("docs", "declaration.md").read_text("utf-8")
 _EXAMPLE = r"`(\w+\.toml)`(?:(?!`\w+\.toml`|```).)*:\n\n```toml\n(.*?)```"
@@ -61,6 +63,29 @@ def heads():
         write(Path(subject, f"{case}.csv"), f"key,i,j\nS,{sx},{sy}\nN,{nx},{ny}\n")
 
 
+def angles():
+    rows = "a.png,3,4,33,24\nb.png,3,4,13,4\n"
+    write(Path("points.csv"), f"file,sella_x,sella_y,nasion_x,nasion_y\n{rows}")
+    for case in ("a", "b"):
+        picture(Path(f"{case}.png"))
+
+
+def knees():
+    rows = "".join(f"{case},A,3,4,5\n{case},B,3,{j},5\n" for case, j in (("p", 10), ("q", 6)))
+    write(Path("marks.csv"), f"case,landmark,x,y,z\n{rows}q,C,,,\n")
+    for case in ("p", "q"):
+        save(Path("scans", f"{case}.nii.gz"), volume())
+
+
+def sites():
+    write(Path("people.csv"), "subject,split,age,site\np1,test,41,north\np2,test,67,south\n")
+    larger = np.ones((6, 6, 1), np.uint8)
+    for subject, case in (("p1", "x"), ("p1", "y"), ("p2", "z")):
+        image = np.random.default_rng(0).integers(0, 900, np.kron(LABELS, larger).shape)
+        save(Path(subject, f"{case}.nii.gz"), image.astype(np.int16))
+        save(Path(subject, f"{case}_mask.nii.gz"), np.kron(LABELS, larger))
+
+
 def listed():
     for name in ("old/scan of may", "new/a", "new/b"):
         save(Path(f"{name}.nii.gz"), volume())
@@ -90,7 +115,10 @@ def brats():
     return labels
 
 
-TREES = [livers, structures, pictures, boxes, heads, listed, prostates, brats]
+TREES = [
+    *(livers, structures, pictures, boxes, heads, angles, knees, sites, listed),
+    *(prostates, brats),
+]
 
 
 @pytest.fixture
@@ -138,6 +166,30 @@ def test_lengths_and_the_split_are_those_of_the_tables(built):
     cases = {row["subject_id"]: row for row in read_cases(tables).to_pylist()}
     assert (cases["p1"]["split"], cases["p2"]["split"]) == ("train", "test")
     assert cases["p2"]["subject_age"] == "67"
+
+
+@pytest.mark.parametrize(
+    ("tree", "lengths"),
+    [
+        (angles, {"a": 0.5 * np.hypot(30, 20), "b": 5.0}),
+        (knees, {"p": 6 * SPACING[1], "q": 2 * SPACING[1]}),
+    ],
+)
+def test_lengths_are_those_of_wide_and_long_tables(built, tree, lengths):
+    found = {row["case_id"]: row["value"] for row in read_biometrics(built(tree)).to_pylist()}
+    assert found == pytest.approx(lengths)
+
+
+def test_columns_of_subjects_group_scores(built, tmp_path):
+    words = ["eval", "--tables", built(sites), "--task", "detection", "--split", "all"]
+    run = tmp_path / "run"
+    assert main([*map(str, words), "--model", "baseline/center", "--run", str(run)]) == 0
+    scores = pq.read_table(run / "scores.parquet")
+    rows = aggregate(scores, by=["subject_site"]).to_pylist()
+    assert {row["subject_site"] for row in rows} == {"north", "south"}
+    n_of = {row["subject_site"]: row["n"] for row in rows}
+    assert n_of["north"] == 2 * n_of["south"]  # two cases and one
+    assert set(read_cases(tmp_path / "tables")["subject_age"].to_pylist()) == {"41", "67"}
 
 
 def test_regions_images_and_slices_of_the_real_dataset_are_as_explained(built, capsys):

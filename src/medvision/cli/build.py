@@ -50,6 +50,10 @@ class OwnOptions:
     landmarks: Annotated[Path | None, Option("DIR", help="JSON, CSV, .fcsv, .mrk.json")] = None
     biometrics: Annotated[Path | None, Option("FILE", help="what to measure (JSON, TOML)")] = None
     nnunet: Annotated[Path | None, Option("DIR", help="an nnU-Net DatasetXXX_Name folder")] = None
+    bids: Annotated[Path | None, Option("DIR", help="a BIDS tree with derivatives")] = None
+    totalsegmentator: Annotated[
+        Path | None, Option("DIR", help="TotalSegmentator's training set or output")
+    ] = None
     name: Annotated[str, Option(help="dataset name (default with --nnunet: the folder's)")] = ""
     modality: Annotated[str, Option(choices=MODALITIES)] = ""
     target_labels: Annotated[str, Option("1,2", help="ids or names to size")] = ""
@@ -180,6 +184,20 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
     if dataset and not is_folder and (given := given_options(replace(own, subjects=None))):
         msg = f"{', '.join(given)}: not with {dataset}, which says it itself; leave out"
         raise UsageError(msg)
+    insisted = {"BIDS derivatives": own.bids, "TotalSegmentator": own.totalsegmentator}
+    for layout, folder in insisted.items():
+        if folder:
+            others = (
+                dataset,
+                own.images,
+                own.nnunet,
+                *(f for f in insisted.values() if f != folder),
+            )
+            if any(others):
+                msg = f"expected one source of files, found several beside {folder} ({layout})"
+                raise UsageError(msg)
+            request = _described_request(folder, own, layout)
+            return request, options.out or tables_folder(root, request.options.dataset)
     match dataset, own.images, own.nnunet:
         case folder, None, None if folder and is_folder:
             request = _described_request(Path(folder), own)
@@ -202,15 +220,21 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
             request = _folder_request(own)
         case _:
             msg = (
-                "expected one of NAME, FILE.toml, FOLDER, --images DIR and --nnunet DIR; see "
-                "`medvision build --help`"
+                "expected one of NAME, FILE.toml, FOLDER, --images DIR, --nnunet DIR, --bids DIR "
+                "and --totalsegmentator DIR; see `medvision build --help`"
             )
             raise UsageError(msg)
     return request, options.out or tables_folder(root, request.options.dataset)
 
 
-def _described_request(folder: Path, own: OwnOptions) -> BuildRequest:
-    """A folder as another tool lays it out: described, what is left open answered by options."""
+def _described_request(folder: Path, own: OwnOptions, layout: str = "") -> BuildRequest:
+    """A folder as another tool lays it out: described, what is left open answered by options.
+
+    Args:
+        folder: The folder.
+        own: Options.
+        layout: That it must have; "" for any.
+    """
     for option, value in {"--masks": own.masks, "--landmarks": own.landmarks}.items():
         if value:
             msg = f"{option}: with --images, not with the folder {folder}; leave out"
@@ -220,7 +244,7 @@ def _described_request(folder: Path, own: OwnOptions) -> BuildRequest:
         msg = f'{own.labels}: expected value to name, {{"1": "liver"}}, found lists of values'
         raise UsageError(msg)
     described = answered(
-        describe(read_tree(folder)),
+        describe(read_tree(folder), layout),
         Answers(
             modality=checked_modality(own.modality) if own.modality else None,
             names={one.label_id: one.name for one in structures},

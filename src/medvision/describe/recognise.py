@@ -57,11 +57,15 @@ class Description:
     left_over: tuple[str, ...]
 
 
-def describe(tree: Tree) -> Description:
+def describe(tree: Tree, layout: str = "") -> Description:
     """The layout of a folder, its cases and what is left over.
 
+    Args:
+        tree: The folder.
+        layout: One of `RECOGNISERS` that it must have; "" for the one that fits best.
+
     Raises:
-        UsageError: No layout that is known, or several datasets.
+        UsageError: No layout that is known, another one than it must have, or several datasets.
     """
     looks = {name: found for name, recogniser in RECOGNISERS.items() if (found := recogniser(tree))}
     # Of equals the one that knows more cases; `max` keeps the first of those.
@@ -74,6 +78,11 @@ def describe(tree: Tree) -> Description:
             "files; write a declaration by hand"
         )
         raise UsageError("\n".join([msg, *told[:5]]))
+    if layout and layout not in ranked:
+        seen = looks[taken]
+        msg = f"{tree.root}: expected {layout}, found {seen.layout} ({seen.reason})"
+        raise UsageError(msg)
+    taken = layout or taken
     found = _completed(_without_twins(looks[taken], tree), tree)
     used = {file for case in found.cases for file in case.files} | set(found.side_files)
     # What lies beside an image under its name, such as a JSON file of how it was scanned.
