@@ -185,18 +185,18 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
         msg = f"{', '.join(given)}: not with {dataset}, which says it itself; leave out"
         raise UsageError(msg)
     insisted = {"BIDS derivatives": own.bids, "TotalSegmentator": own.totalsegmentator}
-    for layout, folder in insisted.items():
-        if folder:
+    for layout, place in insisted.items():
+        if place:
             others = (
                 dataset,
                 own.images,
                 own.nnunet,
-                *(f for f in insisted.values() if f != folder),
+                *(f for f in insisted.values() if f != place),
             )
             if any(others):
-                msg = f"expected one source of files, found several beside {folder} ({layout})"
+                msg = f"expected one source of files, found several beside {place} ({layout})"
                 raise UsageError(msg)
-            request = _described_request(folder, own, layout)
+            request = _described_request(place, own, layout)
             return request, options.out or tables_folder(root, request.options.dataset)
     match dataset, own.images, own.nnunet:
         case folder, None, None if folder and is_folder:

@@ -35,7 +35,7 @@ from medvision.table.manifest import (
     write_manifest,
 )
 from medvision.table.mask_layers import EmptyMaskError
-from medvision.table.notes import LABEL_NOTES, Note, empty_note, found_labels, label_notes
+from medvision.table.notes import LABEL_NOTES, Note, case_notes
 from medvision.table.own_files import DamagedFileError
 from medvision.table.parts import changed_parts, table_parts
 from medvision.table.schema import CASE_SCHEMA, ROW_SCHEMAS, with_facts
@@ -192,22 +192,11 @@ def _built(request: BuildRequest, out: Path, on_progress: Progress) -> BuildSumm
     known = {name: own for name, own in told.items() if not any(map(_may_pass, own))}
     whole = (one.name for one in staged if one.name in known or one.name not in told)
     manifest |= {"measured": sorted(whole), "told": known}
-    notes = _case_notes(request.cases, problems, out / STAGING / "merged")
+    told_ids = {problem.case_id for problem in problems}
+    notes = case_notes(request.cases, told_ids, out / STAGING / "merged")
     manifest["notes"] = [*notes, *request.notes]
     _publish(out, manifest)
     return _summary(jsonable(manifest), up_to_date=False)
-
-
-def _case_notes(
-    cases: Iterable[CaseSource], problems: Iterable[Problem], merged: Path
-) -> list[Note]:
-    """What is to be told of labels, and of cases that are neither built nor a problem."""
-    built, found = found_labels(merged)
-    ours = [case for case in cases if (case.cohort, case.case_id) in built]
-    told = {problem.case_id for problem in problems}
-    others = [case for case in cases if (case.cohort, case.case_id) not in built]
-    left_out = empty_note([case.case_id for case in others if case.case_id not in told])
-    return [*label_notes(ours, found), *left_out]
 
 
 def _measured(

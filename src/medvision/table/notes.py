@@ -87,6 +87,21 @@ def found_labels(tables: Path) -> tuple[set[tuple[str, str]], set[tuple[str, str
     )
 
 
+def case_notes(cases: Sequence[CaseSource], told: AbstractSet[str], tables: Path) -> list[Note]:
+    """What is to be told of labels, and of cases that are neither built nor a problem.
+
+    Args:
+        cases: All that are complete.
+        told: Ids of those with a problem.
+        tables: With the others.
+    """
+    built, found = found_labels(tables)
+    ours = [case for case in cases if (case.cohort, case.case_id) in built]
+    others = [case for case in cases if (case.cohort, case.case_id) not in built]
+    left_out = empty_note([case.case_id for case in others if case.case_id not in told])
+    return [*label_notes(ours, found), *left_out]
+
+
 def label_notes(
     cases: Iterable[CaseSource], found: AbstractSet[tuple[str, str, int]]
 ) -> Iterator[Note]:
