@@ -3,6 +3,7 @@
 import json
 import re
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -196,3 +197,37 @@ def test_one_source_at_a_time(folder, capsys):
     assert "expected one source of files" in capsys.readouterr().err
     assert main(["build", "--bids", str(folder), "--nnunet", str(folder), "--out", "t"]) == 2
     assert "expected one source of files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_few_structures_are_an_output_of_the_tool(folder, n):
+    for case in ("p1", "p2"):
+        trees.save(folder / case / "ct.nii.gz", trees.volume())
+        for value, name in list(enumerate(("liver", "kidney_left"), start=1))[:n]:
+            mask = (value == trees.LABELS).astype(np.uint8)
+            trees.save(folder / case / "segmentations" / f"{name}.nii.gz", mask)
+    words = ["build", "--totalsegmentator", str(folder), "--out", str(folder.parent / "t")]
+    assert main(words) == 0
+    rows = read_structures(folder.parent / "t").to_pylist()
+    assert {row["label"] for row in rows} == set(["liver", "left kidney"][:n])
+    assert {row["voxel_count"] for row in rows if row["label"] == "liver"} == {
+        int((trees.LABELS == 1).sum())
+    }
+
+
+def test_one_file_with_the_names_of_its_values_is_an_output_of_the_tool(folder):
+    table = "".join(
+        f'<Label Key="{n}" Red="1"><![CDATA[{name}]]></Label>'
+        for n, name in ((1, "liver"), (2, "kidney_left"), (3, "spleen"))
+    )
+    text = f"<?xml version='1.0'?><CaretExtension><LabelTable>{table}</LabelTable></CaretExtension>"
+    for case in ("p1", "p2"):
+        trees.save(folder / case / "ct.nii.gz", trees.volume())
+        image = nib.Nifti1Image(trees.LABELS, trees.FLIPPED)
+        image.header.extensions.append(nib.nifti1.Nifti1Extension(0, text.encode()))
+        nib.save(image, folder / case / "segmentations.nii")
+    assert build(folder) == 0
+    rows = read_structures(folder.parent / "t").to_pylist()
+    counts = {row["label"]: row["voxel_count"] for row in rows}
+    assert sorted(counts.values()) == sorted(int((n == trees.LABELS).sum()) for n in (1, 2))
+    assert set(counts) == {"liver", "left kidney"}

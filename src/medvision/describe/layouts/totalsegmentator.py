@@ -2,7 +2,8 @@
 
 Training: `s0011/ct.nii.gz` (or `mri.nii.gz`) with `s0011/segmentations/<structure>.nii.gz`, and
 `meta.csv` with split, age and more by subject. Output: a folder of `<structure>.nii.gz` for each
-scan, named after the scan or `segmentations`, beside the scan or in a folder of its own.
+scan, named after the scan or `segmentations`, beside the scan or in a folder of its own; or, with
+`--ml`, one label map `segmentations.nii` whose header names its values.
 """
 
 import csv
@@ -14,6 +15,7 @@ from medvision.catalog.dataset import load_dataset
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.splits import two_sides
 from medvision.describe.tree import Tree
+from medvision.volumes.stated_names import stated_names
 
 SEGMENTATIONS = "segmentations"
 FEWEST_KNOWN = 3
@@ -31,11 +33,11 @@ def recognise(tree: Tree) -> Found | None:
         for folder, names in tree.folders.items()
         if folder
         and (stems := [n.removesuffix(_SUFFIX) for n in names if n.endswith(_SUFFIX)])
-        and sum(_words(stem) in known for stem in stems) >= FEWEST_KNOWN
+        and _is_output(folder, [_words(stem) in known for stem in stems])
         and not set(stems) & set(_SCANS)
     }
     if not masks:
-        return None
+        return _in_one_file(tree)
     by_stem: dict[str, list[str]] = {}
     for file, (_, stem) in tree.images.items():
         by_stem.setdefault(stem, []).append(file)
@@ -77,6 +79,41 @@ def recognise(tree: Tree) -> Found | None:
         split=split,
         columns=columns,
         notes=tuple(notes),
+    )
+
+
+def _is_output(folder: str, is_known: Sequence[bool]) -> bool:
+    """Whether so many of a folder's files are called like structures; few must be all of them."""
+    in_own_folder = PurePosixPath(folder).name == SEGMENTATIONS
+    return sum(is_known) >= FEWEST_KNOWN or (all(is_known) and (in_own_folder or len(is_known) > 1))
+
+
+def _in_one_file(tree: Tree) -> Found | None:
+    """What `--ml` writes: a label map whose header names its values, beside its scan."""
+    known, cases = _names_by_words(), []
+    names: dict[int, str] = {}
+    for file, (folder, stem) in sorted(tree.images.items()):
+        stated = stated_names(tree.path(file)) if stem.startswith("segmentation") else {}
+        if not stated or not all(_words(name) in known for name in stated.values()):
+            continue
+        others = [one for one in tree.images_of[folder].values() if one != file]
+        scans = [one for one in others if tree.images[one][1] in _SCANS] or others
+        if len(scans) == 1:
+            names |= {value: known[_words(name)] for value, name in stated.items()}
+            case_id = PurePosixPath(folder).name or tree.root.resolve().name
+            images = {"image": scans[0]}
+            cases.append(FoundCase(case_id=case_id, subject_id=case_id, images=images, mask=file))
+    if not cases:
+        return None
+    scan = tree.images[cases[0].images["image"]][1]
+    return Found(
+        layout="TotalSegmentator, output in one file",
+        certainty=Certainty.CERTAIN,
+        reason="label maps whose headers name the tool's structures",
+        cases=tuple(cases),
+        modalities={"image": _SCANS.get(scan, "")},
+        labels=tuple(FoundLabel(label_id=n, name=name) for n, name in sorted(names.items())),
+        notes=("each scan is taken for a subject of its own",),
     )
 
 
