@@ -210,6 +210,17 @@ SHOWN_BY = {
         "table/test_labels.py",
         "test_a_label_file_that_cannot_be_meant_is_one_line",
     ),
+    "What `describe`, and `build` of a folder, read": (
+        "describe/test_side_files.py",
+        "test_a_side_file_in_another_encoding_is_one_line",
+        "test_tables_may_begin_with_the_mark_that_spreadsheets_write",
+        "test_a_dataset_json_of_another_form_is_told_alike_by_both_ways",
+    ),
+    "A file that only some cases need": (
+        "describe/test_side_files.py",
+        "test_a_broken_file_of_some_cases_is_described_with_its_name_and_exit_1",
+        "test_a_broken_file_is_named_by_a_build_that_keeps_all_other_cases",
+    ),
     "A second build measures": (
         "table/test_staged.py",
         "test_only_new_cases_are_measured_and_the_tables_are_those_of_a_whole_build",

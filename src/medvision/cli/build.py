@@ -37,6 +37,7 @@ from medvision.table.labels import declared_labels, read_labels, target_ids
 from medvision.table.nnunet import nnunet_dataset
 from medvision.table.read import tables_folder
 from medvision.table.subjects import read_subjects
+from medvision.volumes.errors import CorruptFileError
 from medvision.volumes.stored import SpacingFrom
 
 
@@ -262,6 +263,11 @@ def _described_request(folder: Path, own: OwnOptions) -> BuildRequest:
         Unpaired(case_id=case_id, subject_id="", message=f"case {case_id}: {lack}")
         for case_id, lack in found.lacking.items()
         if case_id not in listed
+    ]
+    lacking += [
+        Unpaired(case_id=item, subject_id="", message=why, reason=CorruptFileError.reason)
+        for item, why in found.broken.items()
+        if item not in listed
     ]
     return replace(request, unpaired=[*request.unpaired, *lacking])
 

@@ -66,7 +66,11 @@ def describe(tree: Tree) -> Description:
     ranked = {name: _rank(found) for name, found in looks.items() if found.cases}
     taken = max(ranked, key=lambda name: ranked[name], default=None)
     if taken is None:
-        told = [f"{f.layout}: {lack}" for f in looks.values() for lack in f.lacking.values()]
+        told = [
+            f"{found.layout}: {why}"
+            for found in looks.values()
+            for why in (*found.broken.values(), *found.lacking.values())
+        ]
         msg = (
             f"{tree.root}: no layout that is known ({', '.join(RECOGNISERS)}) in {len(tree.files)} "
             "files; write a declaration by hand"
@@ -74,6 +78,15 @@ def describe(tree: Tree) -> Description:
         raise UsageError("\n".join([msg, *told[:5]]))
     found = _completed(looks[taken], tree)
     used = {file for case in found.cases for file in case.files} | set(found.side_files)
+    # What another layout would have read is not lost because this one fits better.
+    broken = {
+        item: why
+        for other in looks.values()
+        for item, why in other.broken.items()
+        if other is looks[taken] or (item not in used and used.isdisjoint(_above(item)))
+    }
+    found = replace(found, broken=broken)
+    used |= found.broken.keys()
     # What lies beside an image under its name, such as a JSON file of how it was scanned.
     used |= {f"{file.split('.')[0]}.json" for case in found.cases for file in case.images.values()}
     left_over = tuple(
