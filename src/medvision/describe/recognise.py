@@ -78,12 +78,18 @@ def describe(tree: Tree) -> Description:
         raise UsageError("\n".join([msg, *told[:5]]))
     found = _completed(looks[taken], tree)
     used = {file for case in found.cases for file in case.files} | set(found.side_files)
-    # What another layout would have read is not lost because this one fits better.
+    # What another layout of files of its own would have read is not lost because this one fits
+    # better.
     broken = {
         item: why
         for other in looks.values()
         for item, why in other.broken.items()
-        if other is looks[taken] or (item not in used and used.isdisjoint(_above(item)))
+        if other is looks[taken]
+        or (
+            other.certainty is Certainty.CERTAIN
+            and item not in used
+            and used.isdisjoint(_above(item))
+        )
     }
     found = replace(found, broken=broken)
     used |= found.broken.keys()

@@ -64,4 +64,5 @@ def catalogue_request(
     left = () if dataset.cases else file_notes(folder / dataset.root, found.used | said)
     unmatched = unmatched_notes(found) if path else ()
     doubts = unverified_note(unverified(read_records(folder)))
-    return replace(request, notes=(*excluded_note(found.excluded), *unmatched, *left, *doubts))
+    notes = (*excluded_note(found.excluded), *unmatched, *left, *doubts)
+    return replace(request, notes=notes, is_declared=True)

@@ -25,8 +25,12 @@ _MASK_WORD = re.compile(rf"[-_.]({MASK_WORDS})$", re.IGNORECASE)
 _LANDMARK_WORD = re.compile(r"[-_](landmarks?|points|markups)$", re.IGNORECASE)
 
 
+class SameCaseError(UsageError):
+    """Two files are of one name."""
+
+
 def _listed(
-    folder: Path | None, suffixes: tuple[str, ...], option: str, *, folders: bool = False
+    folder: Path | None, suffixes: tuple[str, ...], named: str, *, folders: bool = False
 ) -> dict[str, Path]:
     """Stem to file, of a folder's files with one of the suffixes; its folders too if wanted.
 
@@ -35,7 +39,7 @@ def _listed(
     if folder is None:
         return {}
     if not folder.is_dir():
-        msg = f"{option}: expected a folder, found none at {folder}"
+        msg = f"{named}: expected a folder, found none at {folder}"
         raise UsageError(msg)
     found: dict[str, Path] = {}
     no_case = data_folders(folder)
@@ -47,17 +51,17 @@ def _listed(
         if stem is None:
             continue
         stem = normalize("NFC", stem)
-        _add(found, stem, path, option)
+        _add(found, stem, path, named)
     if not found:
-        msg = f"{option}: no file in {folder} ends in one of {', '.join(suffixes)}"
+        msg = f"{named}: no file in {folder} ends in one of {', '.join(suffixes)}"
         raise UsageError(msg)
     return found
 
 
-def _add(found: dict[str, Path], name: str, path: Path, option: str, case_id: str = "") -> None:
+def _add(found: dict[str, Path], name: str, path: Path, named: str, case_id: str = "") -> None:
     if name in found:
-        msg = f"{option}: {path.name} and {found[name].name} both name case {case_id or name!r}"
-        raise UsageError(msg)
+        msg = f"{named}: {path.name} and {found[name].name} both name case {case_id or name!r}"
+        raise SameCaseError(msg)
     found[name] = path
 
 
@@ -67,13 +71,14 @@ def _names(stem: str, word: re.Pattern[str]) -> tuple[str, str]:
 
 
 def _images_by_case(
-    images: Mapping[str, Path], partners: Collection[str]
+    images: Mapping[str, Path], partners: Collection[str], named: str
 ) -> dict[str, dict[str, Path]]:
     """Case id to its images by channel; "image" where the name states no channel.
 
     Args:
         images: Stem to file.
         partners: Every case that a mask or a landmark file may be of.
+        named: What messages call their folder.
     """
     by_case: dict[str, dict[str, Path]] = {}
     for stem, path in images.items():
@@ -83,21 +88,21 @@ def _images_by_case(
         # A whole name that fits comes first: `pancreas_0001` is a case as often as a channel.
         whole = next((name for name in names if name in partners), None)
         if whole is None and channel and base in partners:
-            _add(by_case.setdefault(base, {}), channel.group(1), path, "--images", base)
+            _add(by_case.setdefault(base, {}), channel.group(1), path, named, base)
         else:
             case_id = whole or names[-1]
-            _add(by_case.setdefault(case_id, {}), "image", path, "--images", case_id)
+            _add(by_case.setdefault(case_id, {}), "image", path, named, case_id)
     return by_case
 
 
 def _by_case(
-    stems: Mapping[str, Path], cases: Collection[str], word: re.Pattern[str], option: str
+    stems: Mapping[str, Path], cases: Collection[str], word: re.Pattern[str], named: str
 ) -> dict[str, Path]:
     """Case id to mask or landmark file: the whole name first, then without its last word."""
     by_case: dict[str, Path] = {}
     for stem, path in stems.items():
         names = _names(stem, word)
-        _add(by_case, next((name for name in names if name in cases), names[-1]), path, option)
+        _add(by_case, next((name for name in names if name in cases), names[-1]), path, named)
     return by_case
 
 
@@ -120,11 +125,16 @@ def checked_modality(word: str) -> Modality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """Folders of a user's own dataset; at least one of masks and landmarks."""
+    """Folders of a user's own dataset; at least one of masks and landmarks.
+
+    Attributes:
+        named: What messages call the three: the options that gave them, or folders of a layout.
+    """
 
     images: Path
     masks: Path | None = None
     landmarks: Path | None = None
+    named: tuple[str, str, str] = ("--images", "--masks", "--landmarks")
 
 
 def find_cases(
@@ -151,14 +161,15 @@ def find_cases(
         UsageError: A folder is missing or has no file, two files name one case, or the pattern
             finds no subject in one.
     """
-    images = _listed(folders.images, IMAGE_SUFFIXES, "--images", folders=True)
-    masks = _listed(folders.masks, IMAGE_SUFFIXES, "--masks", folders=True)
-    landmarks = _listed(folders.landmarks, LANDMARK_SUFFIXES, "--landmarks")
+    of_images, of_masks, of_landmarks = folders.named
+    images = _listed(folders.images, IMAGE_SUFFIXES, of_images, folders=True)
+    masks = _listed(folders.masks, IMAGE_SUFFIXES, of_masks, folders=True)
+    landmarks = _listed(folders.landmarks, LANDMARK_SUFFIXES, of_landmarks)
     partners = {name for stem in masks for name in _names(stem, _MASK_WORD)}
     partners |= {name for stem in landmarks for name in _names(stem, _LANDMARK_WORD)}
-    channels = _images_by_case(images, partners)
-    masks = _by_case(masks, channels, _MASK_WORD, "--masks")
-    landmarks = _by_case(landmarks, channels, _LANDMARK_WORD, "--landmarks")
+    channels = _images_by_case(images, partners, of_images)
+    masks = _by_case(masks, channels, _MASK_WORD, of_masks)
+    landmarks = _by_case(landmarks, channels, _LANDMARK_WORD, of_landmarks)
     sides: list[tuple[str, Path | None, Mapping[str, object]]] = [
         ("image", folders.images, channels),
         ("mask", folders.masks, masks),

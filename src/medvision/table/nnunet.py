@@ -64,10 +64,21 @@ def nnunet_dataset(
     if declared.named is not None:
         cases = _named_cases(declared.named, path, subject_pattern)
     else:
-        folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
+        folders = Folders(
+            images=folder / "imagesTr",
+            masks=folder / "labelsTr",
+            named=("imagesTr", "labelsTr", ""),
+        )
         cases, unpaired = find_cases(
             folders, modality=modality or "CT", subject_pattern=subject_pattern
         )
+    names = declared.channels.values()
+    if modality and names and all(one.upper() in CHANNEL_MODALITIES for one in names):
+        msg = (
+            f"--modality {modality}: {path} names that of every channel ({', '.join(names)}); "
+            "leave out, or correct it there"
+        )
+        raise UsageError(msg)
     dataset = Dataset(
         name=name or folder.resolve().name,
         labels=declared_labels(declared.structures, target_ids(target_labels, declared.structures)),
@@ -161,7 +172,7 @@ def _named_images(
             stem = str(file_stem(Path(image.files), IMAGE_SUFFIXES))
             number = stem.removeprefix(f"{case.case_id}_") if stem != case.case_id else "0"
         name = channels.get(int(number), "") if number.isdecimal() else ""
-        found = modality or CHANNEL_MODALITIES.get(name.upper())
+        found = CHANNEL_MODALITIES.get(name.upper()) or modality
         if not found:
             msg = f"channel {name!r} of dataset.json names no modality; add --modality"
             raise UsageError(msg)

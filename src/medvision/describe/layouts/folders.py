@@ -6,7 +6,7 @@ from medvision.describe.found import Certainty, Found, FoundCase
 from medvision.describe.splits import split_word, two_sides
 from medvision.describe.tree import Tree
 from medvision.errors import UsageError
-from medvision.table.folders import Folders, find_cases
+from medvision.table.folders import Folders, SameCaseError, find_cases
 
 IMAGES = ("image", "images", "img", "imgs", "imagestr", "scan", "scans", "volume", "volumes", "ct")
 MASKS = (
@@ -30,14 +30,17 @@ def recognise(tree: Tree) -> Found | None:
     pairs = {top: found for top, found in tops.items() if "images" in found and len(found) > 1}
     cases: list[FoundCase] = []
     lacking: dict[str, str] = {}
+    broken: dict[str, str] = {}
     words: dict[str, str] = {}
     for top, found in pairs.items():
-        try:
-            own, unpaired = find_cases(
-                Folders(**{side: tree.path(folder) for side, folder in found.items()}),
-                modality="CT",  # of which nothing is taken over
-            )
-        except UsageError:  # no file there that is read, or two of one name
+        paths = {side: tree.path(folder) for side, folder in found.items()}
+        named = (found["images"], found.get("masks", ""), found.get("landmarks", ""))
+        try:  # of the modality nothing is taken over
+            own, unpaired = find_cases(Folders(**paths, named=named), modality="CT")
+        except SameCaseError as error:
+            broken[top or tree.root.name] = str(error)
+            continue
+        except UsageError:  # no file there that is read
             continue
         before = f"{top.replace('/', '_')}_" if len(pairs) > 1 and top else ""
         side = next((w for part in PurePosixPath(top).parts if (w := split_word(part))), "")
@@ -57,7 +60,7 @@ def recognise(tree: Tree) -> Found | None:
             f"{before}{one.case_id}": one.message.partition(": ")[2].partition(";")[0]
             for one in unpaired
         }
-    if not cases:
+    if not cases and not broken:
         return None
     listed = ", ".join(folder for found in pairs.values() for folder in found.values())
     split, more = two_sides(words)
@@ -69,6 +72,7 @@ def recognise(tree: Tree) -> Found | None:
         cases=tuple(cases),
         modalities=dict.fromkeys({i: "" for case in cases for i in case.images}, ""),
         lacking=lacking,
+        broken=broken,
         split=split,
         notes=tuple(notes),
     )
