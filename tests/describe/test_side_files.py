@@ -251,3 +251,67 @@ def test_json_of_other_programs_is_none_of_a_layout_s(folder):
     for name, text in (("notes.json", '{"by": "me"}'), ("old.json", "{ cut"), ("list.json", "[1]")):
         (folder / name).write_text(text, encoding="utf-8")
     assert dict(describe(read_tree(folder)).found.broken) == {}
+
+
+TWINS = [
+    ("nnunet_v2", "imagesTr/brain_001_0001.nii.gz", "imagesTr/brain_001_0001.nii", "brain_001"),
+    ("nnunet_v1", "labelsTr/liver_0.nii.gz", "labelsTr/liver_0.mha", "liver_0"),
+    ("case_folders", "BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1c.nii.gz", "", ""),
+    ("totalsegmentator_training", "s0000/ct.nii.gz", "s0000/ct.nrrd", "s0000"),
+    ("busi", "benign/benign (1)_mask.png", "benign/benign (1)_mask.bmp", "benign (1)"),
+]
+
+
+@pytest.mark.parametrize(("tree", "file", "other", "case"), TWINS)
+def test_two_files_of_one_name_are_told_and_the_other_cases_are_kept(
+    folder, capsys, tree, file, other, case
+):
+    getattr(trees, tree)(folder)
+    before = [one.case_id for one in describe(read_tree(folder)).found.cases]
+    other = other or file.removesuffix(".gz")
+    (folder / other).write_bytes((folder / file).read_bytes())
+    case = next(one for one in before if case in one or case == "")
+    assert main(["describe", str(folder), "--out", str(folder.parent / "o.toml")]) == 1
+    printed = capsys.readouterr().out
+    assert "1 case with two files of one name" in printed
+    found = describe(read_tree(folder)).found
+    assert [one.case_id for one in found.cases] == [one for one in before if one != case]
+    why = found.ambiguous[case]
+    assert file in why
+    assert other in why
+    assert f"# left out: {case}: {why}" in (folder.parent / "o.toml").read_text(encoding="utf-8")
+
+
+def test_a_case_with_two_files_of_one_name_is_named_by_build(folder, capsys):
+    trees.totalsegmentator_training(folder)
+    (folder / "s0000/ct.nrrd").write_bytes(b"NRRD0004")
+    assert build(folder) == 1
+    assert "s0000: ambiguous: s0000/ct.nrrd and s0000/ct.nii.gz" in capsys.readouterr().err
+    assert len(read_cases(folder.parent / "t")) == 3
+
+
+def test_a_case_left_out_for_what_its_files_are_is_not_found_again_by_a_pattern(folder, capsys):
+    trees.bids(folder)
+    image = folder / "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz"
+    image.with_suffix("").write_bytes(image.read_bytes())
+    assert build(folder) == 1
+    assert "sub-01_ses-1: unpaired: case sub-01_ses-1: several images fit" in (
+        capsys.readouterr().err
+    )
+    cases = [row["case_id"] for row in read_cases(folder.parent / "t").to_pylist()]
+    assert cases == ["sub-01_ses-2", "sub-02_ses-1"]
+
+
+def test_where_every_case_is_there_twice_nothing_is_built(folder, capsys):
+    trees.case_folders(folder)
+    for path in folder.rglob("*-t1c.nii.gz"):
+        path.with_suffix("").write_bytes(path.read_bytes())
+    assert build(folder) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_picture_that_a_file_names_with_its_suffix_is_meant(folder):
+    trees.coco(folder)
+    trees.picture(folder / "train/a.png")
+    found = describe(read_tree(folder)).found
+    assert (len(found.cases), dict(found.ambiguous)) == (3, {})

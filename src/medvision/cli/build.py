@@ -233,6 +233,10 @@ def _described_request(folder: Path, own: OwnOptions) -> BuildRequest:
         if case_id not in listed
     ]
     lacking += [
+        Unpaired(case_id=item, subject_id="", message=why, reason="ambiguous")
+        for item, why in found.ambiguous.items()
+    ]
+    lacking += [
         Unpaired(case_id=item, subject_id="", message=why, reason=CorruptFileError.reason)
         for item, why in found.broken.items()
         if item not in listed

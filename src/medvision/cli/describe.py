@@ -27,7 +27,7 @@ def run(options: DescribeOptions) -> int:
     described = describe(read_tree(options.folder))
     for line in description_lines(described):
         print(line)
-    status = 1 if described.found.broken else 0
+    status = 1 if described.found.broken or described.found.ambiguous else 0
     if options.out is None:
         return status
     out = options.out

@@ -59,6 +59,7 @@ def declaration(
     table = subjects_table(found)
     lines = [f"# {found.layout} ({found.certainty}: {found.reason})"]
     lines += [f"# {note}" for note in found.notes]
+    lines += [f"# left out: {item}: {why}" for item, why in found.ambiguous.items()]
     lines += [f"# cannot be read: {' '.join(why.split())}" for why in found.broken.values()]
     lines += [f"# to answer: {question}" for question in found.questions]
     lines += [f"name = {quoted(name)}", f"root = {quoted(root)}"]
@@ -75,7 +76,7 @@ def declaration(
         lines += ["", "[labels]"]
         lines += [_label_line(one, is_target=one in targets) for one in found.labels]
     patterns = common_patterns(
-        found.cases, described.tree, {**found.lacking, **found.broken}.keys()
+        found.cases, described.tree, {**found.lacking, **found.broken, **found.ambiguous}.keys()
     )
     if patterns is None:
         lines += [""] if found.lacking else []

@@ -37,7 +37,7 @@ def common_patterns(
     Args:
         cases: As found.
         tree: Where.
-        lacking: Cases that lack a file: patterns may fit what they have.
+        lacking: Cases that lack a file: patterns may fit what they have, but not all of a case.
     """
     if any(case.more_masks for case in cases):
         return None
@@ -62,6 +62,7 @@ def _patterns(
         "boxes": [case.boxes for case in cases],
     }
     patterns = {}
+    complete: set[str] | None = None
     for role, files in roles.items():
         if not any(files):
             patterns[role] = ""
@@ -78,9 +79,14 @@ def _patterns(
         pattern = made.pop() if len(made) == 1 else ""
         fits = _fits(pattern, tree)
         own = {file for file in files if file}
-        if not own <= fits.keys() or {fits[f] for f in fits.keys() - own} - lacking:
+        others = {fits[f] for f in fits.keys() - own}
+        if not own <= fits.keys() or others - lacking:
             return None
+        if all(files):
+            complete = others if complete is None else complete & others
         patterns[role] = pattern
+    if complete:  # a case that was left out for what its files are, not for want of one
+        return None
     return Patterns(
         images={image: patterns[f"image {image}"] for image in ids},
         mask=patterns["mask"],

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from medvision.declarations import DeclarationError
 from medvision.describe.found import Certainty, Found, FoundLabel
 from medvision.describe.hints import SAMPLED_MASKS, empty_folders, is_hounsfield, mask_values
 from medvision.describe.layouts import (
@@ -76,7 +77,7 @@ def describe(tree: Tree) -> Description:
             "files; write a declaration by hand"
         )
         raise UsageError("\n".join([msg, *told[:5]]))
-    found = _completed(looks[taken], tree)
+    found = _completed(_told_apart(looks[taken], tree), tree)
     used = {file for case in found.cases for file in case.files} | set(found.side_files)
     # What another layout of files of its own would have read is not lost because this one fits
     # better.
@@ -104,6 +105,31 @@ def describe(tree: Tree) -> Description:
         if name != taken and other.cases and other.certainty is found.certainty
     )
     return Description(tree=tree, found=found, others=others, left_over=left_over)
+
+
+def _told_apart(found: Found, tree: Tree) -> Found:
+    """Without the cases of which a file is there twice, as `a.nii` and `a.nii.gz`: which is meant?
+
+    Raises:
+        UsageError: No other case is left.
+    """
+    used = {file for case in found.cases for file in case.files}
+    unused = {
+        place: file
+        for file, place in tree.images.items()
+        if file not in used and used.isdisjoint(_above(file))
+    }
+    twice = {
+        case.case_id: f"{file} and {unused[tree.images[file]]} have one name; keep one"
+        for case in found.cases
+        for file in case.files
+        if file in tree.images and tree.images[file] in unused and not found.is_named
+    }
+    cases = tuple(case for case in found.cases if case.case_id not in twice)
+    if not cases:
+        msg = "\n".join(f"{tree.root}: {item}: {why}" for item, why in twice.items())
+        raise DeclarationError(msg)
+    return replace(found, cases=cases, ambiguous=twice)
 
 
 def _rank(found: Found) -> tuple[int, int]:

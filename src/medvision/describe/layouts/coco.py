@@ -62,6 +62,7 @@ def recognise(tree: Tree) -> Found | None:
         if any(_has_boxes(coco) for coco in files.values())
         else (),
         lacking=lacking,
+        is_named=True,
         broken=broken,
         side_files=tuple(files),
         split=split,

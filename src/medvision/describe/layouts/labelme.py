@@ -43,6 +43,7 @@ def recognise(tree: Tree) -> Found | None:
         cases=tuple(cases),
         modalities={"image": ""},
         lacking=lacking,
+        is_named=True,
         broken={PurePosixPath(file).stem: why for file, why in wrong.items()},
         landmark_keys=tuple(keys),
         notes=tuple(notes),

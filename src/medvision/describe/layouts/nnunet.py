@@ -67,6 +67,7 @@ def recognise(tree: Tree) -> Found | None:
         ),
         ignored=tuple(value for s in structures if not s.asked for value in s.values),
         lacking=lacking,
+        is_named=declared.named is not None,
         side_files=(f"{top}dataset.json",),
         notes=tuple(notes),
     )
