@@ -62,9 +62,9 @@ ROIS = b"\x06\x30\x20\x00"  # StructureSetROISequence
 BIG = (1 << 32) - 4096
 
 FINDS = [
-    Find("a chunk of 4 GB", "PNG", 0, put_at(33, b"\xff\xff\xf0\x00"), "read"),
-    Find("a chunk of 4 GB", "picture as label map", 0, put_at(33, b"\xff\xff\xf0\x00"), "read"),
-    Find("a chunk of 4 GB", "colour mask", 0, put_at(33, b"\xff\xff\xf0\x00"), "read"),
+    Find("a chunk of 4 GB", "PNG", 0, put_at(33, b"\xff\xff\xf0\x00")),
+    Find("a chunk of 4 GB", "picture as label map", 0, put_at(33, b"\xff\xff\xf0\x00")),
+    Find("a chunk of 4 GB", "colour mask", 0, put_at(33, b"\xff\xff\xf0\x00")),
     Find("an element of 4 GB", "RTSTRUCT", 0, of_tag(ROIS, b"SQ", BIG)),
     Find("two thousand million frames", "DICOM segmentation", 0, of_frames),
     Find("a line that is not UTF-8", "result files", 1, replaced(b"case_0", b"case_\xf1")),
