@@ -95,7 +95,7 @@ _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 
 def values(task: Task, rng: np.random.Generator) -> list[float]:
     """Values that the task's format can write."""
-    if task is Task.DETECTION:
+    if task in {Task.DETECTION, Task.INSTANCES}:
         return [*rng.uniform(0, 0.4, 2), *rng.uniform(0.5, 1, 2)]
     return rng.uniform(1, 200, len(ANSWER_FORMATS[task].names)).tolist()
 

@@ -80,7 +80,8 @@ def test_truths_without_relative_error_are_left_out():
 
 
 def test_headline_columns_are_such_columns():
-    assert {record.headline_column for record in TASKS.values()} <= {
+    # No constant answers a list of any length.
+    assert {record.headline_column for record in TASKS.values() if not record.is_list} <= {
         "iou", "absolute_error", "relative_error", "exact"
     }  # fmt: skip
     assert TASKS[Task.TUMOR_LESION].headline_column == "relative_error"

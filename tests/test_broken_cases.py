@@ -274,7 +274,8 @@ def test_sixty_broken_cases_of_two_hundred_are_named_and_cost_nothing_else(
     areas_mm2 = {row["area_mm2"] for row in axial.values()}
     np.testing.assert_allclose(list(areas_mm2), 110 * 0.8**2, rtol=1e-5)
 
-    # Mended and new cases are measured; those that were measured are not.
+    # Mended and new cases are measured, and those of which a file was not there; those that were
+    # measured or broken are not, and the broken are told again.
     before = {row["case_id"]: row for row in cases}
     mended = next(name for name, reason in reasons.items() if reason == "truncated_file")
     (folder / "images" / f"{mended}.nii").unlink()
@@ -282,8 +283,12 @@ def test_sixty_broken_cases_of_two_hundred_are_named_and_cost_nothing_else(
     whole(folder / "images", folder / "masks", "new", 0)
     asked.clear()
     assert build(folder) == 1
-    failed = {name for name, reason in reasons.items() if reason != "unpaired"}
-    assert set(asked) == failed | {"new"}
+    absent = {name for name, reason in reasons.items() if reason == "missing_file"}
+    assert set(asked) == absent | {mended, "new"}
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert {one["case_id"]: one for one in manifest["problems"]} == {
+        name: problem for name, problem in problems.items() if name != mended
+    }
     again = {row["case_id"]: row for row in read_cases(out).to_pylist()}
     assert set(again) == built | {mended, "new"}
     unchanged = {name: {**again[name], "split": None} for name in built}

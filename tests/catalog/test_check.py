@@ -1,11 +1,14 @@
 """One planted mistake of each kind, and the name under which it is found."""
 
+import re
+
 import pytest
 
-from medvision.catalog.check import Mistake, check_dataset
+from medvision.catalog.check import Mistake, check_dataset, refuse_mistakes
 from medvision.catalog.dataset import dataset_names, load_dataset, parse_dataset
 from medvision.cli import main
 from medvision.cli.check_catalog import catalog_findings, dataset_findings
+from medvision.declarations import DeclarationError
 
 GOOD = """
 name = "toy"
@@ -245,3 +248,44 @@ def test_nothing_is_downloaded_before_licence_and_terms_are_accepted(
     for text in (dataset.terms, dataset.homepage, "--accept-licence"):
         assert text in shown
     assert list(tmp_path.rglob("*")) == []
+
+
+BOXES = """
+name = "b"
+spacing_unknown = true
+
+[labels]
+1 = "nodule"
+
+[[cohorts]]
+images = [{ modality = "US", files = "images/{case}.png" }]
+boxes = "labels/{case}.txt"
+"""
+POINTS = BOXES.replace('boxes = "labels/{case}.txt"', 'landmarks = "{case}.json"').replace(
+    "spacing_unknown = true", 'biometrics_file = "b.json"\nspacing_unknown = true'
+)
+
+
+@pytest.mark.parametrize("truth", [BOXES, POINTS], ids=["boxes", "landmarks"])
+@pytest.mark.parametrize(
+    ("before", "line", "told"),
+    [
+        ("spacing_unknown", "ignore = [3]", "ignore: for masks, and there are none"),
+        ("spacing_unknown", 'colours = { "#ff0000" = "nodule" }', "colours: for masks"),
+        ("spacing_unknown", "empty_masks = true", "empty_masks: for masks"),
+        ("images", "ignore = [3]", "cohort '': ignore: for masks, and it has none"),
+        ("images", 'colours = { "#ff0000" = "nodule" }', "cohort '': colours: for masks"),
+        ("images", 'labels = { 1 = { name = "nodule", values = [1, 2] } }', "values of 'nodule'"),
+    ],
+)
+def test_keys_of_masks_beside_boxes_or_landmarks_alone_are_refused(truth, before, line, told):
+    refuse_mistakes(parse_dataset(truth, "b"), "b.toml")
+    text = truth.replace(f"\n{before}", f"\n{line}\n{before}", 1)
+    with pytest.raises(DeclarationError, match=re.escape(told)):
+        refuse_mistakes(parse_dataset(text, "b"), "b.toml")
+
+
+def test_keys_of_masks_hold_for_the_cohorts_that_have_some():
+    masks = '[[cohorts]]\nname = "m"\nimages = [{ modality = "US", files = "{case}.bmp" }]\n'
+    text = BOXES.replace("spacing_unknown", "ignore = [3]\nspacing_unknown") + masks
+    refuse_mistakes(parse_dataset(text + 'mask = "{case}_m.png"\n', "b"), "b.toml")

@@ -5,8 +5,7 @@ changed (`tests.faults.mutation`) and read, in a process beside this one that ma
 come of it is a value or an error of the project's own; anything else is a find: another exception,
 no end within `LIMIT_S`, more memory than `MEMORY_BYTES`, the death of the process.
 
-Try number N of a target is always the same, so `--again TARGET N` shows a find once more. With
-`--guided`, atheris chooses the changes by what the project's code does with them, if it is there.
+Try number N of a target is always the same, so `--again N` with its name shows a find once more.
 """
 
 import argparse
@@ -246,7 +245,6 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("minutes", type=float)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="all by default")
     parser.add_argument("--again", type=int, metavar="N", help="only this try of one target")
-    parser.add_argument("--guided", action="store_true", help="let atheris choose the changes")
     given = parser.parse_args(words)
     if given.again is not None:
         again(given.targets[0], given.again)
@@ -255,16 +253,11 @@ def main(words: list[str] | None = None) -> int:
     rows, total = [], Counter[str]()
     for name in names:
         seconds = 60 * given.minutes / len(names)
-        if given.guided:
-            from tests.faults.guided import guided
-
-            found = guided(name, seconds=seconds)
-        else:
-            found = fuzzed([name], seconds=seconds)[name]
+        found = fuzzed([name], seconds=seconds)[name]
         rows.append(row(name, found))
         total[name] = len(found.finds)
         print(rows[-1].strip(), *found.finds.items(), sep="\n    ", flush=True)  # noqa: T201
-    if names == list(TARGETS) and not given.guided:
+    if names == list(TARGETS):
         write_section(TITLE, ABOUT + "".join(rows))
     return int(bool(total.total()))
 

@@ -1,7 +1,7 @@
 """A file's content changed at random: by bytes, by words of a text, by parts of JSON or of a PNG.
 
-All draws come from one `random.Random`: of a number, so that a find can be made again; of
-hypothesis, which makes it small; or of a fuzzer's bytes, which guides it.
+All draws come from one `random.Random`: of a number, so that a find can be made again, or of
+hypothesis, which makes it small.
 """
 
 import gzip
@@ -20,7 +20,7 @@ ODD_WORDS = ("", "0", "-1", "1e400", "nan", "inf", "-inf", "99999999999999999999
              "true", "null", "none", "/etc/passwd", "../../x", "a/b", ".", "-", "\x00", "\x1b[2J",
              "ÿ", "\u202e", "a" * 5000, "1 2 3", "(0,0,0)", "[]", "{}", '"', "'", ",", ";", "\t",
              "\n", "%d", "{case}", "*", "List", "LOCAL", "/dev/zero", "٣", "1_0",
-             "0x10")  # fmt: skip
+             "0x10", "9" * 5000, "a" * 140_000)  # fmt: skip
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, "", "x", "\ud800", "a/b", "../x", -1, 0, 1, 2**31, 10**30, 1e308, 1.5,
     float("nan"), float("inf"), [], {}, [[]], [None], {"": 0}, [1, 2, 3, 4],

@@ -62,15 +62,18 @@ ROIS = b"\x06\x30\x20\x00"  # StructureSetROISequence
 BIG = (1 << 32) - 4096
 
 FINDS = [
-    Find("a chunk of 4 GB", "PNG", 0, put_at(33, b"\xff\xff\xf0\x00"), "read"),
-    Find("a chunk of 4 GB", "picture as label map", 0, put_at(33, b"\xff\xff\xf0\x00"), "read"),
-    Find("a chunk of 4 GB", "colour mask", 0, put_at(33, b"\xff\xff\xf0\x00"), "read"),
+    Find("a chunk of 4 GB", "PNG", 0, put_at(33, b"\xff\xff\xf0\x00")),
+    Find("a chunk of 4 GB", "picture as label map", 0, put_at(33, b"\xff\xff\xf0\x00")),
+    Find("a chunk of 4 GB", "colour mask", 0, put_at(33, b"\xff\xff\xf0\x00")),
     Find("an element of 4 GB", "RTSTRUCT", 0, of_tag(ROIS, b"SQ", BIG)),
     Find("two thousand million frames", "DICOM segmentation", 0, of_frames),
     Find("a line that is not UTF-8", "result files", 1, replaced(b"case_0", b"case_\xf1")),
     Find("a slice index of 40 digits", "result files", 1, replaced(
         b'"slice_idx": ', b'"slice_idx": ' + b"9" * 40)),
     Find("a slice of 10**30 pixels", "result files", 1, replaced(b"[400,", b"[1e30,")),
+    Find("a table's name that is not UTF-8", "stores of replies", 0, replaced(
+        b"CREATE TABLE responses", b"CREATE TABLE r\xa5sponses")),
+    Find("a cell of 140,000 characters", "subjects.csv", 0, replaced(b"s1", b"s" * 140_000)),
     Find("a gzip stream that looks too far back", "tar", 1, put_at(40, b"\xa7" * 30)),
     Find("a name that is not UTF-8", "tar", 0, lambda content: renamed(content)),
 ]  # fmt: skip

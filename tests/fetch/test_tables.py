@@ -9,10 +9,10 @@ import pytest
 
 from medvision.cli import main
 from medvision.fetch import FetchError
-from medvision.fetch.unpack import unpack
 from medvision.table import catalogue
 from medvision.table.read import read_cases
 from tests.fetch.archive_files import write_archive
+from tests.raw_trees import acdc
 
 
 @pytest.fixture
@@ -48,21 +48,14 @@ def test_archives_become_tables(copies, tmp_path, capsys):
     assert "ACDC  fetched  built" in capsys.readouterr().out
 
 
-def test_tables_say_which_archives_are_not_proven_to_be_the_pinned_ones(copies, tmp_path):
+def test_tables_say_which_archives_are_not_proven_to_be_the_pinned_ones(tmp_path):
     root = tmp_path / "root"
     where = ["ACDC", "--root", str(root)]
-    original = tmp_path / "original"
-    (original / "Images").mkdir(parents=True)
-    members = {"ACDC/database/training/patient001/patient001_frame01_gt.nii.gz": b"x"}
-    members["ACDC/database/testing/patient101/patient101_frame01_gt.nii.gz"] = b"x"
-    write_archive(original / "ACDC.zip", members)
-    given = ["--from", str(original), "--accept-licence"]
+    archives = acdc.members()
+    write_archive(tmp_path / "original" / "ACDC.zip", archives["ACDC.zip"])
+    given = ["--from", str(tmp_path / "original"), "--accept-licence"]
     assert main(["fetch", *where, *given]) == 1
     assert main(["fetch", *where, *given, "--unverified"]) == 0
-    # Laid out as the declaration reads it.
-    raw = root / "raw" / "ACDC"
-    for name in ("Images", "Masks"):
-        unpack([copies / f"{name}.zip"], raw)
     assert main(["build", *where]) == 0
     assert notes(root)["file_unverified"] == ["ACDC.zip"]
 

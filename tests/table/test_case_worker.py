@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 
 import numpy as np
 import pytest
@@ -30,6 +31,12 @@ marker = Path({folder!r})
 import medvision.volumes.read as read
 import medvision.table.annotate_case as here
 read_volume = here.read_volume
+opener = read.OPENERS[".nii.gz"]
+def odd(path, options):
+    if path.name.startswith("library"):
+        raise KeyError("as libraries do")
+    return opener(path, options)
+read.OPENERS[".nii.gz"] = odd
 def broken(path, **options):
     if path.name.startswith("hang"):
         time.sleep(600)
@@ -70,7 +77,7 @@ def broken_readers(tmp_path, monkeypatch):
     stop_worker()
 
 
-def build(study, *names):
+def build(study, *names, more=()):
     """Build three good cases and some that are called otherwise."""
     for name in names:
         for kind in ("images", "masks"):
@@ -78,7 +85,7 @@ def build(study, *names):
             (study / kind / f"{name}.nii.gz").write_bytes(content)
     words = ["build", "--images", study / "images", "--masks", study / "masks"]
     words += ["--labels", study / "labels.json", "--name", "x", "--modality", "CT"]
-    return main([str(word) for word in [*words, "--out", study / "tables"]])
+    return main([str(word) for word in [*words, "--out", study / "tables", *more]])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,27 @@ def test_a_mistake_of_ours_ends_the_build_and_shows_where_it_was_made(study, bro
     assert build(study, "bug") == 1
     assert "medvision build: " in capfd.readouterr().err
     stop_worker()
+
+
+def test_v_shows_the_traceback_of_a_mistake_of_ours(study, broken_readers):
+    with pytest.raises(TypeError) as error:
+        build(study, "bug", more=["-v"])
+    shown = "".join(traceback.format_exception(error.value))
+    # both sides of the line: where the build was, and where the other process was
+    assert "table/build.py" in shown
+    assert "table/annotate_case.py" in shown
+    assert "in broken" in shown
+    assert "volumes/read.py" in shown
+
+
+def test_an_exception_of_a_library_is_a_case_of_its_own_with_v_too(study, broken_readers, capfd):
+    for more in ([], ["-v"]):
+        assert build(study, "library", more=more) == 1
+        shown = capfd.readouterr()
+        assert "3 of 4 cases" in shown.out
+        assert "library: reader_failed: " in shown.err
+        assert "its reader stopped with KeyError: 'as libraries do'" in shown.err
+        assert ("Traceback" in shown.err) == bool(more)
 
 
 def test_what_readers_log_is_logged_here(study, broken_readers, caplog):

@@ -590,3 +590,84 @@ mask = "m.nii.gz"
         "p1_b": "p1",
         "p2_a": "two",
     }
+
+
+SEVERAL = """
+name = "several"
+root = "data"
+subjects = "people.csv"
+
+[labels]
+1 = "liver"
+2 = { name = "liver tumor", target = true }
+
+[[cohorts]]
+name = "portal"
+images = [
+    { id = "late", modality = "CT", files = "hospital-*/scans/{subject}/{session}_late.nii.gz" },
+    { id = "early", modality = "CT", files = "more/**/{subject}_{session}.nii", optional = true },
+]
+mask = "hospital-*/drawn/{subject}/{session}.nii.gz"
+
+[[cohorts]]
+name = "screening"
+case_id = "s-{subject}"
+images = [{ modality = "MRI", files = "screening/{subject}/t1.nii.gz" }]
+masks = [
+    { files = "drawn/first/{subject}.nii.gz", label = "kidney" },
+    { files = "drawn/second/{subject}.nii.gz", label = "cyst" },
+]
+labels = { 1 = "kidney", 2 = "cyst" }
+"""
+
+
+def test_several_folders_and_several_cohorts_of_one_declaration(tmp_path):
+    path = declare(tmp_path, SEVERAL)
+    data = tmp_path / "data"
+    image, mask = phantom()
+    for hospital, subject, session in (("a", "p1", "d1"), ("a", "p1", "d2"), ("b", "p2", "d1")):
+        place = data / f"hospital-{hospital}"
+        write_nifti(place / "scans" / subject / f"{session}_late.nii.gz", image)
+        write_nifti(place / "drawn" / subject / f"{session}.nii.gz", mask)
+    write_nifti(data / "more" / "2020" / "may" / "p1_d1.nii", image)
+    for case in ("p1", "q"):
+        write_nifti(data / "screening" / case / "t1.nii.gz", image)
+        for folder, value in (("first", 1), ("second", 2)):
+            single = (mask == value).astype(mask.dtype)
+            write_nifti(data / "drawn" / folder / f"{case}.nii.gz", single)
+    people = "subject,split,site\np1,test,A\np2,train,B\nq,train,C\n"
+    (tmp_path / "people.csv").write_text(people, encoding="utf-8")
+    assert build(path, tmp_path / "t") == 0
+    found = {
+        (row["cohort"], row["case_id"]): (
+            row["subject_id"],
+            row["split"],
+            row["subject_site"],
+            [(one["image_id"], one["modality"]) for one in row["images"]],
+        )
+        for row in read_cases(tmp_path / "t").to_pylist()
+    }
+    late, early, plain = ("late", "CT"), ("early", "CT"), ("image", "MRI")
+    assert found == {
+        ("portal", "p1_d1"): ("p1", "test", "A", [late, early]),
+        ("portal", "p1_d2"): ("p1", "test", "A", [late]),
+        ("portal", "p2_d1"): ("p2", "train", "B", [late]),
+        ("screening", "s-p1"): ("p1", "test", "A", [plain]),
+        ("screening", "s-q"): ("q", "train", "C", [plain]),
+    }
+    sizes = {value: int((mask == value).sum()) for value in (1, 2)}
+    names = {"portal": ("liver", "liver tumor"), "screening": ("kidney", "cyst")}
+    assert {
+        (row["cohort"], row["case_id"], row["label"]): row["voxel_count"]
+        for row in read_structures(tmp_path / "t").to_pylist()
+    } == {
+        (cohort, case, name): sizes[value]
+        for cohort, case in found
+        for value, name in enumerate(names[cohort], start=1)
+    }
+    sized = {
+        (row["cohort"], row["label"])
+        for row in read_regions(tmp_path / "t").to_pylist()
+        if row["ellipse_status"] != "not_target"
+    }
+    assert sized == {("portal", "liver tumor")}

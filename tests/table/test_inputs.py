@@ -10,8 +10,8 @@ import pytest
 
 from medvision.cli import main
 from medvision.storage import sha256_file
-from medvision.table import annotate_case
 from medvision.table import build as build_module
+from medvision.table import derived
 from medvision.table.inputs import input_digest
 from medvision.table.read import image_path
 from tests.table.conftest import phantom
@@ -274,7 +274,7 @@ def test_a_reader_that_stops_costs_its_case_and_shows_where_to_those_who_ask(
 
     monkeypatch.setitem(read.OPENERS, ".nii.gz", stops)
     # in this process, where the reader is another one
-    monkeypatch.setattr(build_module, "annotate_case", annotate_case.annotate_case)
+    monkeypatch.setattr(build_module, "annotate_case", derived.annotate_any)
     assert build(study) == 1
     shown = capsys.readouterr()
     assert "2 of 3 cases" in shown.out

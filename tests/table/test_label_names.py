@@ -165,7 +165,7 @@ def test_a_mask_that_calls_its_values_otherwise_is_refused(study, capsys, write,
     assert "2 of 3 cases" in shown.out
     value, name = next(iter(names.items()))
     ours = {1: "liver", 2: "liver tumor"}[value]
-    assert f"{value} calls itself {name!r}, the label file calls it {ours!r}" in shown.err
+    assert f"{value} calls itself {name!r}, your labels call it {ours!r}" in shown.err
 
 
 def test_a_name_of_two_segments_is_refused(study, capsys):
@@ -200,7 +200,7 @@ def test_a_renaming_is_told_once(study, caplog):
     with caplog.at_level(logging.WARNING):
         assert build(study) == 0
     told = [record.getMessage() for record in caplog.records]
-    assert told == ["masks call 'Leber' what the label file calls 'liver': taken as its new name"]
+    assert told == ["masks call 'Leber' what your labels call 'liver': taken as its new name"]
 
 
 def test_a_file_per_structure_may_not_call_it_otherwise(study, capsys):
@@ -216,4 +216,4 @@ def test_a_file_per_structure_may_not_call_it_otherwise(study, capsys):
     assert build(study) == 1
     shown = capsys.readouterr()
     assert "2 of 3 cases" in shown.out
-    assert "value 1 calls itself 'liver', the label file calls it 'liver tumor'" in shown.err
+    assert "value 1 calls itself 'liver', your labels call it 'liver tumor'" in shown.err

@@ -156,3 +156,10 @@ def test_rows_of_cases_that_are_left_out_or_lack_a_file_are_of_a_case(own, capsy
     (own / "masks" / "p2_a.nii.gz").unlink()
     assert build(own, GIVEN) == 1
     assert "that no case has" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_in_another_encoding_says_what_to_do(tmp_path, encoding):
+    (tmp_path / "s.csv").write_text("subject,town\np1,Köln\n", encoding=encoding)
+    with pytest.raises(DeclarationError, match=r"s\.csv: expected .*; save it as UTF-8$"):
+        read_subjects(tmp_path / "s.csv")

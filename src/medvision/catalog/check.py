@@ -13,6 +13,7 @@ from unicodedata import normalize
 from medvision.catalog.anatomy import anatomy_facts, canonical_label, is_tumor_lesion, label_key
 from medvision.catalog.cohort import Cohort, Image, MaskFiles
 from medvision.catalog.dataset import Dataset, DatasetTask
+from medvision.catalog.mask_keys import idle_mask_keys
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.catalog.source import PACKAGES
 from medvision.declarations import DeclarationError, meant
@@ -247,6 +248,7 @@ def effect_mistakes(dataset: Dataset) -> Found:
         yield Mistake.NO_EFFECT, "biometrics go with landmarks"
     if dataset.spacing_unknown and dataset.spacing_yx_mm:
         yield Mistake.NO_EFFECT, "spacing_unknown goes without spacing_yx_mm"
+    yield from ((Mistake.NO_EFFECT, text) for text in idle_mask_keys(dataset))
     for case in dataset.cases:
         where, coloured = f"case {case.case_id!r}", bool(dataset.colours)
         files += [(where, image, coloured) for image in case.image_files]

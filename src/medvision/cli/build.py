@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 from medvision.catalog.biometrics import read_biometrics_spec
-from medvision.catalog.cohort import MODALITIES
 from medvision.catalog.dataset import Dataset, parse_dataset
 from medvision.catalog.own import OwnCatalog
 from medvision.cli.lines import print_problems
 from medvision.cli.options import Argument, Group, Option, given_options
+from medvision.cli.own_options import INSISTED, OwnOptions, refuse_idle, refuse_untaken
 from medvision.cli.printable import printable
 from medvision.cli.progress import in_megabytes, progress_bar
 from medvision.cli.root import Root, data_root
@@ -26,7 +26,6 @@ from medvision.describe.recognise import describe
 from medvision.describe.tree import read_tree
 from medvision.errors import MissingExtraError, UsageError
 from medvision.fetch import FetchError, FetchSettings
-from medvision.frames import Plane
 from medvision.samples.suite import load_suite
 from medvision.table.build import BuildRequest, build_tables
 from medvision.table.cases import Structure, Unpaired
@@ -37,44 +36,7 @@ from medvision.table.labels import declared_labels, read_labels, target_ids
 from medvision.table.nnunet import nnunet_dataset, nnunet_notes
 from medvision.table.read import tables_folder
 from medvision.table.subjects import read_subjects
-from medvision.volumes.stored import SpacingFrom
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnOptions:
-    """Files that no catalogue describes."""
-
-    images: Annotated[Path | None, Option("DIR", help="one image per case")] = None
-    masks: Annotated[Path | None, Option("DIR", help="label maps; pair by case name")] = None
-    labels: Annotated[Path | None, Option("FILE", help='JSON such as {"1": "liver"}')] = None
-    landmarks: Annotated[Path | None, Option("DIR", help="JSON, CSV, .fcsv, .mrk.json")] = None
-    biometrics: Annotated[Path | None, Option("FILE", help="what to measure (JSON, TOML)")] = None
-    nnunet: Annotated[Path | None, Option("DIR", help="an nnU-Net DatasetXXX_Name folder")] = None
-    bids: Annotated[Path | None, Option("DIR", help="a BIDS tree with derivatives")] = None
-    totalsegmentator: Annotated[
-        Path | None, Option("DIR", help="TotalSegmentator's training set or output")
-    ] = None
-    name: Annotated[str, Option(help="dataset name (default with --nnunet: the folder's)")] = ""
-    modality: Annotated[str, Option(choices=MODALITIES)] = ""
-    target_labels: Annotated[str, Option("1,2", help="ids or names to size")] = ""
-    description: Annotated[str, Option(help="what the pictures are, for prompts")] = ""
-    spacing_mm: Annotated[
-        str | None, Option("Y,X", help="pixel spacing of plain pictures, or unknown")
-    ] = None
-    spacing_from: Annotated[
-        SpacingFrom | None, Option(help="which part of a contradictory NIfTI header to trust")
-    ] = None
-    projection: Annotated[Plane, Option(help="plane of 2D images")] = Plane.NATIVE
-    subject_pattern: Annotated[
-        str,
-        Option(
-            "REGEX",
-            help="its first group is the subject in a case name (default: a case is a subject)",
-        ),
-    ] = ""
-    subjects: Annotated[
-        Path | None, Option("CSV", help="subject, split and further columns; see docs")
-    ] = None
+from medvision.volumes.errors import CorruptFileError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,49 +143,40 @@ def _request(dataset: str, options: BuildOptions) -> tuple[BuildRequest, Path]:
     root = data_root(options.root)
     # A folder that is called like a dataset of the catalogue is meant as ./NAME.
     is_folder = Path(dataset).is_dir() and dataset not in OwnCatalog.read(options.catalog).names
-    if dataset and not is_folder and (given := given_options(replace(own, subjects=None))):
-        msg = f"{', '.join(given)}: not with {dataset}, which says it itself; leave out"
+    if options.catalog and (not dataset or is_folder or dataset.endswith(".toml")):
+        msg = "--catalog: for datasets by NAME, not for files of your own; leave out"
         raise UsageError(msg)
-    insisted = {"BIDS derivatives": own.bids, "TotalSegmentator": own.totalsegmentator}
-    for layout, place in insisted.items():
-        if place:
-            others = (
-                dataset,
-                own.images,
-                own.nnunet,
-                *(f for f in insisted.values() if f != place),
-            )
-            if any(others):
-                msg = f"expected one source of files, found several beside {place} ({layout})"
-                raise UsageError(msg)
-            request = _described_request(place, own, layout)
-            return request, options.out or tables_folder(root, request.options.dataset)
-    match dataset, own.images, own.nnunet:
-        case folder, None, None if folder and is_folder:
-            request = _described_request(Path(folder), own)
-        case name, None, None if name.endswith(".toml"):
-            request = own_request(Path(name), own.subjects)
-        case name, None, None if name:
-            with progress_bar(f"fetching {name}", "MB") as move:
+    if dataset:
+        is_file = dataset.endswith(".toml") and not is_folder
+        source = "FOLDER" if is_folder else "FILE.toml" if is_file else "NAME"
+    else:
+        source = own.source
+    refuse_untaken(own, source, dataset)
+    match source:
+        case "FOLDER":
+            request = _described_request(Path(dataset), own)
+        case "--bids" | "--totalsegmentator":
+            place = own.bids or own.totalsegmentator
+            request = _described_request(Path(str(place)), own, INSISTED[source])
+        case "FILE.toml":
+            request = own_request(Path(dataset), own.subjects)
+        case "NAME":
+            with progress_bar(f"fetching {dataset}", "MB") as move:
                 settings = FetchSettings(
                     accept_licence=options.accept_licence,
                     mirror=options.mirror,
                     on_progress=in_megabytes(move),
                 )
                 request = catalogue_request(
-                    name, root, own.subjects, options.catalog, settings=settings
+                    dataset, root, own.subjects, options.catalog, settings=settings
                 )
-        case ("", Path(), None) | ("", None, Path()):
+        case _:
             if options.out is None:
                 msg = "--out TABLES is needed: the folder to write"
                 raise UsageError(msg)
             request = _folder_request(own)
-        case _:
-            msg = (
-                "expected one of NAME, FILE.toml, FOLDER, --images DIR, --nnunet DIR, --bids DIR "
-                "and --totalsegmentator DIR; see `medvision build --help`"
-            )
-            raise UsageError(msg)
+    if not dataset or is_folder:
+        refuse_idle(own, request)
     return request, options.out or tables_folder(root, request.options.dataset)
 
 
@@ -235,10 +188,6 @@ def _described_request(folder: Path, own: OwnOptions, layout: str = "") -> Build
         own: Options.
         layout: That it must have; "" for any.
     """
-    for option, value in {"--masks": own.masks, "--landmarks": own.landmarks}.items():
-        if value:
-            msg = f"{option}: with --images, not with the folder {folder}; leave out"
-            raise UsageError(msg)
     structures = read_labels(own.labels) if own.labels else ()
     if any(one.values != (one.label_id,) for one in structures):
         msg = f'{own.labels}: expected value to name, {{"1": "liver"}}, found lists of values'
@@ -287,18 +236,22 @@ def _described_request(folder: Path, own: OwnOptions, layout: str = "") -> Build
         for case_id, lack in found.lacking.items()
         if case_id not in listed
     ]
+    lacking += [
+        Unpaired(case_id=item, subject_id="", message=f"case {item}: {why}", reason="ambiguous")
+        for item, why in found.ambiguous.items()
+        if item not in listed
+    ]
+    lacking += [
+        Unpaired(case_id=item, subject_id="", message=why, reason=CorruptFileError.reason)
+        for item, why in found.broken.items()
+        if item not in listed
+    ]
     return replace(request, unpaired=[*request.unpaired, *lacking])
 
 
 def _folder_request(own: OwnOptions) -> BuildRequest:
     """Folders of the user's own, as a declaration that lists their cases."""
     if own.nnunet:
-        unused = {"--labels": own.labels, "--masks": own.masks, "--landmarks": own.landmarks}
-        unused["--biometrics"] = own.biometrics
-        given = [option for option, value in unused.items() if value]
-        if given:
-            msg = f"{', '.join(given)} and --nnunet: the nnU-Net folder says it itself; leave out"
-            raise UsageError(msg)
         dataset, unpaired = nnunet_dataset(
             own.nnunet,
             name=own.name,

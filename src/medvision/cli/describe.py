@@ -23,12 +23,13 @@ class DescribeOptions:
 
 
 def run(options: DescribeOptions) -> int:
-    """Print what the folder is taken for; write the declaration if asked."""
+    """Print what the folder is taken for; write the declaration if asked; 1 if a file is broken."""
     described = describe(read_tree(options.folder))
     for line in description_lines(described):
         print(line)
+    status = 1 if described.found.broken or described.found.ambiguous else 0
     if options.out is None:
-        return 0
+        return status
     out = options.out
     subjects = out.with_name(f"{out.stem}-subjects.csv")
     written = declaration(
@@ -48,4 +49,4 @@ def run(options: DescribeOptions) -> int:
     for path, text in texts.items():
         write_text(path, text)
         print(f"{path}: written")
-    return 0
+    return status

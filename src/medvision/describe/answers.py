@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medvision.catalog.cohort import MODALITIES, Modality
 from medvision.catalog.dataset import found_subject
+from medvision.declarations import DeclarationError
 from medvision.describe.found import Found, FoundLabel
 from medvision.describe.recognise import Description
 from medvision.errors import UsageError
@@ -80,6 +81,10 @@ def _refuse_open(found: Found, root: Path, answers: Answers) -> None:
         lacks.append(f"the names of labels {', '.join(unnamed)} (--labels FILE with {example})")
     if any(case.landmarks for case in found.cases) and answers.biometrics is None:
         lacks.append("what to measure between the landmarks (--biometrics FILE)")
+    if any(case.mask for case in found.cases) and not found.labels:
+        why = "".join(f"\n{item}: {text}" for item, text in found.broken.items())
+        msg = f"{root}: {found.layout}: none of the first masks can be read or holds a label{why}"
+        raise DeclarationError(msg)
     if lacks:
         msg = (
             f"{root}: {found.layout} does not say {'; '.join(lacks)}; or answer in what "

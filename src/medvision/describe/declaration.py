@@ -59,6 +59,8 @@ def declaration(
     table = subjects_table(found)
     lines = [f"# {found.layout} ({found.certainty}: {found.reason})"]
     lines += [f"# {note}" for note in found.notes]
+    lines += [f"# left out: {item}: {why}" for item, why in found.ambiguous.items()]
+    lines += [f"# cannot be read: {' '.join(why.split())}" for why in found.broken.values()]
     lines += [f"# to answer: {question}" for question in found.questions]
     lines += [f"name = {quoted(name)}", f"root = {quoted(root)}"]
     lines += [f"subjects = {quoted(subjects_file)}"] if table else []
@@ -73,7 +75,12 @@ def declaration(
         targets = found.targets
         lines += ["", "[labels]"]
         lines += [_label_line(one, is_target=one in targets) for one in found.labels]
-    patterns = common_patterns(found.cases, described.tree, found.lacking)
+    patterns = common_patterns(
+        found.cases,
+        described.tree,
+        {**found.lacking, **found.broken, **found.ambiguous}.keys(),
+        is_named=found.is_named,
+    )
     if patterns is None:
         lines += [""] if found.lacking else []
         lines += [f"# left out: {case}: {lack}" for case, lack in found.lacking.items()]

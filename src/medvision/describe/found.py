@@ -83,6 +83,9 @@ class Found:
         modalities: Image id to CT, MRI, PET, US or XR; "" where nothing says it.
         labels: Structures of the masks.
         lacking: Case id to what it lacks.
+        broken: Case id, or file that lists cases, to why nothing can be read of it.
+        ambiguous: Case id to two files that have one name but for their suffix.
+        is_named: Whether a file names the images with their suffixes, so that none is ambiguous.
         side_files: Files that were read for what they say of the others.
         split: Subject to train or test, where a file says it.
         notes: What was decided and by what, one sentence each.
@@ -99,6 +102,9 @@ class Found:
     modalities: Mapping[str, str]
     labels: tuple[FoundLabel, ...] = ()
     lacking: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    ambiguous: Mapping[str, str] = field(default_factory=dict)
+    is_named: bool = False
     side_files: tuple[str, ...] = ()
     split: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

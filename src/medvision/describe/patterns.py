@@ -1,6 +1,7 @@
 """File patterns of cases that were found one by one, if some give exactly those cases."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -28,7 +29,11 @@ class Patterns:
 
 
 def common_patterns(
-    cases: Sequence[FoundCase], tree: Tree, lacking: Collection[str] = ()
+    cases: Sequence[FoundCase],
+    tree: Tree,
+    lacking: Collection[str] = (),
+    *,
+    is_named: bool = False,
 ) -> Patterns | None:
     """Patterns of all cases; None where names follow no rule, or fit further files.
 
@@ -37,19 +42,26 @@ def common_patterns(
     Args:
         cases: As found.
         tree: Where.
-        lacking: Cases that lack a file: patterns may fit what they have.
+        lacking: Cases that lack a file, or have two for one place: patterns may fit what they have,
+            but not one file for each place.
+        is_named: Whether a file names the others with their suffixes.
     """
     if any(case.more_masks for case in cases):
         return None
     for parts in (("case",), ("subject", "session"), ("subject",)):
-        found = _patterns(cases, tree, parts, set(lacking))
+        found = _patterns(cases, tree, parts, set(lacking), is_named=is_named)
         if found:
             return found
     return None
 
 
 def _patterns(
-    cases: Sequence[FoundCase], tree: Tree, parts: tuple[str, ...], lacking: set[str]
+    cases: Sequence[FoundCase],
+    tree: Tree,
+    parts: tuple[str, ...],
+    lacking: set[str],
+    *,
+    is_named: bool,
 ) -> Patterns | None:
     names = [dict(zip(parts, _split(case, parts), strict=True)) for case in cases]
     if not all(all(one.values()) for one in names):
@@ -62,6 +74,7 @@ def _patterns(
         "boxes": [case.boxes for case in cases],
     }
     patterns = {}
+    complete: set[str] | None = None
     for role, files in roles.items():
         if not any(files):
             patterns[role] = ""
@@ -69,20 +82,25 @@ def _patterns(
         if not role.startswith("image") and not all(files):
             return None
         shared = set(files) - {""}
-        if (
-            len(shared) == 1 and len(cases) > 1 and role in ("boxes", "landmarks")
-        ):  # one COCO file for all
+        # One COCO file may be for all.
+        if len(shared) == 1 and len(cases) > 1 and role in ("boxes", "landmarks"):
             patterns[role] = shared.pop()
             continue
         made = {_pattern(f, one) for f, one in zip(files, names, strict=True) if f}
-        if len(made) > 1 or _has_twins(made, tree):
+        if len(made) > 1 or (not is_named and _has_twins(made, tree)):
             made = {_without_suffix(pattern) for pattern in made}
         pattern = made.pop() if len(made) == 1 else ""
         fits = _fits(pattern, tree)
         own = {file for file in files if file}
-        if not own <= fits.keys() or {fits[f] for f in fits.keys() - own} - lacking:
+        others = Counter(fits[f] for f in fits.keys() - own)
+        if not own <= fits.keys() or others.keys() - lacking:
             return None
+        if all(files):  # of a case with two files for one place, a build says so
+            single = {case_id for case_id, count in others.items() if count == 1}
+            complete = single if complete is None else complete & single
         patterns[role] = pattern
+    if complete:  # a case that was left out for what its files are, not for want of one
+        return None
     return Patterns(
         images={image: patterns[f"image {image}"] for image in ids},
         mask=patterns["mask"],

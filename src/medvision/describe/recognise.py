@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from medvision.declarations import DeclarationError
 from medvision.describe.found import Certainty, Found, FoundLabel
 from medvision.describe.hints import SAMPLED_MASKS, empty_folders, is_hounsfield, mask_values
 from medvision.describe.layouts import (
@@ -72,7 +73,15 @@ def describe(tree: Tree, layout: str = "") -> Description:
     ranked = {name: _rank(found) for name, found in looks.items() if found.cases}
     taken = max(ranked, key=lambda name: ranked[name], default=None)
     if taken is None:
-        told = [f"{f.layout}: {lack}" for f in looks.values() for lack in f.lacking.values()]
+        told = [
+            f"{found.layout}: {why}"
+            for found in looks.values()
+            for why in (
+                *found.broken.values(),
+                *found.ambiguous.values(),
+                *found.lacking.values(),
+            )
+        ]
         msg = (
             f"{tree.root}: no layout that is known ({', '.join(RECOGNISERS)}) in {len(tree.files)} "
             "files; write a declaration by hand"
@@ -85,6 +94,21 @@ def describe(tree: Tree, layout: str = "") -> Description:
     taken = layout or taken
     found = _completed(_without_twins(looks[taken], tree), tree)
     used = {file for case in found.cases for file in case.files} | set(found.side_files)
+    # What another layout of files of its own would have read is not lost because this one fits
+    # better.
+    broken = {
+        item: why
+        for other in looks.values()
+        for item, why in other.broken.items()
+        if other is looks[taken]
+        or (
+            other.certainty is Certainty.CERTAIN
+            and item not in used
+            and used.isdisjoint(_above(item))
+        )
+    }
+    found = replace(found, broken=broken)
+    used |= found.broken.keys()
     # What lies beside an image under its name, such as a JSON file of how it was scanned.
     used |= {f"{file.split('.')[0]}.json" for case in found.cases for file in case.images.values()}
     left_over = tuple(
@@ -103,19 +127,26 @@ def _without_twins(found: Found, tree: Tree) -> Found:
 
     They are no cases, whichever of the two a layout took; patterns say the same when tables are
     built, since they are written without the suffix then.
+
+    Raises:
+        DeclarationError: No other case is left.
     """
-    kept, lacking = [], dict(found.lacking)
+    kept, ambiguous = [], dict(found.ambiguous)
     for case in found.cases:
-        twice = [twins for file in case.files if len(twins := tree.twins(file)) > 1]
-        if twice:
-            told = "; ".join(" and ".join(PurePosixPath(f).name for f in twins) for twins in twice)
-            lacking[case.case_id] = f"{told} both name it, keep one"
-        else:
+        twice = [file for file in case.files if len(tree.twins(file)) > 1]
+        if not twice or found.is_named:
             kept.append(case)
+            continue
+        told = "; ".join(
+            " and ".join(PurePosixPath(one).name for one in tree.twins(file))
+            + (f" in {folder}" if (folder := tree.images[file][0]) else "")
+            for file in twice
+        )
+        ambiguous[case.case_id] = f"{told} both name it, keep one"
     if not kept:
-        lines = [f"{tree.root}: case {case_id}: {lack}" for case_id, lack in lacking.items()]
-        raise UsageError("\n".join(lines[:5]))
-    return replace(found, cases=tuple(kept), lacking=lacking)
+        lines = [f"{tree.root}: case {case_id}: {why}" for case_id, why in ambiguous.items()]
+        raise DeclarationError("\n".join(lines))
+    return replace(found, cases=tuple(kept), ambiguous=ambiguous)
 
 
 def _rank(found: Found) -> tuple[int, int]:

@@ -53,6 +53,14 @@ def description_lines(described: Description) -> Iterator[str]:
             yield f"    {case_id}: {lack}"
         if len(found.lacking) > EXAMPLES:
             yield f"    and {len(found.lacking) - EXAMPLES} more"
+    if found.ambiguous:
+        yield f"  {_count(len(found.ambiguous), 'case')} with two files of one name:"
+        for item, why in found.ambiguous.items():
+            yield f"    {item}: {why}"
+    if found.broken:
+        yield f"  {_count(len(found.broken), 'file')} that cannot be read:"
+        for item, why in found.broken.items():
+            yield f"    {item}: {why}"
     if described.left_over:
         yield f"  {_count(len(described.left_over), 'file')} left over:"
         by_folder = Counter(str(PurePosixPath(file).parent) for file in described.left_over)

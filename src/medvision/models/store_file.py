@@ -68,7 +68,7 @@ def opened(path: Path, *, must_exist: bool) -> sqlite3.Connection:
             db.executescript(
                 f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {STORE_VERSION}; COMMIT;"
             )
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # of the names of tables and columns
         db.close()
         raise unreadable(path, error) from error
     except StoreUnreadableError:
@@ -77,7 +77,7 @@ def opened(path: Path, *, must_exist: bool) -> sqlite3.Connection:
     return db
 
 
-def unreadable(path: Path, error: sqlite3.Error) -> StoreUnreadableError:
+def unreadable(path: Path, error: Exception) -> StoreUnreadableError:
     """What SQLite has to say, in one line.
 
     It meets damage wherever it happens to read, so every block over a store ends with this.

@@ -47,6 +47,7 @@ from medvision.table.staged import (
     write_staged,
 )
 from medvision.table.subjects import Subjects
+from medvision.table.wording import in_keys
 from medvision.table.writer import TableWriter
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class BuildRequest:
         asked: What images are called, and which one each label is asked on.
         subjects: Their splits, and what else is known of them.
         notes: What is to be told of its files, though nothing failed.
+        is_declared: Whether settings are keys of a declaration, as messages then name them.
     """
 
     cases: Sequence[CaseSource]
@@ -101,6 +103,7 @@ class BuildRequest:
     asked: AskedImages = field(default_factory=AskedImages)
     subjects: Subjects = field(default_factory=Subjects)
     notes: tuple[Note, ...] = ()
+    is_declared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,6 +370,8 @@ def _manifest(
     counts: dict[str, int],
 ) -> dict[str, Any]:
     problems = list(problems)
+    if request.is_declared:
+        problems = [replace(one, message=in_keys(one.message)) for one in problems]
     folders = {str(absolute(path).parent) for path in digests}
     return {
         "stage": "build",

@@ -196,7 +196,9 @@ class _Worker:
             if self._is_new and self._line.poll(START_S):
                 self._line.recv()  # it is ready
                 self._is_new = False
-            if not self._line.poll(limit_s):
+            # On a machine with more to do than processors everything takes so much longer.
+            crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+            if not self._line.poll(limit_s * crowd):
                 msg = (
                     f"{case.case_id}: expected to be read within {limit_s:.0f} s, was not; the "
                     f"reader was stopped: check {', '.join(map(str, digests))}"

@@ -67,4 +67,5 @@ def catalogue_request(
         found.named_only.clear()
     unmatched = unmatched_notes(found, known or Subjects())
     doubts = unverified_note(unverified(read_records(folder)))
-    return replace(request, notes=(*excluded_note(found.excluded), *unmatched, *left, *doubts))
+    notes = (*excluded_note(found.excluded), *unmatched, *left, *doubts)
+    return replace(request, notes=notes, is_declared=True)

@@ -74,7 +74,8 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
     table = subjects or (existing_path(here / dataset.subjects) if dataset.subjects else None)
     known = read_subjects(table) if table else Subjects()
     own = (path, *([table] if table else []))
-    return dataset_request(dataset, str(path), here=here, subjects=known, own=own)
+    request = dataset_request(dataset, str(path), here=here, subjects=known, own=own)
+    return replace(request, is_declared=True)
 
 
 def dataset_request(

@@ -27,7 +27,7 @@ _LANDMARK_WORD = re.compile(r"[-_](landmarks?|points|markups)$", re.IGNORECASE)
 
 
 def _listed(
-    folder: Path | None, suffixes: tuple[str, ...], option: str, *, folders: bool = False
+    folder: Path | None, suffixes: tuple[str, ...], named: str, *, folders: bool = False
 ) -> dict[str, list[Path]]:
     """Stem to files, of a folder's files with one of the suffixes; its folders too if wanted.
 
@@ -36,7 +36,7 @@ def _listed(
     if folder is None:
         return {}
     if not folder.is_dir():
-        msg = f"{option}: expected a folder, found none at {folder}"
+        msg = f"{named}: expected a folder, found none at {folder}"
         raise UsageError(msg)
     found: dict[str, list[Path]] = {}
     no_case = data_folders(folder)
@@ -46,7 +46,7 @@ def _listed(
         if path not in no_case and stem is not None:
             found.setdefault(composed(stem), []).append(path)
     if not found:
-        msg = f"{option}: no file in {folder} ends in one of {', '.join(suffixes)}"
+        msg = f"{named}: no file in {folder} ends in one of {', '.join(suffixes)}"
         raise UsageError(msg)
     return found
 
@@ -110,11 +110,16 @@ def checked_modality(word: str) -> Modality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """Folders of a user's own dataset; at least one of masks and landmarks."""
+    """Folders of a user's own dataset; at least one of masks and landmarks.
+
+    Attributes:
+        named: What messages call the three: the options that gave them, or folders of a layout.
+    """
 
     images: Path
     masks: Path | None = None
     landmarks: Path | None = None
+    named: tuple[str, str, str] = ("--images", "--masks", "--landmarks")
 
 
 def find_cases(
@@ -140,9 +145,10 @@ def find_cases(
     Raises:
         UsageError: A folder is missing or has no file, or the pattern finds no subject in a case.
     """
-    images = _listed(folders.images, IMAGE_SUFFIXES, "--images", folders=True)
-    masks = _listed(folders.masks, IMAGE_SUFFIXES, "--masks", folders=True)
-    landmarks = _listed(folders.landmarks, LANDMARK_SUFFIXES, "--landmarks")
+    of_images, of_masks, of_landmarks = folders.named
+    images = _listed(folders.images, IMAGE_SUFFIXES, of_images, folders=True)
+    masks = _listed(folders.masks, IMAGE_SUFFIXES, of_masks, folders=True)
+    landmarks = _listed(folders.landmarks, LANDMARK_SUFFIXES, of_landmarks)
     partners = {name for stem in masks for name in _names(stem, _MASK_WORD)}
     partners |= {name for stem in landmarks for name in _names(stem, _LANDMARK_WORD)}
     channels = _images_by_case(images, partners)

@@ -297,7 +297,7 @@ def _check_values(found: list[int], known: set[int], path: Path) -> None:
     if set(found) - known:
         msg = (
             f"{path}: expected only label values {sorted(known)}, found also "
-            f"{sorted(set(found) - known)}; name them in the label file"
+            f"{sorted(set(found) - known)}; name them in your labels"
         )
         raise UnknownLabelError(msg)
 

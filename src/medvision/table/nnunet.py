@@ -7,10 +7,10 @@ from typing import Any
 
 from medvision.catalog.cohort import CaseFiles, Image, Modality
 from medvision.catalog.dataset import Dataset, found_subject
-from medvision.declarations import NonEmpty, decoded, read_json
+from medvision.declarations import DeclarationError, NonEmpty, decoded, read_json
 from medvision.errors import UsageError
 from medvision.names import composed
-from medvision.table.cases import IMAGE_SUFFIXES, Unpaired, file_stem
+from medvision.table.cases import IMAGE_SUFFIXES, Structure, Unpaired, file_stem
 from medvision.table.folders import Folders, find_cases, left_notes
 from medvision.table.labels import declared_labels, structures_from_labels, target_ids
 from medvision.table.notes import Note, file_notes
@@ -61,35 +61,84 @@ def nnunet_dataset(
         UsageError: A channel's modality is unknown.
     """
     path = folder / "dataset.json"
-    declared = decoded(dict[str, Any], read_json(path), str(path))
-    labels = decoded(dict[str, Any], declared.get("labels", {}), f"{path}: labels")
-    structures = structures_from_labels(labels, f"{path}: labels")
-    word = "channel_names" if "channel_names" in declared else "modality"  # the word of version 1
-    channels = decoded(dict[str, str], declared.get(word, {}), f"{path}: {word}")
+    declared = nnunet_file(path, read_json(path))
     unpaired: list[Unpaired] = []
-    if "dataset" in declared:
-        cases = _named_cases(declared["dataset"], path, subject_pattern)
+    if declared.named is not None:
+        cases = _named_cases(declared.named, path, subject_pattern)
     else:
-        folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
+        folders = Folders(
+            images=folder / "imagesTr",
+            masks=folder / "labelsTr",
+            named=("imagesTr", "labelsTr", ""),
+        )
         cases, unpaired = find_cases(
             folders, modality=modality or "CT", subject_pattern=subject_pattern
         )
+    names = declared.channels.values()
+    if modality and names and all(one.upper() in CHANNEL_MODALITIES for one in names):
+        msg = (
+            f"--modality {modality}: {path} names that of every channel ({', '.join(names)}); "
+            "leave out, or correct it there"
+        )
+        raise UsageError(msg)
     dataset = Dataset(
         name=name or folder.resolve().name,
-        labels=declared_labels(structures, target_ids(target_labels, structures)),
+        labels=declared_labels(declared.structures, target_ids(target_labels, declared.structures)),
         cases=tuple(
-            replace(case, images=_named_images(case, channels, modality)) for case in cases
+            replace(case, images=_named_images(case, declared.channels, modality)) for case in cases
         ),
     )
     return dataset, unpaired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _NamedCase:
+class NamedCase:
     """An entry of `dataset`: files of a case, seen from dataset.json, channels in order."""
 
     images: NonEmpty[str]
     label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NnunetFile:
+    """What a dataset.json says.
+
+    Attributes:
+        channels: Number to name.
+        structures: Of its labels.
+        named: Case id to its files, where it names them; None where folders hold them.
+        is_first_version: Whether it has the words of nnU-Net's first version.
+    """
+
+    channels: Mapping[int, str]
+    structures: tuple[Structure, ...]
+    named: Mapping[str, NamedCase] | None
+    is_first_version: bool
+
+
+def nnunet_file(path: Path, content: Any) -> NnunetFile:
+    """The parsed content of a dataset.json, checked.
+
+    Raises:
+        DeclarationError: Its labels, channels or files are none.
+    """
+    declared = decoded(dict[str, Any], content, str(path))
+    labels = decoded(dict[str, Any], declared.get("labels", {}), f"{path}: labels")
+    is_first = "channel_names" not in declared
+    word = "modality" if is_first else "channel_names"
+    channels = decoded(dict[str, str], declared.get(word, {}), f"{path}: {word}")
+    if odd := [key for key in channels if not (key.isascii() and key.isdecimal())]:
+        msg = f"{path}: {word}: expected numbers of channels from 0 as keys, found {odd[0]!r}"
+        raise DeclarationError(msg)
+    named = None
+    if "dataset" in declared:
+        named = decoded(dict[str, NamedCase], declared["dataset"], f"{path}: dataset")
+    return NnunetFile(
+        channels={int(number): name for number, name in channels.items()},
+        structures=structures_from_labels(labels, f"{path}: labels"),
+        named=named,
+        is_first_version=is_first,
+    )
 
 
 def nnunet_notes(folder: Path, dataset: Dataset) -> list[Note]:
@@ -106,9 +155,9 @@ def nnunet_notes(folder: Path, dataset: Dataset) -> list[Note]:
     return list(file_notes(folder, {path, *used}))
 
 
-def _named_cases(content: Any, path: Path, subject_pattern: str) -> tuple[CaseFiles, ...]:
-    where = f"{path}: dataset"
-    entries = decoded(dict[str, _NamedCase], content, where)
+def _named_cases(
+    entries: Mapping[str, NamedCase], path: Path, subject_pattern: str
+) -> tuple[CaseFiles, ...]:
     return tuple(
         CaseFiles(
             case_id=composed(case_id),
@@ -127,7 +176,7 @@ def _named_cases(content: Any, path: Path, subject_pattern: str) -> tuple[CaseFi
 
 
 def _named_images(
-    case: CaseFiles, channels: Mapping[str, str], modality: Modality | None
+    case: CaseFiles, channels: Mapping[int, str], modality: Modality | None
 ) -> tuple[Image, ...]:
     """A case's images, each with the name and the modality of its channel."""
     images = []
@@ -138,8 +187,8 @@ def _named_images(
         if number == "image":
             stem = str(file_stem(Path(image.files), IMAGE_SUFFIXES))
             number = stem.removeprefix(f"{case.case_id}_") if stem != case.case_id else "0"
-        name = channels.get(str(int(number)), "") if number.isdecimal() else ""
-        found = modality or CHANNEL_MODALITIES.get(name.upper())
+        name = channels.get(int(number), "") if number.isdecimal() else ""
+        found = CHANNEL_MODALITIES.get(name.upper()) or modality
         if not found:
             msg = f"channel {name!r} of dataset.json names no modality; add --modality"
             raise UsageError(msg)

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnknownLabelError(ItemError):
-    """A mask holds a value or a segment that the label file does not name, or names otherwise."""
+    """A mask holds a value or a segment that no label is declared for, or another one."""
 
     reason = "unknown_label"
 
@@ -87,8 +87,9 @@ def segments_of_structures(
             by_number = []  # programs number anew when they save
         if by_name and by_number and by_name not in by_number:
             msg = (
-                f"{path}: segment {segment.number} calls itself {segment.name!r}, the label file "
-                f"joins it with others as {by_number[0].name!r}; declare what to join by found_as"
+                f"{path}: segment {segment.number} calls itself {segment.name!r}, your labels "
+                f"join it with others as {by_number[0].name!r}; give it a label of its own, or "
+                "declare what to join by found_as"
             )
             raise UnknownLabelError(msg)
         if by_name and not by_number:
@@ -113,7 +114,7 @@ def segments_of_structures(
     if unknown and all_known:
         msg = (
             f"{path}: expected only the segments {', '.join(s.name for s in structures)}, found "
-            f"also {', '.join(unknown)}; name them in the label file"
+            f"also {', '.join(unknown)}; name them in your labels"
         )
         raise UnknownLabelError(msg)
     for segment, structure in by_number_alone:
@@ -143,8 +144,8 @@ def check_name(
         return
     if Agreement.CONTRADICTORY in found:
         msg = (
-            f"{where} calls itself {stated!r}, the label file calls it {structure.name!r}; number "
-            "it as in the label file, or rename the one that is wrong"
+            f"{where} calls itself {stated!r}, your labels call it {structure.name!r}; number it "
+            "as your labels do, or rename the one that is wrong"
         )
         raise UnknownLabelError(msg)
     _tell_new_name(stated, structure.name)
@@ -153,6 +154,4 @@ def check_name(
 @cache
 def _tell_new_name(stated: str, name: str) -> None:
     """Once for all cases, so that who did not mean it can see it."""
-    logger.warning(
-        "masks call %r what the label file calls %r: taken as its new name", stated, name
-    )
+    logger.warning("masks call %r what your labels call %r: taken as its new name", stated, name)

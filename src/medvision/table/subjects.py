@@ -121,17 +121,22 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     try:
         text = composed(path.read_text(encoding="utf-8-sig"))  # spreadsheets write the mark
     except (OSError, UnicodeDecodeError) as found:
-        msg = f"{path}: expected a table of text, found: {found}"
+        cure = "; save it as UTF-8" if isinstance(found, UnicodeDecodeError) else ""
+        msg = f"{path}: expected a table of text, found: {found}{cure}"
         raise DeclarationError(msg) from found
     first = text.split("\n", 1)[0]
     delimiter = "\t" if path.suffix.lower() == ".tsv" or "\t" in first else ","
     if delimiter not in first and ";" in first:  # as spreadsheets write it where , is decimal
         delimiter = ";"
-    lines = [
-        [cell.strip() for cell in line]
-        for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        if any(cell.strip() for cell in line)
-    ]
+    try:
+        lines = [
+            [cell.strip() for cell in line]
+            for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            if any(cell.strip() for cell in line)
+        ]
+    except csv.Error as error:  # a cell of more than 131,072 characters, mostly
+        msg = f"{path}: expected a table of text, found: {error}; is a quote left open?"
+        raise DeclarationError(msg) from error
     header = tuple(lines[0]) if lines else ()
     if not all(header) or len(set(header)) != len(header) or not header:
         msg = f"{path}: expected a name over each column, each once, found {', '.join(header)}"

@@ -1,5 +1,6 @@
 """Writers of table files in bounded memory."""
 
+import contextlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,9 +29,15 @@ class GroupedWriter:
 
     def close(self, *, complete: bool = True) -> None:
         """Write what is waiting, unless the file is to be thrown away, and end the file."""
-        if complete:
-            self._flush()
-        self._writer.close()
+        try:
+            if complete:
+                self._flush()
+            self._writer.close()
+        except OSError:
+            # The library would try again, and say so, when the writer is forgotten.
+            self._writer.is_open = False
+            if complete:
+                raise
 
     def _flush(self) -> None:
         if self._waiting:
@@ -64,8 +71,9 @@ class TableWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for writer in self._writers.values():
-            writer.close(complete=error[0] is None)
+        with contextlib.ExitStack() as closing:  # the others too where one cannot be closed
+            for writer in self._writers.values():
+                closing.callback(writer.close, complete=error[0] is None)
 
     def write(self, rows: pa.Table, split: str) -> None:
         """Add one case's rows, which take this split."""

@@ -107,7 +107,8 @@ def chosen_affine(fields: AffineFields, *, spacing_from: SpacingFrom | None = No
     """
     pixdim = fields.pixdim[: fields.n_axes]
     if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
-        cure = "repair the header" + (" or pass --spacing-mm Y,X" if fields.n_axes == 2 else "")
+        said = " or say them with --spacing-mm Y,X" if fields.n_axes == 2 else ""
+        cure = f"repair the header{said}"
         msg = f"{fields.item}: expected positive finite voxel sizes, found pixdim {pixdim}; {cure}"
         raise InvalidSpacingError(msg)
     if spacing_from is not None:

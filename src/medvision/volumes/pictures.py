@@ -28,6 +28,7 @@ from medvision.volumes.errors import (
 )
 from medvision.volumes.stored import NativeSpacing, ReadOptions, StoredImage, native_spacing
 from medvision.volumes.volume import EXIF_IGNORED, SpacingSource, VoxelArray
+from medvision.volumes.whole_pictures import check_whole
 
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _COLOUR_MODES = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
@@ -65,6 +66,7 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
         width_px, height_px = picture.size
         tags = getattr(picture, "tag_v2", {})
         _check_form(path, picture, tags, options)
+        check_whole(path, picture)
         spacing = native_spacing(path, options, imagej_spacing(tags))
         turned = picture.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow turns some TIFFs that ask for it as it decodes them, and no other format.
@@ -101,6 +103,7 @@ def rgba_pixels(path: Path) -> npt.NDArray[np.uint8]:
         ItemError: Others of `medvision.volumes.errors`, by cause.
     """
     with _opened(path) as picture:
+        check_whole(path, picture)
         return _rgba(path, picture)
 
 

@@ -193,7 +193,7 @@ def open_stored(path: Path, options: ReadOptions) -> StoredImage:
     if options.spacing_mm is not None and len(stored.shape) == 3:
         msg = (
             f"{path}: --spacing-mm is for 2D images, this is a volume of shape {stored.shape} "
-            "with a spacing of its own; leave the option out"
+            "with a spacing of its own; leave it out"
         )
         raise InvalidSpacingError(msg)
     return converted(stored, options.steps, options.like, options.transform)

@@ -115,10 +115,13 @@ def native_spacing(
             flags=("spacing_overridden",) if differs else (),
         )
     if found is None:
-        msg = f"{path}: the file states no pixel size in mm; pass --spacing-mm Y,X"
+        msg = f"{path}: the file states no pixel size in mm; say it with --spacing-mm Y,X"
         raise MissingSpacingError(msg)
     sizes_mm = (found.spacing_y_mm, found.spacing_x_mm)
     if not all(np.isfinite(s) and s > 0 for s in sizes_mm):
-        msg = f"{path}: expected positive pixel sizes in mm, found {sizes_mm}; pass --spacing-mm"
+        msg = (
+            f"{path}: expected positive pixel sizes in mm, found {sizes_mm}; say them with "
+            "--spacing-mm Y,X"
+        )
         raise InvalidSpacingError(msg)
     return found

@@ -6,7 +6,6 @@ belongs to the image that has the same subject, session and run, and the sequenc
 if it names one. Labels come from a `_dseg.tsv` with the columns index and name.
 """
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import PurePosixPath
 
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.hints import modality_of_word
+from medvision.describe.side_files import side_table
 from medvision.describe.tree import Tree
 
 _MASK = re.compile(r"^(dseg|mask|roi|msk|seg|lesion|label)(-\w+)?$")
@@ -139,9 +139,8 @@ def _labels(tree: Tree, masks: list[_Name]) -> tuple[tuple[FoundLabel, ...], lis
     found: dict[int, str] = {}
     files = [file for file in tree.files if file.endswith("dseg.tsv")]
     for file in files:
-        lines = tree.path(file).read_text(encoding="utf-8-sig").splitlines()
-        for row in csv.DictReader(lines, delimiter="\t"):
-            index, name = row.get("index") or "", row.get("name") or ""
+        for row in side_table(tree.path(file), "index", "name"):
+            index, name = row["index"], row["name"]
             if index.isdecimal() and int(index) > 0:
                 same = found.setdefault(int(index), name) == name
                 found[int(index)] = name if same else ""
@@ -157,8 +156,7 @@ def _participants(tree: Tree) -> tuple[dict[str, dict[str, str]], list[str]]:
     files = [file for file in ("participants.tsv",) if file in tree.files]
     columns: dict[str, dict[str, str]] = {}
     for file in files:
-        lines = tree.path(file).read_text(encoding="utf-8-sig").splitlines()
-        for row in csv.DictReader(lines, delimiter="\t"):
-            if subject := row.pop("participant_id", ""):
-                columns[subject] = {key: value or "" for key, value in row.items() if key}
+        for row in side_table(tree.path(file), "participant_id"):
+            if subject := row.pop("participant_id"):
+                columns[subject] = row
     return columns, files

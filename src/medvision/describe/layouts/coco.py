@@ -1,19 +1,20 @@
 """COCO: one JSON file for many pictures, or one for each of train, val and test."""
 
-import json
 import re
 from pathlib import PurePosixPath
 
 from medvision.annotate.coco import CocoFile, is_coco, read_coco
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
+from medvision.describe.side_files import json_files
 from medvision.describe.splits import split_word, two_sides
 from medvision.describe.tree import Tree
+from medvision.errors import ItemError
 
 
 def recognise(tree: Tree) -> Found | None:
     """Pictures that JSON files with images, annotations and categories list."""
-    files = {file: read_coco(tree.path(file)) for file in tree.files if _is_coco(tree, file)}
-    if not files:
+    files, broken = _read(tree)
+    if not files and not broken:
         return None
     by_name: dict[str, list[str]] = {}
     for file in tree.images:
@@ -61,6 +62,8 @@ def recognise(tree: Tree) -> Found | None:
         if any(_has_boxes(coco) for coco in files.values())
         else (),
         lacking=lacking,
+        is_named=True,
+        broken=broken,
         side_files=tuple(files),
         split=split,
         landmark_keys=tuple(keys),
@@ -68,13 +71,16 @@ def recognise(tree: Tree) -> Found | None:
     )
 
 
-def _is_coco(tree: Tree, file: str) -> bool:
-    if not file.endswith(".json"):
-        return False
-    try:
-        return is_coco(json.loads(tree.path(file).read_text(encoding="utf-8-sig")))
-    except (OSError, ValueError, RecursionError):
-        return False
+def _read(tree: Tree) -> tuple[dict[str, CocoFile], dict[str, str]]:
+    """The COCO files of a tree, and those that cannot be read, with what is wrong."""
+    whole, broken = json_files(tree, is_coco, ("images", "annotations", "categories"))
+    files: dict[str, CocoFile] = {}
+    for file in whole:
+        try:
+            files[file] = read_coco(tree.path(file))
+        except ItemError as error:
+            broken[file] = str(error)
+    return files, broken
 
 
 def _has_boxes(coco: CocoFile) -> bool:

@@ -6,15 +6,17 @@ modalities, and which series a segmentation (SEG) or structure set (RTSTRUCT) wa
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.hints import modality_of_word
 from medvision.describe.tree import Tree
+from medvision.errors import ItemError, MissingExtraError
 from medvision.extras import require
 from medvision.names import plain_name
 from medvision.volumes.dicom_folder import has_preamble
+from medvision.volumes.guard import names_file
 from medvision.volumes.suffixes import DICOM
 
 _DRAWN = ("SEG", "RTSTRUCT")
@@ -46,15 +48,14 @@ def recognise(tree: Tree) -> Found | None:
     Raises:
         MissingExtraError: The folder holds DICOM files and pydicom is not installed.
     """
-    listed = list(_series(tree))
-    if not listed:
-        return None
+    broken: dict[str, str] = {}
+    listed = list(_series(tree, broken))
     places: dict[str, list[_Series]] = {}
     for one in listed:
         if one.modality not in _DRAWN:
             places.setdefault(one.uid, []).append(one)
     drawn = [one for one in listed if one.modality in _DRAWN]
-    if not drawn:
+    if not drawn and not broken:
         return None
     found, lacking = [], {}
     for one in drawn:
@@ -79,15 +80,15 @@ def recognise(tree: Tree) -> Found | None:
         for n, (one, image) in enumerate(found)
     ]
     words = {modality_of_word(image.modality) for _, image in found}
+    kinds = " and ".join(sorted({one.modality for one in drawn}))
     names: dict[str, str] = {}
     for one, _ in found:
         for name in one.names:
             names.setdefault(plain_name(name), name)
-    kinds = sorted({one.modality for one in drawn})
     return Found(
         layout="DICOM series with segmentations",
         certainty=Certainty.CERTAIN,
-        reason=f"headers of {' and '.join(kinds)} that refer to their series: {len(found)}",
+        reason=f"headers of {kinds} that refer to their series: {len(found)}",
         cases=tuple(sorted(cases, key=lambda case: case.case_id)),
         modalities={"image": words.pop() if len(words) == 1 else ""},
         labels=tuple(
@@ -95,6 +96,7 @@ def recognise(tree: Tree) -> Found | None:
             for n, name in enumerate(names.values(), start=1)
         ),
         lacking=lacking,
+        broken=broken,
         notes=(
             "subjects are the patients of the headers",
             *(("several modalities: one dataset each is clearer",) if len(words) > 1 else ()),
@@ -115,40 +117,54 @@ def _case_ids(found: list[tuple[_Series, _Series]]) -> list[str]:
     return [f"{name}_{n}" for n, name in enumerate(ids, start=1)]
 
 
-def _series(tree: Tree) -> Iterator[_Series]:
-    """The series of each folder, by the header of its first file; segmentations by their own."""
+def _series(tree: Tree, broken: dict[str, str]) -> Iterator[_Series]:
+    """The series of each folder, by the header of its first file; segmentations by their own.
+
+    Args:
+        tree: Where.
+        broken: Takes a DICOM file of each folder of which none can be read, and why.
+    """
     for folder, names in tree.folders.items():
         prefix = f"{folder}/" if folder else ""
+        unread: dict[str, str] = {}
         for name in names:
             file = f"{prefix}{name}"
             suffix = PurePosixPath(name).suffix.lower()
             is_bare = not suffix or suffix[1:].isdecimal()  # `IM1`, and the end of a UID
             is_dicom = suffix in DICOM or (is_bare and has_preamble(tree.path(file)))
-            header = _header(tree, file) if is_dicom else None
-            if header is None:
+            if not is_dicom:
                 continue
-            modality = str(header.get("Modality", ""))
-            series = _Series(
-                uid=str(header.get("SeriesInstanceUID", "")),
-                place=file if modality in _DRAWN else folder,
-                patient=str(header.get("PatientID", "")),
-                date=str(header.get("StudyDate", "")),
-                number=str(header.get("SeriesNumber", "") or ""),
-                modality=modality,
-                drawn_on=_drawn_on(header) if modality in _DRAWN else "",
-                names=_names(header) if modality in _DRAWN else (),
-            )
+            try:
+                with names_file(tree.path(file)):
+                    series = _series_of(tree.path(file), file, folder)
+            except MissingExtraError:
+                raise
+            except ItemError as error:
+                unread[file] = str(error)
+                continue
             yield series
-            if modality not in _DRAWN:
+            if series.modality not in _DRAWN:
+                unread.clear()
                 break  # a folder is one series; reading it will say where it is not
+        # Of several one stands for all.
+        broken.update(list(unread.items())[:1])
 
 
-def _header(tree: Tree, file: str) -> Any:
-    pydicom = require("pydicom", "dicom", item=str(tree.path(file)))
-    try:
-        return pydicom.dcmread(tree.path(file), stop_before_pixels=True)
-    except (pydicom.errors.InvalidDicomError, OSError, ValueError, AttributeError):
-        return None
+def _series_of(path: Path, file: str, folder: str) -> _Series:
+    """What the header of a file says of its series."""
+    header = require("pydicom", "dicom", item=str(path)).dcmread(path, stop_before_pixels=True)
+    modality = str(header.get("Modality", ""))
+    is_drawn = modality in _DRAWN
+    return _Series(
+        uid=str(header.get("SeriesInstanceUID", "")),
+        place=file if is_drawn else folder,
+        patient=str(header.get("PatientID", "")),
+        date=str(header.get("StudyDate", "")),
+        number=str(header.get("SeriesNumber", "") or ""),
+        modality=modality,
+        drawn_on=_drawn_on(header) if is_drawn else "",
+        names=_names(header) if is_drawn else (),
+    )
 
 
 def _drawn_on(header: Any) -> str:

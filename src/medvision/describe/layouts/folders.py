@@ -31,14 +31,16 @@ def recognise(tree: Tree) -> Found | None:
     pairs = {top: found for top, found in tops.items() if "images" in found and len(found) > 1}
     cases: list[FoundCase] = []
     lacking: dict[str, str] = {}
+    ambiguous: dict[str, str] = {}
     words: dict[str, str] = {}
     for top, found in pairs.items():
-        try:
-            own, unpaired = find_cases(
-                Folders(**{side: tree.path(folder) for side, folder in found.items()}),
-                modality="CT",  # of which nothing is taken over
-            )
-        except UsageError:  # no file there that is read, or two of one name
+        paths = {side: tree.path(folder) for side, folder in found.items()}
+        where = Folders(
+            images=paths["images"], masks=paths.get("masks"), landmarks=paths.get("landmarks")
+        )
+        try:  # of the modality nothing is taken over
+            own, unpaired = find_cases(where, modality="CT")
+        except UsageError:  # no file there that is read
             continue
         before = f"{top.replace('/', '_')}_" if len(pairs) > 1 and top else ""
         side = next((w for part in PurePosixPath(top).parts if (w := split_word(part))), "")
@@ -54,11 +56,11 @@ def recognise(tree: Tree) -> Found | None:
                 )
             )
             words[case_id] = side
-        lacking |= {
-            f"{before}{one.case_id}": one.message.partition(": ")[2].partition(";")[0]
-            for one in unpaired
-        }
-    if not cases and not lacking:
+        for one in unpaired:
+            why = one.message.partition(": ")[2].partition(";")[0]
+            told = ambiguous if one.reason == "ambiguous" else lacking
+            told[f"{before}{one.case_id}"] = why
+    if not cases and not lacking and not ambiguous:
         return None
     listed = ", ".join(folder for found in pairs.values() for folder in found.values())
     split, more = two_sides(words)
@@ -70,6 +72,7 @@ def recognise(tree: Tree) -> Found | None:
         cases=tuple(cases),
         modalities=dict.fromkeys({i: "" for case in cases for i in case.images}, ""),
         lacking=lacking,
+        ambiguous=ambiguous,
         split=split,
         notes=tuple(notes),
     )

@@ -1,19 +1,19 @@
 """LabelMe: a JSON file of shapes for each picture, which it names; points are landmarks."""
 
-import json
 from pathlib import PurePosixPath
 from typing import Any
 
 from medvision.annotate.labelme import is_labelme
 from medvision.describe.found import Certainty, Found, FoundCase
+from medvision.describe.side_files import json_files
 from medvision.describe.tree import Tree
 from medvision.names import composed
 
 
 def recognise(tree: Tree) -> Found | None:
     """Pictures whose JSON files of shapes hold points."""
-    read = {file: content for file in tree.files if (content := _content(tree, file))}
-    if not read:
+    read, wrong = json_files(tree, is_labelme, ("shapes", "imagePath"))
+    if not read and not wrong:
         return None
     cases, lacking = [], {}
     kinds: set[str] = set()
@@ -44,6 +44,8 @@ def recognise(tree: Tree) -> Found | None:
         cases=tuple(cases),
         modalities={"image": ""},
         lacking=lacking,
+        is_named=True,
+        broken={PurePosixPath(file).stem: why for file, why in wrong.items()},
         landmark_keys=tuple(keys),
         notes=tuple(notes),
     )
@@ -51,16 +53,6 @@ def recognise(tree: Tree) -> Found | None:
 
 def _is_point(shape: dict[str, Any]) -> bool:
     return shape.get("shape_type") == "point"
-
-
-def _content(tree: Tree, file: str) -> dict[str, Any]:
-    if not file.endswith(".json"):
-        return {}
-    try:
-        content = json.loads(tree.path(file).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if is_labelme(content) else {}
 
 
 def _image(tree: Tree, file: str, named: str) -> str:

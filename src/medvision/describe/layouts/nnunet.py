@@ -7,15 +7,14 @@ number: channels lie in one 4D file.
 """
 
 from pathlib import PurePosixPath
-from typing import Any
 
-from medvision.declarations import decoded, read_json
+from medvision.declarations import DeclarationError, read_json
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.hints import modality_of_word
 from medvision.describe.tree import Tree
 from medvision.errors import UsageError
 from medvision.table.folders import CHANNEL
-from medvision.table.labels import structures_from_labels
+from medvision.table.nnunet import NnunetFile, nnunet_file
 
 
 def recognise(tree: Tree) -> Found | None:
@@ -23,12 +22,12 @@ def recognise(tree: Tree) -> Found | None:
 
     Raises:
         UsageError: Several datasets, such as in `nnUNet_raw`.
-        DeclarationError: dataset.json is damaged.
+        DeclarationError: dataset.json is damaged, or lacks what describes a dataset.
     """
     tops = {
-        file.removesuffix("dataset.json"): content
+        file.removesuffix("dataset.json"): declared
         for file in tree.named("dataset.json")
-        if (content := _declared(tree, file))
+        if (declared := _declared(tree, file))
     }
     if not tops:
         return None
@@ -37,16 +36,7 @@ def recognise(tree: Tree) -> Found | None:
         msg = f"{tree.root} holds {len(tops)} nnU-Net datasets; name one: {several}"
         raise UsageError(msg)
     [(top, declared)] = tops.items()
-    is_first_version = "modality" in declared
-    channels = {
-        int(number): str(name)
-        for number, name in declared.get(
-            "modality" if is_first_version else "channel_names", {}
-        ).items()
-    }
-    where = str(tree.path(f"{top}dataset.json"))
-    labels = decoded(dict[str, Any], declared.get("labels", {}), f"{where}: labels")
-    structures = structures_from_labels(labels, f"{where}: labels")
+    channels, structures = declared.channels, declared.structures
     found, lacking = _cases(tree, top, declared)
     names = list(channels.values())
     # By number: two channels of one name are two images all the same.
@@ -68,7 +58,7 @@ def recognise(tree: Tree) -> Found | None:
     if in_one_file:
         notes.append(f"{len(channels)} channels are declared, files without a number may be 4D")
     return Found(
-        layout=f"nnU-Net raw, version {1 if is_first_version else 2}",
+        layout=f"nnU-Net raw, version {1 if declared.is_first_version else 2}",
         certainty=Certainty.CERTAIN,
         reason=f"{top}dataset.json beside imagesTr and labelsTr",
         cases=tuple(cases),
@@ -80,31 +70,39 @@ def recognise(tree: Tree) -> Found | None:
         ),
         ignored=tuple(value for s in structures if not s.asked for value in s.values),
         lacking=lacking,
+        is_named=declared.named is not None,
         side_files=(f"{top}dataset.json",),
         notes=tuple(notes),
     )
 
 
-def _declared(tree: Tree, file: str) -> dict[str, Any]:
-    """The content of a dataset.json of nnU-Net; empty of any other."""
-    content = read_json(tree.path(file))
-    if not isinstance(content, dict):
-        return {}
-    keys = {"channel_names", "modality"} & content.keys()
-    return content if keys and "labels" in content else {}
+def _declared(tree: Tree, file: str) -> NnunetFile | None:
+    """What a dataset.json of nnU-Net says; None of any other."""
+    path = tree.path(file)
+    content = read_json(path)
+    keys = content.keys() if isinstance(content, dict) else set()
+    if "labels" in keys and not keys.isdisjoint(("channel_names", "modality")):
+        return nnunet_file(path, content)
+    top = file.removesuffix("dataset.json")
+    if {f"{top}imagesTr", f"{top}labelsTr"} <= tree.folders.keys():
+        msg = (
+            f"{path}: expected the keys channel_names and labels, found {', '.join(keys) or 'none'}"
+        )
+        raise DeclarationError(msg)
+    return None
 
 
 _Files = dict[str, tuple[dict[int, str], str]]
 
 
-def _cases(tree: Tree, top: str, declared: dict[str, Any]) -> tuple[_Files, dict[str, str]]:
+def _cases(tree: Tree, top: str, declared: NnunetFile) -> tuple[_Files, dict[str, str]]:
     """Case id to (channel number to image, mask), and what other cases lack."""
     found: _Files = {}
     lacking: dict[str, str] = {}
-    if isinstance(declared.get("dataset"), dict):  # paths of files that lie anywhere
-        for case_id, entry in sorted(declared["dataset"].items()):
-            files = {n: f"{top}{PurePosixPath(file)}" for n, file in enumerate(entry["images"])}
-            mask = f"{top}{PurePosixPath(entry['label'])}"
+    if declared.named is not None:  # paths of files that lie anywhere
+        for case_id, entry in sorted(declared.named.items()):
+            files = {n: f"{top}{PurePosixPath(file)}" for n, file in enumerate(entry.images)}
+            mask = f"{top}{PurePosixPath(entry.label)}"
             absent = [file for file in (*files.values(), mask) if file not in tree.files]
             if absent:
                 lacking[case_id] = f"no file {', '.join(absent)}"

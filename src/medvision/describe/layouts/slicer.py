@@ -11,6 +11,7 @@ from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
 from medvision.describe.tree import Tree
 from medvision.errors import ItemError
 from medvision.names import plain_name
+from medvision.volumes.guard import names_file
 from medvision.volumes.slicer_seg import ListedSegment, slicer_segments
 
 _SEGMENTATION = re.compile(r"[-_.](seg|segmentation)$", re.IGNORECASE)
@@ -18,12 +19,8 @@ _SEGMENTATION = re.compile(r"[-_.](seg|segmentation)$", re.IGNORECASE)
 
 def recognise(tree: Tree) -> Found | None:
     """Folders that hold segmentations which Slicer has written."""
-    listed = {
-        file: segments
-        for file in tree.images
-        if file.lower().endswith((".nrrd", ".nhdr")) and (segments := _segments(tree, file))
-    }
-    if not listed:
+    listed, broken = _read(tree)
+    if not listed and not broken:
         return None
     cases, lacking = [], {}
     for file in listed:
@@ -55,6 +52,11 @@ def recognise(tree: Tree) -> Found | None:
                 landmarks=marks[0] if len(marks) == 1 else "",
             )
         )
+    held = {tree.images[file][0] for file in listed}
+    for file, (folder, stem) in tree.images.items():
+        case_id = PurePosixPath(folder).name or stem
+        if folder not in held and case_id not in broken:
+            lacking[case_id] = f"no segmentation for {file}"
     scenes = [file for file in tree.files if file.endswith(".mrml")]
     labels, notes = _labels(listed)
     return Found(
@@ -65,16 +67,27 @@ def recognise(tree: Tree) -> Found | None:
         modalities={"image": ""},
         labels=labels,
         lacking=lacking,
+        broken=broken,
         side_files=tuple(scenes),
         notes=("each scene is taken for a subject of its own", *notes),
     )
 
 
-def _segments(tree: Tree, file: str) -> tuple[ListedSegment, ...]:
-    try:
-        return slicer_segments(tree.path(file))
-    except ItemError:
-        return ()
+def _read(tree: Tree) -> tuple[dict[str, tuple[ListedSegment, ...]], dict[str, str]]:
+    """Segmentations with their segments; cases of those that cannot be read, and why."""
+    listed: dict[str, tuple[ListedSegment, ...]] = {}
+    broken: dict[str, str] = {}
+    for file, (folder, stem) in tree.images.items():
+        try:
+            with names_file(tree.path(file)):
+                segments = slicer_segments(tree.path(file))
+        except ItemError as error:
+            if _SEGMENTATION.search(stem):  # by its name; others may be volumes, or of no scene
+                broken[PurePosixPath(folder).name or _SEGMENTATION.sub("", stem)] = str(error)
+        else:
+            if segments:
+                listed[file] = segments
+    return listed, broken
 
 
 def _labels(

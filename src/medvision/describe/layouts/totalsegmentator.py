@@ -6,13 +6,13 @@ scan, named after the scan or `segmentations`, beside the scan or in a folder of
 `--ml`, one label map `segmentations.nii` whose header names its values.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
 
 from medvision.catalog.dataset import load_dataset
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
+from medvision.describe.side_files import side_table
 from medvision.describe.splits import two_sides
 from medvision.describe.tree import Tree
 from medvision.volumes.stated_names import stated_names
@@ -153,11 +153,6 @@ def _meta(tree: Tree) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
     tables = tuple(tree.named("meta.csv"))
     if len(tables) != 1:
         return {}, ()
-    text = tree.path(tables[0]).read_text(encoding="utf-8-sig")
-    rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in text else ",")
-    columns = {
-        row["image_id"]: {key: row[key] or "" for key in row if key not in ("image_id", None)}
-        for row in rows
-        if row.get("image_id")
-    }
+    rows = side_table(tree.path(tables[0]), "image_id")
+    columns = {subject: row for row in rows if (subject := row.pop("image_id"))}
     return columns, tables if columns else ()

@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 from medvision.annotate.yolo import read_yolo_boxes, yolo_classes
 from medvision.describe.found import Certainty, Found, FoundCase, FoundLabel
+from medvision.describe.side_files import side_text
 from medvision.describe.splits import split_word, two_sides
 from medvision.describe.tree import Tree
 from medvision.errors import ItemError
@@ -13,7 +14,7 @@ _CLASS_FILES = ("classes.txt", "obj.names", "data.yaml", "dataset.yaml", "data.y
 
 def recognise(tree: Tree) -> Found | None:
     """Pictures with a text file of boxes each."""
-    cases, lacking, words = [], {}, {}
+    cases, lacking, broken, words = [], {}, {}, {}
     classes: set[str] = set()
     for file, (_, stem) in tree.images.items():
         text = _label_file(file, tree)
@@ -22,15 +23,17 @@ def recognise(tree: Tree) -> Found | None:
             continue
         try:  # sizes do not matter here: only whether these are boxes, and of which classes
             classes |= {box.label for box in read_yolo_boxes(tree.path(text), (1, 1))}
-        except ItemError:
-            return None
+        except ItemError as error:
+            broken[stem] = str(error)
+            continue
         cases.append(FoundCase(case_id=stem, subject_id=stem, images={"image": file}, boxes=text))
         parts = PurePosixPath(file).parts[:-1]
         words[stem] = next((word for part in parts if (word := split_word(part))), "")
-    if not cases or not classes:
+    # Texts beside pictures that are mostly no boxes are reports.
+    if not classes or len(broken) > len(cases):
         return None
     named = [f for f in tree.files if PurePosixPath(f).name in _CLASS_FILES]
-    names = {k: v for f in named for k, v in yolo_classes(tree.path(f).read_text("utf-8")).items()}
+    names = {k: v for f in named for k, v in yolo_classes(side_text(tree.path(f))).items()}
     numbers = sorted(classes | set(names), key=int)
     split, more = two_sides(words)
     notes = ["each picture is taken for a subject of its own", *more]
@@ -47,6 +50,7 @@ def recognise(tree: Tree) -> Found | None:
             for number in numbers
         ),
         lacking=lacking,
+        broken=broken,
         side_files=tuple(named),
         split=split,
         notes=tuple(notes),

@@ -12,7 +12,7 @@ from medvision.tasks import TASKS, Task
 MOST_ROWS, MOST_PANELS = 26, 12
 """Drawn of one task, and in one figure; the caption says how many are not."""
 
-_WORDS = {"iou": "IoU", "exact": "exact answers", "relative_error": "relative error",
+_WORDS = {"iou": "IoU", "f1": "F1", "exact": "exact answers", "relative_error": "relative error",
           "absolute_error": "absolute error"}  # fmt: skip
 """Headline measures by their column of the score rows."""
 
@@ -55,7 +55,7 @@ def measured(task_name: str) -> Measured:
     record = TASKS[Task(task)]
     column = record.headline_column
     unit = unit.strip("()") or record.units[0]
-    text = {"iou": "0–1", "exact": "%", "relative_error": "%"}.get(
+    text = {"iou": "0–1", "f1": "0–1", "exact": "%", "relative_error": "%"}.get(
         column, UNIT_TEXT.get(unit, unit)
     )
     return Measured(
