@@ -312,7 +312,9 @@ def test_a_training_says_nothing_on_its_own_account(tiny_base, sft_config, toml_
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # Checkpoints of so small a model come so fast that a disk's clock may not tell them apart.
+    said = [line for line in done.stderr.splitlines() if "mtime may not be reliable" not in line]
+    assert said == []
     assert "validation at step 4" in done.stdout
 
 
