@@ -8,8 +8,9 @@ DEVELOPMENT := $(VENV)/.development
 TORCH := .venv-torch
 TORCH_BIN := $(TORCH)/bin
 OPENAI_2 := $(TORCH)/openai-2.8
+MINUTES := 60
 
-.PHONY: demo test test-peers test-train lint bench reliability licences audit clean
+.PHONY: demo test test-peers test-train lint bench reliability fuzz licences audit clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
@@ -27,13 +28,16 @@ test-peers: $(TORCH)/.installed $(OPENAI_2)/.installed
 	$(TORCH_BIN)/python -m pytest -q -m peers tests/peers tests/train
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
 	$(MAKE) reliability
+	$(BIN)/python -m tests.faults.fuzz 5
 
-# Commands disturbed at 20 moments each, and an hour of changed files for every reader; writes
-# docs/reliability.md.
+# Commands disturbed at 20 moments each; writes their rows of docs/reliability.md.
 reliability: $(DEVELOPMENT) $(TORCH)/.installed
 	$(BIN)/python -m tests.faults.reliability 20
 	$(TORCH_BIN)/python -m tests.faults.reliability 20
-	$(BIN)/python -m tests.faults.fuzz 60
+
+# Changed files for every reader, so many minutes in all; writes their rows of docs/reliability.md.
+fuzz: $(DEVELOPMENT)
+	$(BIN)/python -m tests.faults.fuzz $(MINUTES) --page anew
 
 # Licences of everything that is installed.
 licences: $(PACKAGE)
