@@ -10,7 +10,7 @@ TORCH_BIN := $(TORCH)/bin
 OPENAI_2 := $(TORCH)/openai-2.8
 MINUTES := 60
 
-.PHONY: demo test test-peers test-train lint bench reliability fuzz licences audit clean
+.PHONY: demo test test-peers test-train lint bench reliability fuzz licences audit wheels clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
@@ -29,6 +29,7 @@ test-peers: $(TORCH)/.installed $(OPENAI_2)/.installed
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
 	$(MAKE) reliability
 	$(BIN)/python -m tests.faults.fuzz 5
+	$(MAKE) wheels
 
 # Commands disturbed at 20 moments each; writes their rows of docs/reliability.md.
 reliability: $(DEVELOPMENT) $(TORCH)/.installed
@@ -43,13 +44,16 @@ fuzz: $(DEVELOPMENT)
 licences: $(PACKAGE)
 	$(BIN)/python -m benchmarks.licences
 
-# Known weaknesses of what is installed; asks the registry's database, which must be in reach.
+# Known weaknesses of what is installed: fails if there are some (1), or if the index's database of
+# them cannot be reached (2), as behind most mirrors.
 audit: $(PACKAGE)
-	test -x $(BIN)/pip-audit || $(PIP) pip-audit
-	@$(BIN)/pip-audit --skip-editable > .audit 2>&1; status=$$?; \
-	if grep -q "ConnectionError\|HTTPError\|Max retries\|ServiceError" .audit; then \
-	    echo "audit: the database of weaknesses cannot be reached from here; nothing was checked"; \
-	else cat .audit; fi; rm -f .audit; exit $$status
+	$(BIN)/python -c "import pip_audit" 2> /dev/null || $(PIP) pip-audit
+	@$(BIN)/python -m benchmarks.audit
+
+# The wheel in empty environments of the interpreters PYTHONS, else of those on the path that are
+# python3.11, python3.12 and python3.13; each extra alone, those with torch by LARGE=--large.
+wheels: $(PACKAGE)
+	$(BIN)/python -m benchmarks.wheels $(LARGE) $(PYTHONS)
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .
