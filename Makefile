@@ -36,9 +36,11 @@ reliability: $(DEVELOPMENT) $(TORCH)/.installed
 	$(BIN)/python -m tests.faults.reliability 20
 	$(TORCH_BIN)/python -m tests.faults.reliability 20
 
-# Changed files for every reader, so many minutes in all; writes their rows of docs/reliability.md.
+# Changed files for every reader, so many minutes in all, and 5 minutes of texts led by atheris where
+# that is installed; writes their rows of docs/reliability.md.
 fuzz: $(DEVELOPMENT)
 	$(BIN)/python -m tests.faults.fuzz $(MINUTES) --page anew
+	$(BIN)/python -m tests.faults.guided 5 --page
 
 # Licences of everything that is installed.
 licences: $(PACKAGE)

@@ -41,7 +41,8 @@ MEMORY_BYTES = 1 << 30
 ABOUT = """Files of each kind that read cleanly are changed at random and read. A *find* is what is
 neither a value nor a line that names the file: another exception, no end within 20 s, more memory
 than 1 GiB, the death of the process. *Mended* are earlier finds, each of which is a test
-(`tests/faults/test_finds.py`). `make fuzz MINUTES=60` makes this table anew;
+(`tests/faults/test_finds.py`). *Guided*: changed by atheris, which goes on from files that reach
+lines of code no other has reached. `make fuzz MINUTES=60` makes this table anew;
 `python -m tests.faults.fuzz MINUTES --page add` makes further tries and adds them.
 
 | target | tries | read | refused | finds | mended |

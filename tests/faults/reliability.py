@@ -1,9 +1,10 @@
 """`python -m tests.faults.reliability [N] [COMMAND ...]`: the harness at N moments each.
 
-Writes their rows of `docs/reliability.md` anew and leaves the others. Where trl is installed,
-training is what is tried.
+Writes their rows of `docs/reliability.md` anew and leaves the others; `--test TEST` tries that one
+alone. Where trl is installed, training is what is tried.
 """
 
+import argparse
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -41,7 +42,7 @@ def row(test: str, name: str, found: Found) -> str:
     return f"| {test} | `{name}` | {' | '.join(map(str, found.numbers))} |"
 
 
-def reliability(n_moments: int, names: list[str]) -> bool:
+def reliability(n_moments: int, names: list[str], tests: list[str]) -> bool:
     """Try commands and write their lines; whether all numbers of failures are 0."""
     total = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -52,9 +53,10 @@ def reliability(n_moments: int, names: list[str]) -> bool:
         with offered(study) if others else nullcontext():
             for name in names:
                 command = COMMANDS[name] if name != TRAINING else _training(study)
-                for test, trial in TESTS.items():
+                for test in tests:
                     place = Path(folder) / name / test
-                    found = trial(study, place, command, n=n_tries(test, n_moments), seed=1)
+                    n = n_tries(test, n_moments)
+                    found = TESTS[test](study, place, command, n=n, seed=1)
                     told = row(test, name, found)
                     print(told, found.notes, sep="\n", flush=True)  # noqa: T201
                     TABLE.put(told)
@@ -69,7 +71,12 @@ def _training(study: Study) -> Command:
 
 
 if __name__ == "__main__":
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     # Training needs torch, which is in an environment of its own.
     known = [TRAINING] if find_spec("trl") else list(COMMANDS)
-    sys.exit(0 if reliability(n, sys.argv[2:] or known) else 1)
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.reliability", description=__doc__)
+    parser.add_argument("moments", nargs="?", type=int, default=20)
+    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=", ".join(known))
+    parser.add_argument("--test", action="append", choices=TESTS, help="only these")
+    given = parser.parse_args()
+    is_well = reliability(given.moments, given.commands or known, given.test or list(TESTS))
+    sys.exit(0 if is_well else 1)
