@@ -8,8 +8,9 @@ DEVELOPMENT := $(VENV)/.development
 TORCH := .venv-torch
 TORCH_BIN := $(TORCH)/bin
 OPENAI_2 := $(TORCH)/openai-2.8
+MINUTES := 60
 
-.PHONY: demo test test-peers test-train lint bench reliability licences audit clean
+.PHONY: demo test test-peers test-train lint bench reliability fuzz licences audit wheels clean
 
 demo: $(PACKAGE)
 	$(BIN)/medvision demo
@@ -27,25 +28,34 @@ test-peers: $(TORCH)/.installed $(OPENAI_2)/.installed
 	$(TORCH_BIN)/python -m pytest -q -m peers tests/peers tests/train
 	PYTHONPATH=$(OPENAI_2) $(BIN)/python -m pytest -q tests/models
 	$(MAKE) reliability
+	$(BIN)/python -m tests.faults.fuzz 5
+	$(MAKE) wheels
 
-# Commands disturbed at 20 moments each, and an hour of changed files for every reader; writes
-# docs/reliability.md.
+# Commands disturbed at 20 moments each; writes their rows of docs/reliability.md.
 reliability: $(DEVELOPMENT) $(TORCH)/.installed
 	$(BIN)/python -m tests.faults.reliability 20
 	$(TORCH_BIN)/python -m tests.faults.reliability 20
-	$(BIN)/python -m tests.faults.fuzz 60
+
+# Changed files for every reader, so many minutes in all, and 5 minutes of texts led by atheris where
+# that is installed; writes their rows of docs/reliability.md.
+fuzz: $(DEVELOPMENT)
+	$(BIN)/python -m tests.faults.fuzz $(MINUTES) --page anew
+	$(BIN)/python -m tests.faults.guided 5 --page
 
 # Licences of everything that is installed.
 licences: $(PACKAGE)
 	$(BIN)/python -m benchmarks.licences
 
-# Known weaknesses of what is installed; asks the registry's database, which must be in reach.
+# Known weaknesses of what is installed: fails if there are some (1), or if the index's database of
+# them cannot be reached (2), as behind most mirrors.
 audit: $(PACKAGE)
-	test -x $(BIN)/pip-audit || $(PIP) pip-audit
-	@$(BIN)/pip-audit --skip-editable > .audit 2>&1; status=$$?; \
-	if grep -q "ConnectionError\|HTTPError\|Max retries\|ServiceError" .audit; then \
-	    echo "audit: the database of weaknesses cannot be reached from here; nothing was checked"; \
-	else cat .audit; fi; rm -f .audit; exit $$status
+	$(BIN)/python -c "import pip_audit" 2> /dev/null || $(PIP) pip-audit
+	@$(BIN)/python -m benchmarks.audit
+
+# The wheel in empty environments of the interpreters PYTHONS, else of those on the path that are
+# python3.11, python3.12 and python3.13; each extra alone, those with torch by LARGE=--large.
+wheels: $(PACKAGE)
+	$(BIN)/python -m benchmarks.wheels $(LARGE) $(PYTHONS)
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check -q .

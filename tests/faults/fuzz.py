@@ -21,14 +21,13 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from medvision.errors import MedVisionError
 from tests.faults.mutation import mutated
-from tests.faults.page import write_section
+from tests.faults.page import Table
 from tests.faults.targets import BROKEN, TARGETS, Target
 
 ALL = TARGETS | BROKEN
@@ -39,15 +38,17 @@ LIMIT_S = 20.0
 MEMORY_BYTES = 1 << 30
 """On top of what the process takes at its start: seeds hold some kilobytes."""
 
-TITLE = "Files of strangers, changed at random"
 ABOUT = """Files of each kind that read cleanly are changed at random and read. A *find* is what is
 neither a value nor a line that names the file: another exception, no end within 20 s, more memory
 than 1 GiB, the death of the process. *Mended* are earlier finds, each of which is a test
-(`tests/faults/test_finds.py`). `python -m tests.faults.fuzz MINUTES` makes this table anew.
+(`tests/faults/test_finds.py`). *Guided*: changed by atheris, which goes on from files that reach
+lines of code no other has reached. `make fuzz MINUTES=60` makes this table anew;
+`python -m tests.faults.fuzz MINUTES --page add` makes further tries and adds them.
 
 | target | tries | read | refused | finds | mended |
 |---|---|---|---|---|---|
 """
+TABLE = Table("Files of strangers, changed at random", ABOUT, n_keys=1)
 
 
 @dataclass(slots=True)
@@ -166,10 +167,16 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (now + MEMORY_BYTES, resource.RLIM_INFINITY))
 
 
-def fuzzed(names: list[str], *, seconds: float = 1e9, n_most: int = 1 << 62) -> dict[str, Found]:
-    """Try targets, each for some time or so often."""
-    found = {name: Found() for name in names}
-    tasks = [Task(name, 0, n_most, seconds) for name in names]
+def fuzzed(
+    names: list[str],
+    *,
+    seconds: float = 1e9,
+    n_most: int = 1 << 62,
+    before: dict[str, Found] | None = None,
+) -> dict[str, Found]:
+    """Try targets, each for some time or so often, and add to what came of tries before."""
+    found = {name: (before or {}).get(name, Found()) for name in names}
+    tasks = [Task(name, found[name].tries, n_most, seconds) for name in names]
     while tasks:
         tasks = _until_lost(tasks, found)
     return found
@@ -236,30 +243,38 @@ def row(name: str, found: Found) -> str:
     mended = sum(one.target == name for one in FINDS)
     n_finds = len(found.finds)
     refused = found.tries - found.read - sum(times for _, times in found.finds.values())
-    return f"| {name} | {found.tries} | {found.read} | {refused} | {n_finds} | {mended} |\n"
+    return f"| {name} | {found.tries} | {found.read} | {refused} | {n_finds} | {mended} |"
+
+
+def told_before(name: str) -> Found:
+    """What the page tells of a target; nothing where it tells of finds, which may be mended."""
+    cells = TABLE.rows().get((name,), "||0|0|0|0|").split("|")
+    tries, read, _, n_finds = map(int, cells[2:6])
+    return Found() if n_finds else Found(tries, read)
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run targets and write the page; 1 if there was a find."""
+    """Run targets; 1 if there was a find."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.fuzz", description=__doc__)
     parser.add_argument("minutes", type=float)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="all by default")
     parser.add_argument("--again", type=int, metavar="N", help="only this try of one target")
+    parser.add_argument("--page", choices=["anew", "add"], help="write the page's rows")
     given = parser.parse_args(words)
     if given.again is not None:
         again(given.targets[0], given.again)
         return 0
     names = given.targets or list(TARGETS)
-    rows, total = [], Counter[str]()
+    n_finds = 0
     for name in names:
+        before = told_before(name) if given.page == "add" else Found()
         seconds = 60 * given.minutes / len(names)
-        found = fuzzed([name], seconds=seconds)[name]
-        rows.append(row(name, found))
-        total[name] = len(found.finds)
-        print(rows[-1].strip(), *found.finds.items(), sep="\n    ", flush=True)  # noqa: T201
-    if names == list(TARGETS):
-        write_section(TITLE, ABOUT + "".join(rows))
-    return int(bool(total.total()))
+        found = fuzzed([name], seconds=seconds, before={name: before})[name]
+        n_finds += len(found.finds)
+        print(row(name, found), *found.finds.items(), sep="\n    ", flush=True)  # noqa: T201
+        if given.page:
+            TABLE.put(row(name, found))
+    return int(n_finds > 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """`python -m tests.faults.reliability [N] [COMMAND ...]`: the harness at N moments each.
 
-Writes their lines of `docs/reliability.md`. Where trl is installed, training is what is tried.
+Writes their rows of `docs/reliability.md` anew and leaves the others; `--test TEST` tries that one
+alone. Where trl is installed, training is what is tried.
 """
 
+import argparse
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -12,20 +14,21 @@ from pathlib import Path
 from medvision.cli import main
 from tests.faults.conftest import Study, make_inputs, offered
 from tests.faults.harness import COMMANDS, TESTS, Command, Found
-from tests.faults.page import section_rows, write_section
+from tests.faults.page import Table
 
-TITLE = "Commands, disturbed and run again"
 TRAINING = "train sft"
 ABOUT = """Each command is killed without warning (SIGKILL) at random moments of its time, started
 twice at once in one folder, run where no file may grow beyond a random size (RLIMIT_FSIZE, which
 stands for a full disk), or in folders that may not be written. Then it is run again, and what it
 made is compared with that of a run that nobody disturbed. *Lost*: it does not come to its end.
 *Wrong*: it makes something else. *Unclear*: a traceback, a message that is not one line, or files
-left behind. `make reliability` makes this table anew.
+left behind. `make reliability` makes this table anew,
+`python -m tests.faults.reliability 20 COMMAND` the rows of one command.
 
 | test | command | tries | lost | wrong | unclear |
 |---|---|---|---|---|---|
 """
+TABLE = Table("Commands, disturbed and run again", ABOUT, n_keys=2)
 
 
 def n_tries(test: str, n_moments: int) -> int:
@@ -36,10 +39,10 @@ def n_tries(test: str, n_moments: int) -> int:
 
 def row(test: str, name: str, found: Found) -> str:
     """A line of the table."""
-    return f"| {test} | `{name}` | {' | '.join(map(str, found.numbers))} |\n"
+    return f"| {test} | `{name}` | {' | '.join(map(str, found.numbers))} |"
 
 
-def reliability(n_moments: int, names: list[str]) -> bool:
+def reliability(n_moments: int, names: list[str], tests: list[str]) -> bool:
     """Try commands and write their lines; whether all numbers of failures are 0."""
     total = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -50,12 +53,13 @@ def reliability(n_moments: int, names: list[str]) -> bool:
         with offered(study) if others else nullcontext():
             for name in names:
                 command = COMMANDS[name] if name != TRAINING else _training(study)
-                for test, trial in TESTS.items():
+                for test in tests:
                     place = Path(folder) / name / test
-                    found = trial(study, place, command, n=n_tries(test, n_moments), seed=1)
+                    n = n_tries(test, n_moments)
+                    found = TESTS[test](study, place, command, n=n, seed=1)
                     told = row(test, name, found)
-                    print(told.strip(), found.notes, sep="\n", flush=True)  # noqa: T201
-                    put_row(told)
+                    print(told, found.notes, sep="\n", flush=True)  # noqa: T201
+                    TABLE.put(told)
                     total += found.lost + found.wrong + found.unclear
     return total == 0
 
@@ -66,15 +70,13 @@ def _training(study: Study) -> Command:
     return training(study)
 
 
-def put_row(told: str) -> None:
-    """Put a line in place of the one of that test and command, or at the end."""
-    rows = {tuple(one.split("|")[1:3]): one for one in section_rows(TITLE)}
-    rows[tuple(told.split("|")[1:3])] = told.strip()
-    write_section(TITLE, ABOUT + "\n".join(rows.values()))
-
-
 if __name__ == "__main__":
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     # Training needs torch, which is in an environment of its own.
     known = [TRAINING] if find_spec("trl") else list(COMMANDS)
-    sys.exit(0 if reliability(n, sys.argv[2:] or known) else 1)
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.reliability", description=__doc__)
+    parser.add_argument("moments", nargs="?", type=int, default=20)
+    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=", ".join(known))
+    parser.add_argument("--test", action="append", choices=TESTS, help="only these")
+    given = parser.parse_args()
+    is_well = reliability(given.moments, given.commands or known, given.test or list(TESTS))
+    sys.exit(0 if is_well else 1)

@@ -60,6 +60,7 @@ def of_frames(content):
 
 ROIS = b"\x06\x30\x20\x00"  # StructureSetROISequence
 BIG = (1 << 32) - 4096
+DIGITS = b"9" * 5000  # more than Python turns into a number
 
 FINDS = [
     Find("a chunk of 4 GB", "PNG", 0, put_at(33, b"\xff\xff\xf0\x00")),
@@ -74,6 +75,12 @@ FINDS = [
     Find("a table's name that is not UTF-8", "stores of replies", 0, replaced(
         b"CREATE TABLE responses", b"CREATE TABLE r\xa5sponses")),
     Find("a cell of 140,000 characters", "subjects.csv", 0, replaced(b"s1", b"s" * 140_000)),
+    Find("a label id of 5,000 digits", "labels", 0, replaced(b'"2"', b'"%s"' % DIGITS)),
+    Find("a class of 5,000 digits", "YOLO names", 0, replaced(b" 1:", b" %s:" % DIGITS), "read"),
+    Find("a rank of 5,000 digits", "Slicer segmentation", 0, replaced(
+        b"Segment1_", b"Segment%s_" % DIGITS)),
+    Find("a channel of 5,000 digits", "nnU-Net dataset.json", 0, replaced(
+        b'"0":', b'"%s":' % DIGITS)),
     Find("a gzip stream that looks too far back", "tar", 1, put_at(40, b"\xa7" * 30)),
     Find("a name that is not UTF-8", "tar", 0, lambda content: renamed(content)),
 ]  # fmt: skip

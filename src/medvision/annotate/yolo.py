@@ -12,7 +12,7 @@ from medvision.annotate.boxes import BoxError, LabelledBox
 from medvision.errors import ItemError
 
 _NAMES_KEY = re.compile(r"^names\s*:\s*(.*?)\s*$")
-_INDEXED = re.compile(r"^\s+(\d+)\s*:\s*(.+?)\s*$")
+_INDEXED = re.compile(r"^\s+(\d{1,9})\s*:\s*(.+?)\s*$")
 _LISTED = re.compile(r"^\s*-\s*(.+?)\s*$")
 
 
@@ -57,7 +57,7 @@ def read_yolo_boxes(path: Path, shape_yx: tuple[int, int]) -> tuple[LabelledBox,
             fractions = [float(word) for word in words[1:]]
         except ValueError:
             fractions = []
-        if len(fractions) != 4 or not words[0].isdecimal():
+        if len(fractions) != 4 or not re.fullmatch(r"\d{1,9}", words[0]):
             msg = f"{where}: expected a class number and cx, cy, width, height, found {line!r}"
             if len(fractions) == 5:
                 msg += "; a sixth number is a confidence: is this a prediction?"

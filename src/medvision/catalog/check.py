@@ -105,7 +105,7 @@ def label_mistakes(dataset: Dataset) -> Found:
             yield Mistake.LABEL_REPEATED, f"{where}: {mistake}"
         for label_id in labels:
             # 0 is background everywhere, and "01" would be looked up as "1".
-            if not re.fullmatch(r"[1-9]\d*", label_id):
+            if not re.fullmatch(r"[1-9]\d{0,9}", label_id):
                 yield Mistake.LABEL_ID_INVALID, f"{where} has the id {label_id!r}; ids count from 1"
 
 

@@ -106,7 +106,7 @@ class PaceOptions:
         max_tokens, max_money = None, None
         if self.budget is not None:
             # The point tells money from tokens: "5" is five tokens, "5." is money.
-            found = re.fullmatch(r"(\d+)(?: ?tokens)?|(\d+\.\d*|\.\d+)", self.budget.strip())
+            found = re.fullmatch(r"(\d{1,18})(?: ?tokens)?|(\d+\.\d*|\.\d+)", self.budget.strip())
             if found is None:
                 msg = (
                     "--budget: expected tokens (200000 or 200000tokens) or money with a decimal "

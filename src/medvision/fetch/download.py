@@ -267,7 +267,7 @@ def _host(response: Any) -> str:
 def _append(response: Any, wanted: Download, part: _Part, session: Session) -> None:
     start = 0
     if response.status_code == 206:
-        found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        found = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
         start = int(found[1]) if found else -1
         if start != part.size:
             session.on_bytes(-part.size)
@@ -276,7 +276,7 @@ def _append(response: Any, wanted: Download, part: _Part, session: Session) -> N
     elif part.size:
         session.on_bytes(-part.size)
     length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdigit() else None
+    total = start + int(length) if re.fullmatch(r"\d{1,18}", length) else None
     if total is not None and wanted.size_bytes not in (None, total):
         msg = (
             f"{wanted.name}: expected {wanted.size_bytes:,} bytes, {_host(response)} has "

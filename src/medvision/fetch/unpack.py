@@ -26,7 +26,7 @@ from medvision.storage import sync
 SCRATCH = ".unpack-"
 """Files come out of an archive in a folder of this prefix, beside where they belong."""
 
-PART = re.compile(r"(?P<whole>.+?)(?:\.(?P<number>\d{3})|\.part(?P<rar>\d+)(?P<suffix>\.rar))$")
+PART = re.compile(r"(?P<whole>.+?)(?:\.(?P<number>\d{3})|\.part(?P<rar>\d{1,5})(?P<suffix>\.rar))$")
 
 
 def unpack(

@@ -139,7 +139,7 @@ def error_code(error: Any) -> int | None:
         return None
     for name in ("code", "status", "status_code"):
         value = error.get(name)
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value):
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
             return value

@@ -39,6 +39,9 @@ def structures_from_labels(labels: Mapping[str, Any], where: str) -> tuple[Struc
     """
     by_id = all(re.fullmatch(r"-?\d+", key) for key in labels)
     if by_id:
+        if endless := [key for key in labels if len(key) > len(str(MAX_LABEL)) + 1]:
+            msg = f"{where}: expected label ids from 0 to {MAX_LABEL}, found {endless[0][:20]}…"
+            raise UsageError(msg)
         names = decoded(dict[str, str], labels, where)
         entries: list[tuple[str, tuple[int, ...]]]
         entries = [(name, (int(label_id),)) for label_id, name in names.items()]

@@ -1,5 +1,6 @@
 """nnU-Net raw datasets as declarations."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,7 +128,7 @@ def nnunet_file(path: Path, content: Any) -> NnunetFile:
     is_first = "channel_names" not in declared
     word = "modality" if is_first else "channel_names"
     channels = decoded(dict[str, str], declared.get(word, {}), f"{path}: {word}")
-    if odd := [key for key in channels if not (key.isascii() and key.isdecimal())]:
+    if odd := [key for key in channels if not re.fullmatch(r"[0-9]{1,9}", key)]:
         msg = f"{path}: {word}: expected numbers of channels from 0 as keys, found {odd[0]!r}"
         raise DeclarationError(msg)
     named = None

@@ -283,7 +283,8 @@ def _data_names(header: _Header) -> tuple[str, ...]:
             file.seek(header.end)
             lines = file.read(_LIST_BYTES).decode("utf-8", "surrogateescape").splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
-        n_axes = int(more[0][0]) if more and more[0][0].isdigit() else len(header.sizes) - 1
+        is_told = more and re.fullmatch(r"\d{1,3}", more[0][0])
+        n_axes = int(more[0][0]) if is_told else len(header.sizes) - 1
         n_files = math.prod(header.sizes[n_axes:])
         if len(names) != n_files:
             msg = f"{path}: expected {n_files} data files of {n_axes} axes, found {len(names)}"

@@ -23,7 +23,7 @@ from medvision.volumes.suffixes import NRRD
 from medvision.volumes.volume import SpacingSource, Volume, VoxelArray
 from medvision.volumes.voxel_files import read_voxels
 
-_SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
+_SEGMENT_KEY = re.compile(r"Segment(\d{1,9})_(Name|LabelValue|Layer)")
 
 
 class UnlistedVoxelsError(ItemError):
@@ -71,7 +71,7 @@ def _listed(header: NrrdHeader) -> tuple[ListedSegment, ...]:
     for rank, entry in sorted(found.items()):
         value, layer = entry.get("LabelValue", "1"), entry.get("Layer", "0" if has_layers else rank)
         name = entry.get("Name", "").strip()
-        if not name or not value.isdecimal() or not str(layer).isdecimal():
+        if not name or not all(re.fullmatch(r"\d{1,9}", str(one)) for one in (value, layer)):
             msg = (
                 f"{header.path}: expected a name, a value and a layer for segment {rank}, found "
                 f"{entry}; save it again in Slicer"

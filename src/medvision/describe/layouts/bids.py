@@ -141,7 +141,7 @@ def _labels(tree: Tree, masks: list[_Name]) -> tuple[tuple[FoundLabel, ...], lis
     for file in files:
         for row in side_table(tree.path(file), "index", "name"):
             index, name = row["index"], row["name"]
-            if index.isdecimal() and int(index) > 0:
+            if re.fullmatch(r"\d{1,9}", index) and int(index) > 0:
                 same = found.setdefault(int(index), name) == name
                 found[int(index)] = name if same else ""
     labels = tuple(FoundLabel(label_id=n, name=name) for n, name in sorted(found.items()))
