@@ -13,8 +13,8 @@ from medvision.catalog.dataset import dataset_names, load_dataset
 from medvision.fetch import FetchSettings, fetch
 from medvision.fetch.ways import ways_of
 from tests.fetch.archive_files import write_archive
+from tests.fetch.archive_names import COPIES, ORIGINALS
 from tests.fetch.offered import hosts, of_source, offer, unpinned
-from tests.fetch.raw_trees import COPIES, ORIGINALS
 
 __all__ = ["hosts"]  # a fixture
 

@@ -176,6 +176,10 @@ def test_an_error_object_has_its_own_code(where, error, kind, is_retried):
         {"innererror": {"code": "ResponsibleAIPolicyViolation"}},
         {"code": "PROHIBITED_CONTENT"},
         {"code": "moderation_blocked"},
+        {"code": "invalid_request_error", "message": "Content Exists Risk"},
+        {"detail": "Content Exists Risk"},
+        {"code": "no permission", "error": "Content violates usage guidelines. Failed check: X"},
+        "Content violates usage guidelines. Failed check: X",
     ],
 )
 def test_a_moderators_error_is_a_refusal(error):
@@ -190,6 +194,7 @@ def test_a_moderators_error_is_a_refusal(error):
         {"code": 400, "message": "content_filter is not a parameter"},
         {"type": "safety_settings_invalid"},
         {"metadata": {"provider_name": "x"}},
+        {"code": 403, "message": "this key may not see whether content exists risk"},
         "content_filter",
         None,
         ["content_filter"],

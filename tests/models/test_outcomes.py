@@ -29,13 +29,17 @@ def parsed(run, capsys):
     return next(table for table in found["tables"] if table["by"] == [])["rows"][0]
 
 
-REJECTIONS = {
-    "max_tokens": "Unsupported parameter: use 'max_completion_tokens' instead of 'max_tokens'",
-    "temperature": "'temperature' does not support 0 with this model",
-    "seed": "Unknown parameter: 'seed'",
-    "system": "role 'system' is not supported",
-    "detail": "image_url.detail: extra inputs are not permitted",
-}
+REJECTIONS = [
+    ("max_tokens", "Unsupported parameter: use 'max_completion_tokens' instead of 'max_tokens'"),
+    ("temperature", "'temperature' does not support 0 with this model"),
+    ("top_p", "top_p: extra inputs are not permitted"),
+    ("seed", "Unknown parameter: 'seed'"),
+    ("system", "role 'system' is not supported"),
+    ("system", "Developer instruction is not enabled for models/m"),
+    ("system", "Conversation roles must alternate user/assistant/user/assistant/..."),
+    ("system", "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
+    ("detail", "image_url.detail: extra inputs are not permitted"),
+]
 
 
 def uses(body, name):
@@ -46,23 +50,31 @@ def uses(body, name):
     return name in body
 
 
-@pytest.mark.parametrize("name", REJECTIONS)
-def test_a_rejected_setting_is_left_out_by_all_that_used_it(name, asked, tmp_path, capsys):
+@pytest.fixture
+def every_setting(tmp_path):
+    """Words of a command that make its requests use each setting that a server may reject."""
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text(
+        '[[model]]\nids = ["m"]\nfamily = "openai_tile"\nsystem_text = "Be exact."\n'
+        'source = "test"\n',
+        encoding="utf-8",
+    )
+    settings = ["--seed", "7", "--top-p", "0.9"]
+    return [*settings, "--concurrency", "32", "--profiles", str(profiles)]
+
+
+@pytest.mark.parametrize(("name", "words"), REJECTIONS)
+def test_a_rejected_setting_is_left_out_by_all_that_used_it(
+    name, words, asked, every_setting, tmp_path, capsys
+):
     """All twelve are under way when the first rejection comes."""
 
     def behave(request, _index):
         if uses(request.body, name):
-            return Respond(code=400, body={"error": {"message": REJECTIONS[name]}}, delay_s=0.05)
+            return Respond(code=400, body={"error": {"message": words}}, delay_s=0.05)
         return Respond()
 
-    profiles = tmp_path / "profiles.toml"
-    profiles.write_text(
-        '[[model]]\nids = ["m"]\nfamily = "openai_tile"\nsystem_text = "Be exact."\n'
-        'source = "test"\n'
-    )
-    status, told, server = asked(
-        behave, "--seed", "7", "--concurrency", "32", "--profiles", str(profiles)
-    )
+    status, told, server = asked(behave, *every_setting)
     assert status == 0, told
     assert told.count("the server rejects") == 1
     answered = [request for request in server.requests if not uses(request.body, name)]
@@ -70,6 +82,34 @@ def test_a_rejected_setting_is_left_out_by_all_that_used_it(name, asked, tmp_pat
     if name == "system":
         assert all("Be exact." in json.dumps(request.body["messages"]) for request in answered)
     assert parsed(tmp_path / "run", capsys)["n_parsed"] == 12
+
+
+def test_settings_rejected_one_after_the_other_are_all_left_out(
+    asked, every_setting, tmp_path, capsys
+):
+    def behave(request, _index):
+        used = [words for name, words in REJECTIONS if uses(request.body, name)]
+        return Respond(code=422, body={"detail": [{"msg": used[0]}]}) if used else Respond()
+
+    status, told, _ = asked(behave, *every_setting)
+    assert status == 0, told
+    assert told.count("the server rejects") == len({name for name, _ in REJECTIONS})
+    assert parsed(tmp_path / "run", capsys)["n_parsed"] == 12
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "picture too large"},
+        {"error": {"message": "picture too large for this system"}},
+        {"error": {"message": "max_tokens: 4096 exceeds the context"}},
+    ],
+)
+def test_words_that_reject_no_setting_change_none(body, asked, every_setting):
+    status, told, server = asked(lambda *_: Respond(code=400, body=body), *every_setting)
+    assert status == 1
+    assert "the server rejects" not in told
+    assert len(server.requests) == 12
 
 
 def test_an_unknown_stop_is_asked_again_and_told(asked, tmp_path, capsys):
@@ -93,6 +133,30 @@ def test_the_server_words_are_told_once_with_advice_and_without_the_key(asked, m
     assert "sk-secret" not in told
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "picture of 9 MB"},
+        {"detail": "picture of 9 MB"},
+        {"detail": [{"loc": ["body"], "msg": "picture of 9 MB"}]},
+        {"message": "picture of 9 MB"},
+        "picture of 9 MB",
+        "<html><title>picture of 9 MB</title></html>",
+        '["picture of 9 MB"]',
+    ],
+)
+def test_the_server_words_are_told_wherever_they_stand(body, asked):
+    _, told, _ = asked(lambda *_: Respond(code=400, body=body))
+    last = told[told.index("12 rejected (HTTP 400): ") :]
+    assert "picture of 9 MB" in last
+
+
+@pytest.mark.parametrize("body", ["", "null", "{}", "[" * 100_000])
+def test_a_rejection_without_words_is_told_by_its_code(body, asked):
+    status, told, _ = asked(lambda *_: Respond(code=400, body=body))
+    assert (status, "12 rejected (HTTP 400)" in told) == (1, True)
+
+
 def test_no_credits_ends_the_run_with_that_advice(asked):
     body = {"error": {"message": "Insufficient credits", "code": 402}}
     status, told, server = asked(lambda *_: Respond(code=402, body=body), "--concurrency", "1")
@@ -113,13 +177,20 @@ def test_no_credits_inside_a_response_ends_the_run_too(asked):
     assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (403, {"error": {"message": "flagged", "code": 403, "metadata": {"reasons": ["gore"]}}}),
+        (403, {"code": "no permission", "error": "Content violates usage guidelines. Team: t"}),
+        (400, {"error": {"message": "Content Exists Risk", "code": "invalid_request_error"}}),
+        (400, {"error": {"message": "declined", "code": "data_inspection_failed"}}),
+    ],
+)
 def test_one_question_that_a_moderator_declines_is_refused_and_the_run_goes_on(
-    asked, tmp_path, capsys
+    code, body, asked, tmp_path, capsys
 ):
-    flagged = {"message": "flagged", "code": 403, "metadata": {"reasons": ["violence"]}}
-
     def behave(_request, index):
-        return Respond(code=403, body={"error": flagged}) if index == 0 else Respond()
+        return Respond(code=code, body=body) if index == 0 else Respond()
 
     status, _, server = asked(behave, "--concurrency", "1")
     assert status == 0

@@ -33,6 +33,9 @@ REFUSAL_CODES = frozenset(
 )
 """Codes and types of error objects by which providers say that a filter of theirs declined."""
 
+_FILTER_WORDS = re.compile(r"(?i)content exists risk|content violates usage guidelines")
+"""What DeepSeek (400) and xAI (403) say beside a code that says nothing of it."""
+
 _ENDED = frozenset(
     {
         *("stop", "end_turn", "stop_sequence", "eos", "eos_token", "end", "finish", "finished"),
@@ -102,11 +105,18 @@ def reply_from_body(body: bytes, content_type: str) -> Reply | Failure:
 
 
 def is_content_filter(error: Any) -> bool:
-    """Whether a provider's error object says that its content filter declined."""
+    """Whether a provider's error object, or its bare words, say that its content filter declined.
+
+    Example:
+        >>> is_content_filter("Content violates usage guidelines. Failed check: SAFETY_CHECK")
+        True
+    """
+    if isinstance(error, str):
+        return _FILTER_WORDS.match(error) is not None
     if not isinstance(error, dict):
         return False
-    if isinstance(error.get("error"), dict):
-        return is_content_filter(error["error"])
+    if any(is_content_filter(error.get(name)) for name in ("error", "message", "detail")):
+        return True
     inner = error.get("innererror")
     codes = [error.get("code"), error.get("type")]
     codes += [inner.get("code")] if isinstance(inner, dict) else []

@@ -53,17 +53,34 @@ def failure_of_status(error: openai.APIStatusError) -> Failure | Reply:
     Raises:
         AccessRefusedError: The key is not accepted, or nothing is left to spend.
     """
-    code = error.status_code
+    code, words = error.status_code, _server_words(error)
     if is_content_filter(error.body):
         return Reply(status=ResponseStatus.REFUSED, finish_reason="content_filter", http_code=code)
-    if code == 401 or _is_unpaid(code, error.body):
+    if code == 401 or _is_unpaid(code, error.body, words):
         raise access_refused(code, is_unpaid=code != 401)
     return Failure(
         kind=kind_of_code(code),
         http_code=code,
         is_retried=code in RETRIED_CODES or code >= 500,
         retry_after_s=retry_after_s(error.response.headers),
-        server_text=str(error.message),
+        server_text=words,
+    )
+
+
+def _server_words(error: openai.APIStatusError) -> str:
+    """What a server says, wherever it says it.
+
+    The client's own message holds the words of `{"error": {"message": …}}` only. Others write
+    `{"error": …}` (Text Generation Inference, xAI) or `{"detail": …}` (FastAPI), or plain text.
+    """
+    body = error.body
+    if body is None:  # never read
+        return str(error.message)
+    stated = body if isinstance(body, dict) else {"message": body}
+    words = (stated.get(name) for name in ("message", "detail"))
+    text = error.response.text.strip()
+    return f"Error code: {error.status_code} - " + next(
+        (word for word in words if isinstance(word, str) and word), text
     )
 
 
@@ -87,10 +104,10 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return waits.retry_after_s(headers.get("retry-after"))
 
 
-def _is_unpaid(code: int, body: Any) -> bool:
+def _is_unpaid(code: int, body: Any, words: str) -> bool:
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
     stated = body if isinstance(body, dict) else {}
     codes = {str(stated.get(name)).lower() for name in ("code", "type")}
-    words = _UNPAID_WORDS.search(str(stated.get("message"))) if code < 500 else None
-    return code == 402 or not UNPAID_CODES.isdisjoint(codes) or words is not None
+    is_said = code < 500 and _UNPAID_WORDS.search(words) is not None
+    return code == 402 or not UNPAID_CODES.isdisjoint(codes) or is_said

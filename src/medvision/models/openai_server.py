@@ -54,6 +54,17 @@ ADAPTED = {
 }
 """Settings that some servers reject, and what is done then."""
 
+_NAMED_AS = {
+    # Every server speaks of max_tokens now and then; those that want the new name say it.
+    "max_tokens": r"\bmax_completion_tokens\b",
+    # Not any "system": "too large for this system". Chat templates and Google name it otherwise.
+    "system": r"\bsystem\b.{0,20}\b(?:role|prompt|message|instruction)|\brole.{0,60}\bsystem\b"
+    r"|developer instruction|\broles must alternate|valid role: user",
+    # Not the key under which FastAPI, and with it many servers, states any error.
+    "detail": r"\bdetail\b(?!['\"]\s*:)",
+}
+"""Where the setting's own name is not the word by which servers reject it: how they do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
@@ -343,9 +354,8 @@ def _rejected_setting(
         "detail": any("detail" in part.get("image_url", {}) for part in content),
     }
     for name, is_used in used.items():
-        # Every server speaks of max_tokens now and then; those that want the new name say it.
-        word = "max_completion_tokens" if name == "max_tokens" else name
-        if is_used and name not in rejected and re.search(rf"\b{word}\b", words):
+        named_as = _NAMED_AS.get(name, rf"\b{name}\b")
+        if is_used and name not in rejected and re.search(named_as, words):
             return name
     return None
 

@@ -1,6 +1,7 @@
-"""What the archives of the public datasets hold, a case or two of each, as owners pack them.
+"""Names of what the archives of the public datasets hold, a case or two of each.
 
 Dataset and role to archive to members; the bytes say nothing, names and folders are what counts.
+Trees with voxels, from which tables are built, are in `tests/raw_trees`.
 """
 
 PAIR = ("image", "label")
