@@ -416,3 +416,16 @@ def test_main_numbers_that_do_not_beat_a_constant_say_so(make_samples, make_run,
     assert words not in rows["exact"]
     # in the overview too, before the tables of tasks
     assert page.text.count(words) > 1
+
+
+def test_success_rate_stands_once_where_no_answer_parsed(page_of, make_run, samples):
+    page = page_of([make_run("mute", samples, "silent")])
+
+    heads = [cell for cell in page.tables[0][1] if "success" in cell]
+    columns = page.tables[0][1]
+    assert len(heads) == len([cell for cell in columns if cell == "n"])  # one for each task
+    assert any("IoU" in cell for cell in columns)
+    row = page.tables[0][2]
+    assert row[:3] == ["mute", "40", "0.00.0–0.0"]
+    assert row[3].startswith("0.0000.000–0.000")  # zero-filled
+    assert row[4:7] == ["20", "0.00.0–0.0", "–"]

@@ -133,8 +133,9 @@ def page_html(
         # Drawn by us, with every name escaped (`drawing.chart_parts`).
         charts={one.name: Markup(one.chart) for one in analyses},  # noqa: S704
         plot_places=plot_places,
-        # A column's name may break after its underscores.
+        # A column's name may break after its underscores, a model's after its slashes.
         broken=lambda name: Markup("_<wbr>").join(name.split("_")),
+        named=lambda name: Markup("<bdi>%s</bdi>") % Markup("/<wbr>").join(name.split("/")),
         outcome_meaning=OUTCOME_MEANING,
         answered_bins=ANSWERED_BINS,
         process_titles=PROCESS_TITLES,

@@ -1,12 +1,13 @@
 """The report's tables in the order of the page: one section for each task."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 
 from medvision.analysis.confusion import Confusion, confusions
-from medvision.analysis.metric_columns import SUCCESS_RATE, MetricColumn
+from medvision.analysis.metric_columns import METRIC_COLUMNS, SUCCESS_RATE, MetricColumn
 from medvision.analysis.outcomes import OutcomeTable, outcome_tables
 from medvision.analysis.process import ProcessRow, process_rows
 from medvision.analysis.run_scores import RunScores
@@ -253,7 +254,9 @@ def overview(runs: Sequence[RunScores], tables: ReportTables) -> Overview:
     for table in (table for section in tables.sections for table in section.tables):
         wanted = TASKS[table.task].headline_metric
         headline = (column for column in table.columns if column.key == wanted)
-        main.append((table, next(headline, table.columns[0])))
+        # Where nothing parsed, the metric has no column of the table, but its cell says "–".
+        known = (column for column in METRIC_COLUMNS[table.task] if column.key == wanted)
+        main.append((table, next(itertools.chain(headline, known))))
     return Overview(
         columns=tuple(
             OverviewColumn(

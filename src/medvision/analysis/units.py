@@ -1,4 +1,6 @@
-"""How units are printed."""
+"""How numbers and units are printed."""
+
+import numpy as np
 
 UNIT_TEXT: dict[str, str] = {
     "relative": "relative",
@@ -21,3 +23,13 @@ def with_unit(number: str, unit: str) -> str:
     if unit in ("", "relative"):
         return number
     return f"{number}{text}" if text == "°" else f"{number} {text}"
+
+
+def plain_number(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, never with an exponent.
+
+    Example:
+        >>> plain_number(1213.4), plain_number(0.000251), plain_number(5)
+        ('1210', '0.000251', '5')
+    """
+    return np.format_float_positional(float(f"{value:.{digits}g}"), trim="-")

@@ -3,6 +3,7 @@
 import io
 import itertools
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,17 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from medvision.analysis import png_bytes
+from medvision.analysis.drawing.chart_parts import text_width
 from medvision.analysis.drawing.labels import named_places
 from medvision.analysis.drawing.outline import outline_px
-from medvision.analysis.drawing.shapes import canvas_of
-from medvision.analysis.drawing.sheet import SheetCell, sheet_png, sheet_samples, sheet_svg
+from medvision.analysis.drawing.shapes import CANVAS_SIDE, canvas_of
+from medvision.analysis.drawing.sheet import (
+    CAPTION_SIZE,
+    SheetCell,
+    sheet_png,
+    sheet_samples,
+    sheet_svg,
+)
 from medvision.tasks import Task
 from tests.builders import sample
 
@@ -120,3 +128,14 @@ def test_name_at_the_edge_stays_on_the_canvas():
     assert text.anchor == "end"
     assert text.x <= canvas.width
     assert text.y <= canvas.height
+
+
+def test_a_long_caption_ends_where_its_cell_does(samples):
+    long = replace(samples[0], name="part of the " * 40, case_id="c" * 300)
+    grey = png_bytes(np.full((20, 20), 128, np.uint8))
+    root = ET.fromstring(sheet_svg([SheetCell(sample=long, picture_png=grey)] * 2))
+
+    captions = root.findall(f"{SVG}text")
+    assert all(text.text.endswith("…") for text in captions)
+    assert all(text_width(text.text, CAPTION_SIZE) <= CANVAS_SIDE for text in captions)
+    assert len({text.text for text in captions}) == 2

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from medvision.analysis.drawing.chart_parts import text_width
 from medvision.analysis.drawing.outline import Stretches
 from medvision.analysis.drawing.overlay import overlay_svg
 from medvision.analysis.drawing.picture import resampled_png
@@ -11,7 +12,7 @@ from medvision.analysis.drawing.raster import raster_png
 from medvision.analysis.drawing.shapes import CANVAS_SIDE, canvas_of
 from medvision.analysis.drawing.svg import placed_document, svg_document, svg_ground, svg_text
 from medvision.analysis.order import digest, turn_by_turn
-from medvision.analysis.units import with_unit
+from medvision.analysis.units import plain_number, with_unit
 from medvision.samples import Sample
 
 CELL_PX = 480
@@ -36,7 +37,7 @@ class SheetCell:
         sample = self.sample
         what = f"{sample.task}: {sample.name}"
         if sample.unit != "relative":
-            truth = ", ".join(f"{value:.4g}" for value in sample.truth)
+            truth = ", ".join(plain_number(value, 4) for value in sample.truth)
             what += f", {with_unit(truth, sample.unit)}"
         return what, f"{sample.case_id}, {sample.plane} {sample.slice_index}"
 
@@ -64,6 +65,20 @@ def sheet_samples(samples: Sequence[Sample], count: int) -> list[Sample]:
     return turn_by_turn(queues)[:count]
 
 
+def within(words: str, width: float) -> str:
+    """A caption cut where its cell ends, for beyond it stands the next one.
+
+    Example:
+        >>> within("liver", 640), within("left upper lobe of the lung", 150)
+        ('liver', 'left upper lob…')
+    """
+    if text_width(words, CAPTION_SIZE) <= width:
+        return words
+    while words and text_width(words + "…", CAPTION_SIZE) > width:
+        words = words[:-1]
+    return f"{words.rstrip()}…"
+
+
 def sheet_svg(cells: Sequence[SheetCell]) -> str:
     """A sheet as one SVG; drawings keep their shape in cells of equal size."""
     # As many columns as make a sheet about four thirds as wide as high.
@@ -81,7 +96,7 @@ def sheet_svg(cells: Sequence[SheetCell]) -> str:
         parts.append(placed_document(drawing, x=x, y=y, width=CANVAS_SIDE, height=CANVAS_SIDE))
         for line, words in enumerate(cell.captions):
             below = y + CANVAS_SIDE + (line + 1) * 1.3 * CAPTION_SIZE
-            parts.append(svg_text(words, x=x, y=below, size=CAPTION_SIZE))
+            parts.append(svg_text(within(words, CANVAS_SIDE), x=x, y=below, size=CAPTION_SIZE))
     return svg_document(parts, width=width, height=height, title="contact sheet")
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.analysis.quality.measured import MeasuredCounts
+from medvision.analysis.units import plain_number
 from medvision.samples.kinds import MIN_AREA_PX, MIN_BOX_SIDE_PX
 from medvision.table.overlap import find_overlap
 from medvision.table.read import (
@@ -170,8 +171,10 @@ def span(values: npt.NDArray[np.float64] | Sequence[float]) -> str:
     Example:
         >>> span([2.5, 0.7813]), span([5, 5])
         ('0.781–2.5', '5')
+        >>> span([12.5, 1213.4])
+        '12.5–1210'
     """
-    low, high = f"{np.min(values):.3g}", f"{np.max(values):.3g}"
+    low, high = plain_number(float(np.min(values))), plain_number(float(np.max(values)))
     return low if low == high else f"{low}–{high}"
 
 
@@ -187,13 +190,14 @@ def _label_table(
         volumes_ml = [row["volume_mm3"] / 1000 for row in found if row["volume_mm3"] is not None]
         n_cut = sum(row["touches_border"] for row in found)
         counts = [by_label[label, plane, what] for plane in planes for what in PLANE_COUNTS]
-        median = f"{np.median(volumes_ml):.3g}" if volumes_ml else ""
+        median = plain_number(float(np.median(volumes_ml))) if volumes_ml else ""
         ends = span(volumes_ml) if volumes_ml else ""
         rows.append((label_id, label, len(found), n_cut, median, ends, *counts))
+    volume_heads = ("median volume, mL", "least–greatest, mL")
     heads = [f"{plane} {what}" for plane in planes for what in PLANE_COUNTS]
     return PlainTable(
         title="Structures by label and plane",
-        heads=("id", "label", "cases", "touch a face", "median mL", "mL", *heads),
+        heads=("id", "label", "cases", "touch a face", *volume_heads, *heads),
         rows=tuple(rows),
         note="Volumes are voxel counts × |det| of the affine; a structure that touches a face of "
         "its volume may be cut.",

@@ -22,6 +22,7 @@ from medvision.analysis.quality.picks import (
     odd_picks,
 )
 from medvision.analysis.quality.tile import SIDE_PX, Row, Tile, case_name, tile_svg
+from medvision.analysis.units import plain_number
 from medvision.errors import ItemError
 from medvision.frames import SliceGeometry
 from medvision.pictures.render import SlicePictures, window_label
@@ -225,5 +226,5 @@ def _words(row: Row) -> str:
     if row["area_mm2"] is None:  # boxes without a shape, pixels of unknown size
         return size
     if row["ellipse_status"] == "not_target":
-        return f"{size}; {row['area_mm2']:.4g} mm²"
+        return f"{size}; {plain_number(row['area_mm2'], 4)} mm²"
     return f"{size}; {row['ellipse_status']}, Feret {row['feret_max_mm']:.1f} mm"

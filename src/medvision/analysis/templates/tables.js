@@ -38,6 +38,8 @@
 
   for (const select of document.querySelectorAll("select.filter-model")) {
     select.addEventListener("change", () => {
+      // Of several models the first row of a group names it; of one model every row must.
+      select.closest("section").classList.toggle("one-model", select.value !== "");
       for (const row of select.closest("section").querySelectorAll(".breakdown tr[data-model]")) {
         row.hidden = select.value !== "" && row.dataset.model !== select.value;
       }
