@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from statistics import median_high
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ def crop_around(
     *,
     margin_frac: float = 0.5,
     least_px: int = LEAST_SIDE_PX,
+    shift_frac: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[int, ...]:
     """The square part of a slice around a box; narrower only where the slice is.
 
@@ -34,6 +36,8 @@ def crop_around(
         width_px: Of the slice.
         margin_frac: On each side of the box, as a share of that side's length; at least 0.
         least_px: Least side.
+        shift_frac: Of the crop along x and y, as shares of the box's sides; no farther than the box
+            stays in it.
 
     Returns:
         Half-open pixel box x0, y0, x1, y1; () where it would be all of the slice. All of a box of
@@ -48,9 +52,11 @@ def crop_around(
     x0, y0, x1, y1 = box_px
     side_px = max(least_px, math.ceil(max(x1 - x0, y1 - y0) * (1 + 2 * margin_frac)))
     starts, ends = [], []
-    for low, high, whole_px in ((x0, x1, width_px), (y0, y1, height_px)):
+    sides = ((x0, x1, width_px), (y0, y1, height_px))
+    for (low, high, whole_px), shift in zip(sides, shift_frac, strict=True):
         length_px = min(side_px, whole_px)
-        start_px = math.floor((low + high - length_px) / 2 + 0.5)
+        start_px = math.floor((low + high - length_px) / 2 + shift * (high - low) + 0.5)
+        start_px = min(max(start_px, math.ceil(high) - length_px), math.floor(low))
         starts.append(min(max(start_px, 0), whole_px - length_px))
         ends.append(starts[-1] + length_px)
     crop_px = (*starts, *ends)
@@ -112,6 +118,12 @@ def geometries_shown(samples: pa.Table) -> list[SliceGeometry]:
             known[row] = SliceGeometry(**dict(zip(GEOMETRY_COLUMNS, row, strict=True)))
         found.append(geometry_of_crop(known[row], crop) if crop else known[row])
     return found
+
+
+def middle_side_px(samples: pa.Table) -> int:
+    """The longer side of the middle one of samples' slices, by that side."""
+    sides = (samples[name].to_pylist() for name in ("height_px", "width_px"))
+    return int(median_high(map(max, *sides)))
 
 
 def geometry_of_crop(whole: SliceGeometry, crop_px: Sequence[int]) -> SliceGeometry:

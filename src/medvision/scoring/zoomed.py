@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from statistics import fmean, median_high
+from statistics import fmean
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,10 +18,9 @@ from medvision.errors import UsageError
 from medvision.frames import box_px_from_relative, relative_from_box_px
 from medvision.models.evaluate import EvalRequest
 from medvision.models.run_folder import read_samples, samples_path
-from medvision.pictures.view import PictureFamily
 from medvision.replies import AnswerStatus
 from medvision.samples import Sample, each_sample, sample_table
-from medvision.samples.crops import crop_around
+from medvision.samples.crops import crop_around, middle_side_px
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.judged_scores import current_scores
 from medvision.storage import only_process
@@ -73,7 +72,7 @@ class ZoomFacts:
 
     Attributes:
         boxes: Whose boxes they are around.
-        picture_px: Height and width they are enlarged to; None where the run says otherwise.
+        shown_hw: Height and width they are enlarged to; () where `--square` decides.
         n_whole: Questions about a whole slice: no box was read, or its crop would be all of it.
         n_crops: Questions about a crop; what follows is of these.
         structure_frac: Share of crops that hold the whole structure: the hit rate.
@@ -83,7 +82,7 @@ class ZoomFacts:
 
     boxes: Refine
     margin_frac: float
-    picture_px: int | None
+    shown_hw: tuple[int, ...]
     n_whole: int
     n_crops: int
     structure_frac: float | None
@@ -166,11 +165,11 @@ def zoom_request(request: EvalRequest, zoom: Zoom, run: Path) -> EvalRequest:
     kept = samples.take(places)
     at = kept.column_names.index("crop_px")
     kept = kept.set_column(at, "crop_px", pa.array(crops, kept.schema.field("crop_px").type))
-    family, picture_px = _enlarging(request.family, kept, zoom.picture_px)
+    family = request.family.enlarging(zoom.picture_px or middle_side_px(kept))
     facts = ZoomFacts(
         boxes=zoom.boxes,
         margin_frac=zoom.margin_frac,
-        picture_px=picture_px,
+        shown_hw=tuple(family.shape_hw or ()),
         n_whole=len(crops) - len(hits),
         n_crops=len(hits),
         structure_frac=fmean(whole for whole, _ in hits) if hits else None,
@@ -259,15 +258,3 @@ def _where_is(sample: Sample) -> Sample:
         points=(),
         min_px=None,
     )
-
-
-def _enlarging(
-    family: PictureFamily, samples: pa.Table, picture_px: int | None
-) -> tuple[PictureFamily, int | None]:
-    """The family with crops enlarged, and their sides; unchanged where it says how slices are."""
-    # A model that takes pictures at their own size would see no more of a crop than of the slice.
-    if family.square or family.shape_hw is not None:
-        return family, None
-    sides = (samples[name].to_pylist() for name in ("height_px", "width_px"))
-    side_px = picture_px or median_high(map(max, *sides))
-    return replace(family, shape_hw=(side_px, side_px)), side_px
