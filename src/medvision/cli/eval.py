@@ -20,6 +20,7 @@ from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.printable import printable
 from medvision.cli.profiles import Profiles, model_profile, own_profiles
 from medvision.cli.protocol import ProtocolOptions
+from medvision.cli.refine import NextRequest, RefineOptions
 from medvision.cli.root import Root, data_root
 from medvision.cli.spacing import SpacingOptions
 from medvision.cli.stopped import exit_status
@@ -63,6 +64,7 @@ class QuestionOptions:
     style: Style | None = None
     protocol: ProtocolOptions
     spacing: SpacingOptions
+    refine: RefineOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ def run(options: EvalOptions) -> int:
         factors=questions.spacing.factors(),
         withheld=questions.spacing.withhold_spacing,
     )
+    zoomed = questions.refine.requests(request, options.run.run)
     is_lost = not asked.model.startswith("baseline/") and tell_lost(selection.table, tables)
     dropped = ", ".join(f"{count} {reason}" for reason, count in selection.dropped.items())
     for line in selection.unmet:
@@ -150,14 +153,14 @@ def run(options: EvalOptions) -> int:
         msg = "--combine: expected several replies to each question; add --repeats 8"
         raise UsageError(msg)
     with only_process(options.run.run, "evaluating"):
-        code = ask_in_turn({"": request, **again}, options.run, settings, is_lost=is_lost)
+        code = ask_in_turn({"": request, **again, **zoomed}, options.run, settings, is_lost=is_lost)
         if options.run.combine and code <= 1:
             print_combined(options.run.run, options.run.combine, options.run.max_error_rate)
         return code
 
 
 def ask_in_turn(
-    requests: Mapping[str, EvalRequest],
+    requests: Mapping[str, NextRequest],
     options: RunOptions,
     settings: RunSettings,
     *,
@@ -166,7 +169,8 @@ def ask_in_turn(
     """Evaluate and score, one after another, until one is stopped; budget and time are for all.
 
     Args:
-        requests: By the name of the folder inside the run's; "" is the run itself.
+        requests: By the name of the folder inside the run's; "" is the run itself. Those that
+            depend on replies are made when it is their turn.
         options: Where, and how many errors are allowed.
         settings: How many at once, and what may be spent on all of them.
         is_lost: Image files are missing, which was told.
@@ -175,10 +179,11 @@ def ask_in_turn(
         1 when more replies than allowed are errors in one of them, 130 or 143 when stopped, else 0.
     """
     code, left = 0, list(requests)
-    for name, request in requests.items():
+    for name, asked in requests.items():
         folder, start_s = options.run / name, time.monotonic()
         if name:
             print(f"{name}:")
+        request = asked() if callable(asked) else asked
         reader = ReplyReader(
             style=request.style, family=request.family, reading=request.protocol.reading
         )

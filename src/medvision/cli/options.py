@@ -43,6 +43,7 @@ class Option:
         repeated: The option is given again for each further value, instead of once for all.
         at_least: Of a number.
         at_most: Of a number.
+        alone: What the option means without a value.
     """
 
     metavar: str | None = None
@@ -52,6 +53,7 @@ class Option:
     repeated: bool = False
     at_least: float = -math.inf
     at_most: float = math.inf
+    alone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class _Field:
         if self.kind is bool and not self.is_many:
             return common | {"action": "store_true"}
         common |= {"metavar": self.option.metavar}
+        if self.option.alone is not None:
+            common |= {"nargs": "?", "const": str(self.option.alone)}
         if self.is_many:
             common |= {"action": "append"} if self.option.repeated else {"nargs": "+"}
         if isinstance(self.kind, type) and issubclass(self.kind, Enum):

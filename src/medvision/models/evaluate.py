@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.errors import ItemError, UsageError
-from medvision.frames import SliceGeometry
 from medvision.models.base import ChecksPictures, Drawn, LocalModel, Question, ServedModel
 from medvision.models.baselines import Baseline
 from medvision.models.profiles import ModelProfile
@@ -32,7 +31,8 @@ from medvision.pictures.view import SENDER, UNDECLARED, PictureFamily, SliceView
 from medvision.prompts.messages import PROMPT_VERSION, prompt_text
 from medvision.protocols import MEDVISION, Protocol
 from medvision.replies import Style
-from medvision.samples import GEOMETRY_COLUMNS, Sample, each_sample
+from medvision.samples import Sample, each_sample
+from medvision.samples.crops import as_shown, geometries_shown
 from medvision.storage import only_process
 from medvision.table.manifest import (
     MANIFEST,
@@ -74,6 +74,8 @@ class EvalRequest:
         protocol: Of the samples, the prompts and, by default, the scores.
         spacing_scale: By which the samples' pixel size was multiplied, for the manifest.
         in_pieces: What the selection lists beside the samples: `Selection.in_pieces`.
+        how: In what way the model is asked, beside its name wherever runs are told apart: "zoom".
+        derived: What the samples were made from, for the manifest; {} for a selection's own.
     """
 
     samples: pa.Table
@@ -88,6 +90,8 @@ class EvalRequest:
     protocol: Protocol = MEDVISION
     spacing_scale: float = 1.0
     in_pieces: pa.Table | None = None
+    how: str = ""
+    derived: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -180,9 +184,9 @@ def _states_sizes(request: EvalRequest) -> bool:
 
 def _each_view(request: EvalRequest) -> Iterator[SliceView]:
     """What the model is said to see of slices of each size; of those that can be shown."""
-    for row in request.samples.group_by(GEOMETRY_COLUMNS).aggregate([]).to_pylist():
+    for geometry in dict.fromkeys(geometries_shown(request.samples)):
         with suppress(ItemError):
-            yield request.family.view(SliceGeometry(**row))
+            yield request.family.view(geometry)
 
 
 def _digests_of_an_evaluation_cut_off(
@@ -192,7 +196,7 @@ def _digests_of_an_evaluation_cut_off(
     if not drawn:
         return {}
     left = {
-        sample.sample_id: slice_identity(sample)
+        sample.sample_id: slice_identity(as_shown(sample))
         for sample in each_sample(samples)
         if sample.sample_id in drawn and sample.sample_id not in known
     }
@@ -217,7 +221,7 @@ class _Questions:
 
     def __iter__(self) -> Iterator[Question]:
         for sample in each_sample(self.samples):
-            yield from self._about(sample)
+            yield from self._about(as_shown(sample))
 
     def _about(self, sample: Sample) -> Iterator[Question]:
         request, family = self.request, self.request.family
@@ -284,7 +288,7 @@ def _manifest(
 ) -> dict[str, Any]:
     return {
         "stage": "eval",
-        "model": request.model.model_id,
+        "model": request.model.model_id + (f" ({request.how})" if request.how else ""),
         "revision": request.model.revision,
         "settings": request.model.settings,
         "style": str(request.style),
@@ -299,6 +303,7 @@ def _manifest(
         "renderer": RENDERER,
         "sender": SENDER,
         "selection": request.selection,
+        **request.derived,
         "versions": {**package_versions(), **_installed(ENGINE_PACKAGES)},
         "counts": {"samples": request.samples.num_rows, "summary": summary},
         "unreadable": unreadable,

@@ -134,7 +134,8 @@ def freeze_samples(run: Path, samples: pa.Table) -> dict[str, str]:
         logger.warning("%s", error)
         write_samples(run, samples, {})
         return {}
-    if not _questions(frozen).equals(_questions(samples)):
+    is_same = _questions(frozen).equals(_questions(samples))
+    if not is_same or _crops(frozen) != _crops(samples):
         msg = (
             f"{run} holds another sample list ({frozen.num_rows} samples, {samples.num_rows} asked "
             "for now); use another --run folder"
@@ -159,6 +160,13 @@ def _questions(samples: pa.Table) -> pa.Table:
         return questions.append_column("view", samples["view"])
     views = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), samples.num_rows)
     return questions.append_column("view", views)
+
+
+def _crops(samples: pa.Table) -> list[tuple[int, ...]]:
+    """The part asked about of each slice; lists older than crops ask about whole ones."""
+    if "crop_px" not in samples.column_names:
+        return [()] * samples.num_rows
+    return [tuple(crop or ()) for crop in samples["crop_px"].to_pylist()]
 
 
 def _renderers(samples: pa.Table) -> pa.Array:
@@ -200,7 +208,7 @@ def read_samples(run: Path) -> pa.Table:
     """
     # Versions before counted no pixels and knew one view; only imported runs have the last.
     schema = RUN_SAMPLE_SCHEMA.append(pa.field(STATED_NMAE, pa.float64()))
-    optional = ["min_px", "view", "ct_window", STATED_NMAE]
+    optional = ["min_px", "view", "ct_window", "crop_px", STATED_NMAE]
     return read_rows(require_samples(run), schema, ASK_AGAIN, optional=optional)
 
 

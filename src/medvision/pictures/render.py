@@ -20,6 +20,7 @@ from medvision.errors import ItemError, UsageError
 from medvision.frames import Plane, SliceGeometry, View, geometry_in_view, pixels_in_view
 from medvision.pictures.grey_levels import Picture, percentile_stretched, stretched
 from medvision.samples import Sample
+from medvision.samples.crops import is_part
 from medvision.table.unscaled import NOMINAL_YX_MM
 from medvision.volumes.stored import SpacingFrom
 from medvision.volumes.suffixes import PICTURE as PICTURE_SUFFIXES
@@ -233,6 +234,7 @@ def slice_identity(sample: Sample) -> str:
     volume = sample.image_sha256 or sample.image_uri
     how = [RENDERER, ref.modality, ref.label, ref.spacing_from]
     how += [] if ref.view is View.RADIOLOGICAL else [str(ref.view)]
+    how += [f"crop {ref.crop_px}"] if ref.crop_px else []
     return "/".join([volume, ref.plane, str(ref.slice_index), *how])
 
 
@@ -254,6 +256,7 @@ class SliceRef:
         label: Structure that decides the window on CT, or "".
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
         view: Which way up.
+        crop_px: Half-open pixel box of the part shown, in that view; () for the whole slice.
     """
 
     image_uri: str
@@ -264,10 +267,11 @@ class SliceRef:
     label: str = ""
     spacing_from: str = ""
     view: View = View.RADIOLOGICAL
+    crop_px: tuple[int, ...] = ()
 
 
 def sample_slice(sample: Sample) -> SliceRef:
-    """The slice that a sample asks about."""
+    """The slice, or part of one, whose size and spacing a sample has as its geometry."""
     asked = "" if sample.label_id is None else sample.label
     # Turning a quarter is undone by turning a quarter: only height and width change places.
     stored = geometry_in_view(sample.geometry, sample.view)
@@ -282,6 +286,7 @@ def sample_slice(sample: Sample) -> SliceRef:
         ),
         spacing_from=sample.spacing_from,
         view=sample.view,
+        crop_px=sample.crop_px if is_part(sample) else (),
     )
 
 
@@ -352,6 +357,9 @@ class SlicePictures:
         )
         turned = geometry_in_view(displayed.geometry, ref.view)
         shown = pixels_in_view(pixels, ref.view, is_native=found.volume.is_native)
+        if ref.crop_px:  # only now, so that a part has the grey levels that it has in the whole
+            x0, y0, x1, y1 = ref.crop_px
+            shown = shown[y0:y1, x0:x1]
         in_view = RenderedImage(
             pixels=np.ascontiguousarray(shown),
             spacing_y_mm=turned.spacing_y_mm,

@@ -77,6 +77,15 @@ class PictureFamily:
             self, square=grid.square or self.square, shape_hw=grid.shape_hw or self.shape_hw
         )
 
+    def enlarging(self, side_px: int) -> "PictureFamily":
+        """The same family for crops, enlarged to so many pixels both ways.
+
+        A model that takes pictures at their own size would see no more of a crop than of the slice.
+        A family that says itself on which pixels slices are shown stays as it is.
+        """
+        is_said = self.square or self.shape_hw is not None
+        return self if is_said else replace(self, shape_hw=(side_px, side_px))
+
     @property
     def is_sent_as_stored(self) -> bool:
         """Whether a slice is sent on its stored pixels."""

@@ -106,6 +106,8 @@ class Candidates:
             columns["task"] = pa.repeat(pa.scalar(str(self.config.task)), rows.num_rows)
             columns["sample_id"] = self.sample_ids.slice(start, rows.num_rows)
             columns["view"] = pa.repeat(pa.scalar(str(View.RADIOLOGICAL)), rows.num_rows)
+            whole = pa.scalar([], SAMPLE_SCHEMA.field("crop_px").type)
+            columns["crop_px"] = pa.repeat(whole, rows.num_rows)
             numbers = self.case_numbers[start : start + rows.num_rows]
             facts = self.cases.facts.take(numbers)
             columns |= {name: facts[name] for name in facts.column_names}

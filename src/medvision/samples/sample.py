@@ -52,6 +52,9 @@ class Sample:
             sides at least so long are asked for; else None.
         view: Which way up the slice is shown; geometry, truth, box and points are in this view.
         ct_window: Whether a CT window may apply to the image; see its declaration.
+        crop_px: Half-open pixel box of the part of the slice that is asked about, in its view and
+            less than all of it; () for the whole. The other fields stay those of the slice until
+            `as_shown` turns them.
     """
 
     sample_id: str
@@ -83,6 +86,7 @@ class Sample:
     min_px: int | None = None
     view: View = View.RADIOLOGICAL
     ct_window: bool = True
+    crop_px: tuple[int, ...] = ()
 
     def _repr_html_(self) -> str:
         # How a sample is drawn is decided by a later stage, which is asked for by name: a notebook
@@ -153,5 +157,6 @@ def sample_from_row(row: Mapping[str, Any]) -> Sample:
     values["geometry"] = SliceGeometry(**{name: row[name] for name in GEOMETRY_COLUMNS})
     values["truth"] = tuple(row["truth"])
     values["box_px"] = tuple(row["box_px"] or ())
+    values["crop_px"] = tuple(row.get("crop_px") or ())
     values["points"] = tuple(Point(**point) for point in row["points"] or ())
     return Sample(**values)

@@ -21,6 +21,7 @@ from medvision.models.run_folder import (
 from medvision.models.store import ResponseStore
 from medvision.replies import Answer, AnswerStatus, Style, read_answer
 from medvision.replies.stated import are_stated
+from medvision.samples.crops import as_shown, part_of
 from medvision.scoring.judge import (
     JUDGED_SCHEMA,
     judge_questions,
@@ -190,10 +191,15 @@ def _judged_rows(run: Path, scores: pa.Table) -> Mapping[RowKey, dict[str, objec
     answers, made_up = [], set()
     for key, stored in replies.items():
         sample = questions[key].sample
-        seen = reader.family.view(sample.geometry).perceived
+        seen = reader.family.view(as_shown(sample).geometry).perceived
         is_cut = stored.reply.status is ResponseStatus.TRUNCATED
         answer, _ = reader.readings(
-            sample.task, stored.reply.text, seen, unit=sample.unit, is_cut=is_cut
+            sample.task,
+            stored.reply.text,
+            seen,
+            unit=sample.unit,
+            is_cut=is_cut,
+            part=part_of(sample),
         )
         # As the judge wrote them: a box is not yet mapped to the slice.
         copied = read_answer(sample.task, stored.reply.text, unit=sample.unit).values

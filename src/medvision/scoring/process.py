@@ -17,6 +17,7 @@ from medvision.pictures.perceived import point_on_slice_from_sent
 from medvision.pictures.view import PictureFamily, SliceView
 from medvision.replies.steps import read_steps, stated_points
 from medvision.samples import Sample
+from medvision.samples.crops import as_shown
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import MetricKind, Task
 
@@ -153,7 +154,7 @@ def process_scores(
     Returns:
         `PROCESS_SCHEMA`, in the order of the replies.
     """
-    asked = {one.sample_id: one for one in samples if one.task in PROCESS_TASKS}
+    asked = {one.sample_id: as_shown(one) for one in samples if one.task in PROCESS_TASKS}
     rows = []
     for sample_id, repeat, text in replies:
         if sample_id not in asked:

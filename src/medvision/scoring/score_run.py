@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.declarations import decoded
-from medvision.frames import SliceGeometry
 from medvision.models.base import ResponseStatus
 from medvision.models.run_folder import (
     STATED_NMAE,
@@ -37,7 +36,8 @@ from medvision.replies import Answer, AnswerStatus, Style
 from medvision.replies.cut import ended_before_cut
 from medvision.replies.first_block import read_first_block
 from medvision.replies.recovered import read_recovered
-from medvision.samples import GEOMETRY_COLUMNS, each_sample
+from medvision.samples import each_sample
+from medvision.samples.crops import Part, geometries_shown, parts_of
 from medvision.scoring.aggregate import PROTOCOL_COLUMN
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.process import PROCESS_TASKS, process_scores
@@ -195,7 +195,14 @@ class ReplyReader:
     reading: Reading = MEDVISION.reading
 
     def readings(
-        self, task: Task, text: str, seen: PerceivedSize, *, unit: str = "", is_cut: bool = False
+        self,
+        task: Task,
+        text: str,
+        seen: PerceivedSize,
+        *,
+        unit: str = "",
+        is_cut: bool = False,
+        part: Part | None = None,
     ) -> tuple[Answer, Answer]:
         """The answer that is scored, and the lenient reading that is reported beside it.
 
@@ -207,6 +214,7 @@ class ReplyReader:
                 looks at no unit.
             is_cut: Whether the server stopped the reply at a limit: it then states an answer only
                 where it provably did before the cut. The original's reading knows no such rule.
+            part: Of the slice, where a crop was shown: a box read is one of the whole slice.
         """
         # A closed tag is proof; anywhere else the last number may have been cut in two.
         # A list without it may have gone on.
@@ -218,32 +226,29 @@ class ReplyReader:
             strict = ANSWER_FORMATS[task].read(text, self.style, seen.canvas_hw, unit)
             counts = is_whole or self.style is Style.COT
         if strict.status is AnswerStatus.OK and counts:
-            strict = _on_slice(strict, task, seen)
+            strict = _on_slice(strict, task, seen, part)
             return strict, strict
         if not is_whole:
             return Answer(AnswerStatus.TRUNCATED), Answer(AnswerStatus.TRUNCATED)
         recovered = read_recovered(task, text, seen.canvas_hw, unit)
-        return strict, _on_slice(recovered, task, seen)
+        return strict, _on_slice(recovered, task, seen, part)
 
     def perceived(self, samples: pa.Table) -> list[PerceivedSize]:
         """What the model saw of the samples' slices; each shape is worked out once."""
-        shapes = list(zip(*(samples[name].to_pylist() for name in GEOMETRY_COLUMNS), strict=True))
-        seen = {
-            shape: self.family.view(
-                SliceGeometry(**dict(zip(GEOMETRY_COLUMNS, shape, strict=True)))
-            ).perceived
-            for shape in set(shapes)
-        }
+        shapes = geometries_shown(samples)
+        seen = {shape: self.family.view(shape).perceived for shape in dict.fromkeys(shapes)}
         return [seen[shape] for shape in shapes]
 
 
-def _on_slice(answer: Answer, task: Task, seen: PerceivedSize) -> Answer:
+def _on_slice(answer: Answer, task: Task, seen: PerceivedSize, part: Part | None) -> Answer:
     """The answer with a box turned from the frame of the picture sent to that of the slice."""
     height_px, width_px = seen.canvas_hw
     is_filled = seen.content_box_px == (0, 0, width_px, height_px)
-    if not TASKS[task].is_box or not answer.values or is_filled:
+    if not TASKS[task].is_box or not answer.values or (is_filled and part is None):
         return answer
     boxes = box_on_slice_from_sent(np.reshape(answer.values, (-1, 4)), seen)
+    if part is not None:
+        boxes = part.on_slice(boxes)
     return Answer(status=answer.status, values=tuple(boxes.ravel().tolist()))
 
 
@@ -270,15 +275,16 @@ def read_replies(
         `ANSWER_SCHEMA`, in the order of the replies.
     """
     tasks = [Task(task) for task in samples["task"].to_pylist()]
-    asked = zip(tasks, samples["unit"].to_pylist(), reader.perceived(samples), strict=True)
+    parts = parts_of(samples)
+    asked = zip(tasks, samples["unit"].to_pylist(), reader.perceived(samples), parts, strict=True)
     ids = samples["sample_id"].to_pylist()
     batches = _batches(replies, dict(zip(ids, asked, strict=True)))
-    parts = list(_mapped(partial(_read_batch, reader), batches, parallel=len(ids) >= _MANY))
-    return pa.concat_tables(parts) if parts else ANSWER_SCHEMA.empty_table()
+    tables = list(_mapped(partial(_read_batch, reader), batches, parallel=len(ids) >= _MANY))
+    return pa.concat_tables(tables) if tables else ANSWER_SCHEMA.empty_table()
 
 
-_Question = tuple[Task, str, PerceivedSize]
-"""What was asked, in which unit, about which picture."""
+_Question = tuple[Task, str, PerceivedSize, Part | None]
+"""What was asked, in which unit, about which picture, of which part of the slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,8 +316,10 @@ def _batches(
 
 def _read_batch(reader: ReplyReader, batch: _Batch) -> pa.Table:
     pairs = [
-        reader.readings(task, text, seen, unit=unit, is_cut=status == ResponseStatus.TRUNCATED)
-        for (task, unit, seen), text, status in zip(
+        reader.readings(
+            task, text, seen, unit=unit, is_cut=status == ResponseStatus.TRUNCATED, part=part
+        )
+        for (task, unit, seen, part), text, status in zip(
             batch.questions, batch.texts, batch.statuses, strict=True
         )
     ]

@@ -24,6 +24,7 @@ class CardFacts:
     Attributes:
         counts: Training samples by dataset, task and plane.
         n_subjects: Training subjects.
+        n_crops: Examples drawn that show a crop.
         dropped: Samples left out, by reason.
         n_test_subjects: Subjects of test sets compared with.
         n_test_volumes: Their volumes, compared by voxel hash.
@@ -37,6 +38,7 @@ class CardFacts:
 
     counts: Counter[tuple[str, str, str]]
     n_subjects: int
+    n_crops: int
     dropped: Mapping[str, int]
     n_test_subjects: int
     n_test_volumes: int
@@ -192,10 +194,13 @@ def _run_words(config: SftConfig, facts: CardFacts) -> str:
         loss = (
             f"Loss at the digits of numbers: {config.loss.numbers}, weight {config.loss.weight:g}. "
         )
+    crops = ""
+    if config.data.crops.share:
+        crops = f"Of the examples {facts.n_crops} showed a crop around their structure. "
     return (
         "## Training\n\n"
         f"AdamW, learning rate {config.learning_rate:g}, {optimiser.schedule} schedule, warm-up "
         f"{optimiser.warmup_frac:g}, gradient norm {optimiser.max_grad_norm:g}; {facts.steps} "
-        f"steps in {facts.train_s:.0f} s on {facts.machine}{rates}. {loss}{versions}. "
+        f"steps in {facts.train_s:.0f} s on {facts.machine}{rates}. {loss}{crops}{versions}. "
         "The whole configuration is in `config.json` beside the checkpoints."
     )

@@ -11,6 +11,7 @@ from PIL import Image
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from medvision.models.in_process.chat import Chat
+from medvision.samples.crops import geometries_shown
 from medvision.train.errors import SequenceTooLongError
 from medvision.train.examples import Examples
 
@@ -122,15 +123,18 @@ def refuse_long_sequences(examples: Examples, chat: Chat, collator: Collator) ->
     """
     # Questions of one kind differ in their numbers only: a row of each kind stands for them.
     names = ["task", "dataset", "cohort", "image_id", "plane", "name", "metric_kind", "metric_key"]
-    names += ["height_px", "width_px"]
     samples = examples.table.select(names)
+    shown = geometries_shown(examples.table)  # of crops, theirs
+    for name in ("height_px", "width_px"):
+        samples = samples.append_column(name, pa.array([getattr(one, name) for one in shown]))
+        names.append(name)
     samples = samples.append_column("row", pa.array(np.arange(samples.num_rows)))
     of_each_kind = samples.group_by(names).aggregate([("row", "min")])["row_min"]
     longest: dict[tuple[int, int], tuple[int, Batch]] = {}
     for row in sorted(of_each_kind.to_pylist()):
         sample = examples.sample(row)
         asked = examples.question(sample)
-        size_hw = examples.family.view(sample.geometry).sent_hw
+        size_hw = examples.family_of(sample).view(sample.geometry).sent_hw
         length = len(asked.prompt) + len(asked.target)
         if length > longest.get(size_hw, (0, {}))[0]:
             made = {"prompt": chat.prompt(asked.prompt, examples.system_text), ROW: row}

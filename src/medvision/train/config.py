@@ -152,6 +152,31 @@ class TaskMix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CropConfig:
+    """Examples that show a crop around their structure, as the second look of `eval --refine` does.
+
+    Attributes:
+        share: Of examples that are shown so; 0 for none. Angles and distances stay whole.
+        margin: Around the box, on each end of a side, as a share of it.
+        jitter: The crop is moved by up to so much of the box's sides, at random; the structure
+            stays in it.
+        picture_px: Height and width that crops are enlarged to; 0 for the longer side of the middle
+            one of the training slices. `model.square` and `model.shape_hw` go before it.
+    """
+
+    share: float = 0.0
+    margin: float = 0.5
+    jitter: float = 0.25
+    picture_px: int = 0
+
+    def __post_init__(self) -> None:
+        _refuse(not 0 <= self.share <= 1, f"share must be in [0, 1], found {self.share}")
+        _refuse(not 0 <= self.margin < math.inf, f"margin must be at least 0: {self.margin}")
+        _refuse(not 0 <= self.jitter < math.inf, f"jitter must be at least 0: {self.jitter}")
+        _refuse(self.picture_px < 0, f"picture_px must be at least 0, found {self.picture_px}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """What is trained on.
 
@@ -166,6 +191,7 @@ class DataConfig:
         seed: Of caps, mixing and order.
         volumes_in_flight: Volumes whose slices are mixed at any time; each worker process keeps
             as many in memory, so that no volume is read more than once per pass and worker.
+        crops: Examples that show a crop; off by default.
     """
 
     tables: tuple[str, ...]
@@ -176,6 +202,7 @@ class DataConfig:
     samples_per_epoch: int = 0
     seed: int = 1024
     volumes_in_flight: int = 8
+    crops: CropConfig = CropConfig()
 
     def __post_init__(self) -> None:
         _refuse(not self.tables, "tables must name at least one folder")

@@ -17,6 +17,7 @@ from medvision.prompts.targets import target_text
 from medvision.protocols import MEDVISION, PromptFacts
 from medvision.replies import Style
 from medvision.samples import Sample, samples_from_table
+from medvision.samples.crops import as_shown, is_part
 from medvision.train.config import ModelConfig, SftConfig
 from medvision.train.errors import ConfigError
 
@@ -111,6 +112,7 @@ class Examples:
         family: How the model sees pictures.
         system_text: The system message; none when empty.
         facts: Which facts prompts state.
+        crop_px: Height and width that crops are enlarged to; 0 for as they are.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Examples:
         n_volumes: int,
         system_text: str = "",
         facts: PromptFacts = MEDVISION.prompt,
+        crop_px: int = 0,
     ) -> None:
         """Keep the samples.
 
@@ -132,7 +135,9 @@ class Examples:
             n_volumes: Volumes each process keeps.
             system_text: The system message; none when empty.
             facts: Which facts prompts state.
+            crop_px: Height and width that crops are enlarged to; 0 for as they are.
         """
+        self.crop_px = crop_px
         self.style = style
         self.family = family
         self.table = samples
@@ -150,8 +155,13 @@ class Examples:
         return self.__dict__ | {"_pictures": None}
 
     def sample(self, row: int) -> Sample:
-        """The sample of a row."""
-        return samples_from_table(self.table.slice(row, 1))[0]
+        """The sample of a row, in the frame of what it shows: its slice, or a crop of it."""
+        return as_shown(samples_from_table(self.table.slice(row, 1))[0])
+
+    def family_of(self, sample: Sample) -> PictureFamily:
+        """How the model sees a sample's picture: a crop is enlarged first."""
+        is_enlarged = self.crop_px and is_part(sample)
+        return self.family.enlarging(self.crop_px) if is_enlarged else self.family
 
     def question(self, sample: Sample) -> Question:
         """Its prompt and target.
@@ -159,7 +169,7 @@ class Examples:
         Raises:
             ItemError: The sample has no target that can be written.
         """
-        return question(sample, self.style, self.family, self.facts)
+        return question(sample, self.style, self.family_of(sample), self.facts)
 
     def sample_id(self, row: int) -> str:
         """Its id."""
@@ -169,4 +179,4 @@ class Examples:
         """Its picture; volumes of this process are kept for the next samples."""
         if self._pictures is None:
             self._pictures = SlicePictures(n_volumes=self._n_volumes)
-        return picture(sample, self.family, self._pictures)
+        return picture(sample, self.family_of(sample), self._pictures)

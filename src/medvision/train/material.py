@@ -18,11 +18,13 @@ from medvision.models.in_process.chat import Chat
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import Sample, sample_table, samples_from_table
+from medvision.samples.crops import middle_side_px
 from medvision.tasks import TASKS, Task
 from medvision.train.base_model import check_stated_size, has_accelerator, load_chat, located_base
 from medvision.train.card import CardFacts, machine_words, sample_counts
 from medvision.train.collate import ROW, Collator, ExampleTransform
 from medvision.train.config import SftConfig
+from medvision.train.crops import with_crops
 from medvision.train.errors import NoSamplesError
 from medvision.train.examples import Examples, picture_family, question, system_text
 from medvision.train.mixing import Rows, training_order
@@ -77,6 +79,11 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         in_flight=config.data.volumes_in_flight,
         seed=config.data.seed,
     )
+    n_samples, crops = samples.num_rows, config.data.crops
+    counts = sample_counts(samples)
+    n_subjects = samples.group_by(["dataset", "subject_id"]).aggregate([]).num_rows
+    if crops.share:
+        samples, order = with_crops(samples, order, crops, config.data.seed)
     examples = Examples(
         samples,
         config.data.style,
@@ -84,6 +91,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         n_volumes=config.data.volumes_in_flight,
         system_text=system_text(config.model),
         facts=config.questions.prompt,
+        crop_px=(crops.picture_px or middle_side_px(samples)) if crops.share else 0,
     )
     chat = load_chat(config.model)
     check_stated_size(chat.processor, family, config.model.base)
@@ -91,8 +99,9 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
     own_length = int(own.get_text_config().max_position_embeddings)
     max_length = min(config.run.max_length or own_length, own_length)
     facts = CardFacts(
-        counts=sample_counts(samples),
-        n_subjects=samples.group_by(["dataset", "subject_id"]).aggregate([]).num_rows,
+        counts=counts,
+        n_subjects=n_subjects,
+        n_crops=int(np.count_nonzero(order >= n_samples)),
         dropped=selected.dropped | unwritable,
         n_test_subjects=selected.n_test_subjects,
         n_test_volumes=selected.n_test_volumes,

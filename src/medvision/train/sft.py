@@ -28,7 +28,7 @@ from medvision.table.own_files import Keys, read_record
 from medvision.train.base_model import computes_in_bf16, has_accelerator, load_model
 from medvision.train.card import scores_by_step, write_card
 from medvision.train.collate import refuse_long_sequences
-from medvision.train.config import LossConfig, NumberLossKind, SftConfig, Tuning
+from medvision.train.config import CropConfig, LossConfig, NumberLossKind, SftConfig, Tuning
 from medvision.train.errors import OtherRunError
 from medvision.train.examples import trained_profile
 from medvision.train.material import (
@@ -102,6 +102,8 @@ def _trained(config: SftConfig, root: Path | None, move: Move | None) -> SftResu
     for name, default in (("protocol", MEDVISION.name), ("loss", LossConfig())):
         if getattr(config, name) == default:
             del written[name]  # as in runs of versions that knew of none
+    if config.data.crops == CropConfig():
+        del written["data"]["crops"]
     resolved, stored = json.dumps(written, indent=1) + "\n", out / CONFIG
     if stored.exists() and read_record(stored, {}, ANOTHER) != json.loads(resolved):
         msg = f"{out}: holds a run of another configuration (see {stored}); {ANOTHER}"
@@ -237,12 +239,13 @@ def _finished(trainer: SampleTrainer, material: Material) -> SftResult:
     trainer.save_model(str(folder))
     facts = material.facts
     counts = {
-        "samples": len(material.examples),
+        "samples": facts.counts.total(),
         "drawn": len(material.order),
         "steps": facts.steps,
         "validation_samples": len(material.validation),
         "dropped": dict(facts.dropped),
     }
+    counts |= {"crops_drawn": facts.n_crops} if material.config.data.crops.share else {}
     result = SftResult(model=folder, counts=counts, scores=facts.scores)
     if trainer.is_world_process_zero():
         material.chat.processor.save_pretrained(folder)

@@ -15,6 +15,7 @@ from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.pictures.view import PictureFamily
 from medvision.replies import Style
 from medvision.samples import samples_from_table
+from medvision.samples.crops import as_shown
 from medvision.scoring.metrics import FloatArray
 from medvision.scoring.process import HIT_MM, PROCESS_TASKS, process_of
 
@@ -117,7 +118,7 @@ def _said(rows: TaskRows) -> list[StatedPoints | None]:
     asked = rows.run.samples.filter(
         pc.is_in(rows.run.samples["sample_id"], value_set=pc.unique(ids))
     )
-    samples = {sample.sample_id: sample for sample in samples_from_table(asked)}
+    samples = {sample.sample_id: as_shown(sample) for sample in samples_from_table(asked)}
     family = PictureFamily(**rows.run.manifest.get("family", {"name": "as_sent"}))
     found: list[StatedPoints | None] = []
     for sample_id, text in zip(ids.to_pylist(), reply_texts(rows), strict=True):
