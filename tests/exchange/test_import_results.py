@@ -306,6 +306,8 @@ def test_entries_that_cannot_be_used_are_named_and_the_others_kept(
     [
         ("[1]", "expected label, targets and responses"),
         ('{"a": {"targets": [], "responses": ["1"]}}', "lists targets and responses of one length"),
+        ('{"a": {"MAE": 1.0, "n": 60}}', "found MAE, n; metrics alone cannot be scored: name the"),
+        ('{"a": {}}', "expected targets and responses, found none"),
         ('{"a": 1}', "expected groups of targets and responses"),
         ("{", "expected JSON"),
     ],

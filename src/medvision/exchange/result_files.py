@@ -131,6 +131,13 @@ def _of_groups(path: Path, content: dict[str, Any]) -> Iterator[Stated | ResultE
     for name, group in content.items():
         lists = [group.get(key) for key in ("targets", "responses")]
         metas = group.get("doc_metas")
+        if lists == [None, None]:  # summary_metrics_*: what its authors made of the answers
+            held = ", ".join(group) or "none"
+            msg = (
+                f"{path}: {name}: expected targets and responses, found {held}; "
+                "metrics alone cannot be scored: name the summary_values_* file beside this one"
+            )
+            raise UsageError(msg)
         if not all(isinstance(one, list) for one in lists) or len(lists[0]) != len(lists[1]):
             msg = f"{path}: {name}: expected lists targets and responses of one length"
             raise UsageError(msg)

@@ -1,6 +1,7 @@
 """`medvision analyse` over real runs: every analysis says something, as text and as JSON."""
 
 import json
+import math
 
 import pytest
 
@@ -77,12 +78,38 @@ def test_values_at_a_cut_are_where_its_source_puts_them():
     ]  # fmt: skip
 
 
-def test_a_value_that_the_task_does_not_have_is_refused():
-    with pytest.raises(UsageError, match="expected value to be one of major, minor"):
-        Decision(
-            name="x", task=Task.TUMOR_LESION, value="area", about=".", unit="mm", cuts=(1.0,),
-            classes=("a", "b"), source="",
-        )  # fmt: skip
+def test_a_decision_that_no_answer_is_about_is_told(runs, tmp_path, capsys, caplog):
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[[decisions]]\nname = "of the spleen"\ntask = "tl"\nvalue = "major"\n'
+        'about = "spleeen"\nunit = "mm"\ncuts = [5]\nclasses = ["a", "b"]\nsource = "a test"\n',
+        encoding="utf-8",
+    )
+    assert main(["analyse", runs[0], "--cutoffs", str(own)]) == 0
+    assert "decision 'of the spleen': no answer that was read is about it" in caplog.text
+    caplog.clear()
+    assert main(["analyse", runs[0]]) == 0
+    assert "no answer that was read" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"value": "area"}, "expected value to be one of major, minor; found 'area'"),
+        ({"unit": "cm"}, "expected unit to be one of mm; found 'cm'"),
+        (
+            {"about": "(lesion"},
+            "expected about to be a regular expression, found '\\(lesion'",
+        ),
+        ({"cuts": (math.nan,)}, "expected rising cuts"),
+        ({"cuts": (2.0, 2.0), "classes": ("a", "b", "c")}, "expected rising cuts"),
+    ],
+)
+def test_decisions_that_cannot_be_are_refused(changes, told):
+    fields = {"name": "x", "task": Task.TUMOR_LESION, "value": "major", "about": ".", "unit": "mm"}
+    fields |= {"cuts": (1.0,), "classes": ("a", "b"), "source": ""}
+    with pytest.raises(UsageError, match=told):
+        Decision(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(

@@ -175,27 +175,35 @@ def test_interaction_is_tested_over_subjects(answer, is_small):
 # --- intervals not of means ---------------------------------------------------------------------
 
 
-def test_the_crossing_of_a_half_is_covered_as_often_as_its_interval_says():
-    """A model that finds targets above 8 % of the picture for sure, and none below 4 %."""
-    rng = np.random.default_rng(5)
+N_STUDIES = 300
+
+
+@pytest.mark.parametrize("n_subjects", [20, 50, 200])
+def test_the_crossing_of_a_half_is_covered_as_often_as_its_interval_says(n_subjects):
+    """A model that finds targets above 16 % of the picture for sure, and none below 4 %.
+
+    Of 3,000 studies of 20 subjects 98.2 % cover it: a little wide, as bins are few.
+    """
+    rng = np.random.default_rng(n_subjects)
     run = run_rows(studies.run("m", BOXES, studies.exact)).tasks[0]
-    hits, n = 0, 80
+    hits = 0
     truth = math.sqrt(0.04 * 0.16)
-    for _ in range(n):
-        sizes = np.exp(rng.uniform(math.log(0.01), math.log(0.6), 50 * 12))
-        subject = np.repeat(np.arange(50), 12)
+    for _ in range(N_STUDIES):
+        sizes = np.exp(rng.uniform(math.log(0.01), math.log(0.6), n_subjects * 12))
+        subject = np.repeat(np.arange(n_subjects), 12)
         share = np.clip(np.log(sizes / 0.04) / math.log(4), 0, 1)
-        ease = 0.05 * rng.standard_normal(50)[subject]
+        ease = 0.05 * rng.standard_normal(n_subjects)[subject]
         quality = np.clip(share + ease + 0.1 * rng.standard_normal(len(sizes)), -1, 2)
         rows = dataclasses.replace(
             run, places=np.arange(len(sizes)), subject=subject, quality=quality
         )
         low, high = crosses_half(rows, sizes)["interval"]
         hits += low <= truth <= high
-    assert 0.90 <= hits / n <= 0.995
+    assert 0.92 <= hits / N_STUDIES <= (0.99 if n_subjects == 20 else 0.98)
 
 
-def test_intervals_of_weighted_kappa_cover_it():
+@pytest.mark.parametrize("n_subjects", [20, 50, 200])
+def test_intervals_of_weighted_kappa_cover_it(n_subjects):
     rng = np.random.default_rng(6)
 
     def study(n_subjects):
@@ -206,8 +214,8 @@ def test_intervals_of_weighted_kappa_cover_it():
         return subject, *(np.digitize(one, [-0.7, 0.7]) for one in (true, said))
 
     wanted = weighted_kappa(*study(20_000), 3).value
-    found = [weighted_kappa(*study(50), 3) for _ in range(120)]
-    assert 0.91 <= np.mean([one.low <= wanted <= one.high for one in found]) <= 0.99
+    found = [weighted_kappa(*study(n_subjects), 3) for _ in range(N_STUDIES)]
+    assert 0.92 <= np.mean([one.low <= wanted <= one.high for one in found]) <= 0.98
 
 
 # --- report -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from medvision.analysis.verdicts.clinical import weighted_kappa
-from medvision.analysis.verdicts.estimates import difference, holm, mean, slope
+from medvision.analysis.verdicts.estimates import difference, holm, mean, share, slope
 
 N_STUDIES = 400
 """Of 400 studies 92 to 98 % are three and more standard errors (1.1 %) around 95 %."""
@@ -54,6 +54,38 @@ def test_intervals_of_differences_and_slopes_cover_the_truth(n_subjects):
         covered["slope"].append(rise.low <= 0.7 <= rise.high)
     for name, hits in covered.items():
         assert 0.92 <= np.mean(hits) <= 0.98, name
+
+
+@pytest.mark.parametrize("n_subjects", [20, 50, 200])
+@pytest.mark.parametrize("is_clustered", [True, False])
+def test_intervals_of_shares_cover_them_be_they_rare_or_not(is_clustered, n_subjects):
+    """Percentiles covered a share of 2 % in 64 % of studies of 20 subjects."""
+    rng = np.random.default_rng(n_subjects)
+    for wanted in (0.02, 0.05, 0.1, 0.5):
+        covered = []
+        for _ in range(3 * N_STUDIES):
+            subject, _ = study(rng, n_subjects)
+            of_subject = np.full(n_subjects, wanted)
+            if is_clustered:
+                of_subject = rng.beta(5 * wanted, 5 * (1 - wanted), n_subjects)
+            found = share(subject, rng.uniform(size=len(subject)) < of_subject[subject])
+            covered.append(found.low <= wanted <= found.high)
+        assert 0.92 <= np.mean(covered) <= 0.98, wanted
+
+
+def test_a_share_of_none_or_all_has_an_interval_that_depends_on_subjects():
+    """Rule of three: of n that are all well, up to about 3 / n may not be."""
+    subject = np.repeat(np.arange(60), 4)
+    none, every = share(subject, subject < 0), share(subject, subject >= 0)
+    assert none.low == 0.0
+    assert 3 / 60 < none.high < 4 / 60
+    assert (every.low, every.high) == pytest.approx((1 - none.high, 1.0))
+    assert (none.n, none.n_subjects) == (240, 60)
+    # One row each: Wilson's own interval, by another library, but for Student's t.
+    flags = np.arange(2000) < 300
+    alone = stats.binomtest(300, 2000).proportion_ci(method="wilson")
+    found = share(np.arange(2000), flags)
+    assert (found.low, found.high) == pytest.approx((alone.low, alone.high), rel=1e-3)
 
 
 @pytest.mark.parametrize("n_subjects", [20, 200])

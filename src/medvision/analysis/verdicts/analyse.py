@@ -164,7 +164,7 @@ def analyse(
     ordered = models_before_baselines(runs)
     own: dict[str, Put] = {
         "generalisation": partial(generalisation, seen=dict(seen or {})),
-        "clinical": partial(clinical, decisions=read_decisions(cutoffs)),
+        "clinical": partial(clinical, decisions=read_decisions(cutoffs) if cutoffs else None),
     }
     rows = list(map(run_rows, ordered))
     verdicts: list[Verdict] = []

@@ -1,6 +1,7 @@
 """Clinical decisions: how often an answer puts the patient into another class than the truth."""
 
 import itertools
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medvision.analysis.verdicts.estimates import Estimate, mean, of_sums
+from medvision.analysis.verdicts.estimates import Estimate, of_sums, share
 from medvision.analysis.verdicts.rows import RunRows, TaskRows
 from medvision.analysis.verdicts.verdict import Verdict, settled
 from medvision.declarations import decoded, read_toml
 from medvision.errors import UsageError
 from medvision.scoring.metrics import FloatArray
 from medvision.tasks import TASKS, Task
+
+logger = logging.getLogger(__name__)
 
 LEAST_FLIPS = 0.1
 """Fewer than one decision in ten turned is within what two readers differ by."""
@@ -53,16 +56,28 @@ class Decision:
     at_cut: Literal["upper", "lower"] = "upper"
 
     def __post_init__(self) -> None:
-        if len(self.classes) != len(self.cuts) + 1 or list(self.cuts) != sorted(set(self.cuts)):
+        is_rising = all(low < high for low, high in itertools.pairwise((-math.inf, *self.cuts)))
+        if len(self.classes) != len(self.cuts) + 1 or not is_rising:
             msg = (
                 f"decision {self.name!r}: expected rising cuts and one class more than cuts, found "
                 f"{len(self.cuts)} cuts {list(self.cuts)} and {len(self.classes)} classes"
             )
             raise UsageError(msg)
-        if self.value not in TASKS[self.task].names:
-            names = ", ".join(TASKS[self.task].names)
-            msg = f"decision {self.name!r}: expected value to be one of {names}"
-            raise UsageError(msg)
+        for key, known in (("value", TASKS[self.task].names), ("unit", TASKS[self.task].units)):
+            if getattr(self, key) not in known:
+                msg = (
+                    f"decision {self.name!r}: expected {key} to be one of {', '.join(known)}; "
+                    f"found {getattr(self, key)!r}"
+                )
+                raise UsageError(msg)
+        try:
+            re.compile(self.about)
+        except re.error as error:
+            msg = (
+                f"decision {self.name!r}: expected about to be a regular expression, found "
+                f"{self.about!r}: {error}"
+            )
+            raise UsageError(msg) from error
 
     def classes_of(self, values: FloatArray) -> np.ndarray:
         """(n,) place of each value's class."""
@@ -91,15 +106,22 @@ def clinical(
     runs: Sequence[RunRows], *, decisions: Sequence[Decision] | None = None
 ) -> Iterator[Verdict]:
     """Flipped decisions for each set of cuts that some question is about."""
+    own = [] if decisions is None else [decision.name for decision in decisions]
     decisions = read_decisions() if decisions is None else decisions
+    asked = set()
     for run in runs:
         for rows in run.tasks:
             read = rows.where(rows.is_parsed)
             for decision in decisions:
                 if (decision.task, decision.unit) == (rows.task, rows.unit):
-                    yield from _decided(read, decision)
+                    for verdict in _decided(read, decision):
+                        asked.add(decision.name)
+                        yield verdict
             if rows.task is Task.TUMOR_LESION:
                 yield from _responses(read)
+    for name in own:
+        if name not in asked:
+            logger.warning("decision %r: no answer that was read is about it; see `about`", name)
 
 
 def _decided(rows: TaskRows, decision: Decision) -> Iterator[Verdict]:
@@ -125,7 +147,7 @@ def _agreement(
     group: str,
     source: str,
 ) -> Verdict:
-    flips = mean(subject, (true != answered).astype(float))
+    flips = share(subject, true != answered)
     kappa = weighted_kappa(subject, true, answered, len(classes))
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (true, answered), 1)

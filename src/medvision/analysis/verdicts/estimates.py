@@ -8,6 +8,7 @@ draws are those of all other intervals (`medvision.scoring.bootstrap`).
 Percentiles of a bootstrap are too narrow where subjects are few. They are taken further out, as
 far as Student's t lies beyond the normal distribution (Hesterberg 2015, "What teachers should know
 about the bootstrap", section 5.2, the expanded percentile interval); `tests` measure the coverage.
+Shares have Wilson's interval instead: resamples of what few subjects show mostly lack it.
 """
 
 import math
@@ -65,6 +66,38 @@ def mean(subject: IndexArray, values: FloatArray) -> Estimate:
     has_value = ~np.isnan(values)
     terms = np.column_stack([np.where(has_value, values, 0.0), has_value])
     return of_sums(subject, terms, ratio_of_sums)
+
+
+def share(subject: IndexArray, is_so: np.ndarray) -> Estimate:
+    """Share of the rows that are so, with Wilson's interval for as many rows as are independent.
+
+    So many rows would by themselves vary as much as the subjects do (Franco et al. 2019, Journal of
+    Survey Statistics and Methodology 7:334). Where all rows are alike nothing tells
+    whether a subject's rows are independent: as many as there are subjects.
+
+    Example:
+        >>> found = share(np.arange(20), np.arange(20) == 0)
+        >>> found.value, round(found.low, 3), round(found.high, 3)
+        (0.05, 0.008, 0.261)
+    """
+    _, subject = np.unique(subject, return_inverse=True)
+    sums = np.column_stack([np.bincount(subject, is_so), np.bincount(subject)])
+    n_subjects, n = len(sums), len(is_so)
+    value = float(ratio_of_sums(sums.sum(axis=0)))
+    low = high = p = math.nan
+    if n_subjects > 1:
+        off = sums[:, 0] - value * sums[:, 1]
+        variance = n_subjects / (n_subjects - 1) * float(np.sum(off**2)) / n**2
+        spread = value * (1 - value)
+        n_alone = min(spread / variance, n) if variance > 0 and spread > 0 else n_subjects
+        reach = float(stats.t.ppf((1 + LEVEL_FRAC) / 2, n_subjects - 1))
+        per_row = reach**2 / n_alone
+        middle = (value + per_row / 2) / (1 + per_row)
+        half = reach * math.sqrt((spread + per_row / 4) / n_alone) / (1 + per_row)
+        low = 0.0 if value == 0 else middle - half
+        high = 1.0 if value == 1 else middle + half
+        p = _p_value(value, ratio_of_sums(sums.sum(axis=0) - sums))
+    return Estimate(value=value, low=low, high=high, p=p, n=n, n_subjects=n_subjects)
 
 
 def difference(subject: IndexArray, values: FloatArray, is_first: np.ndarray) -> Estimate:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from medvision.analysis.verdicts.estimates import known_mean, mean
+from medvision.analysis.verdicts.estimates import known_mean, share
 from medvision.analysis.verdicts.rows import (
     RunRows,
     TaskRows,
@@ -35,8 +35,7 @@ def instructions(runs: Sequence[RunRows]) -> Iterator[Verdict]:
 
 def _unread(rows: TaskRows) -> Verdict:
     unread = ~rows.is_parsed
-    share = mean(rows.subject, unread.astype(float))
-    # `mean` counts rows with a term; every row has the second one.
+    found = share(rows.subject, unread)
     counted = pc.value_counts(rows.column("status")).to_pylist()
     statuses = Counter({one["values"]: one["counts"] for one in counted})
     recovered = pc.equal(rows.column("recovered_status"), "ok").to_numpy()
@@ -46,13 +45,13 @@ def _unread(rows: TaskRows) -> Verdict:
         name="instructions",
         model=rows.run.name,
         task=rows.name,
-        verdict=settled(share, found=share.low > LEAST_SHARE_UNREAD),
-        value=share.value,
-        interval=share.interval,
-        n=share.n,
-        n_subjects=share.n_subjects,
+        verdict=settled(found, found=found.low > LEAST_SHARE_UNREAD),
+        value=found.value,
+        interval=found.interval,
+        n=found.n,
+        n_subjects=found.n_subjects,
         quantity="share of replies without a readable answer",
-        words=f"{share.value:.1%} of the replies state no readable answer.",
+        words=f"{found.value:.1%} of the replies state no readable answer.",
         details={
             "style": style,
             "statuses": dict(statuses.most_common()),
