@@ -254,6 +254,7 @@ class SliceRef:
         label: Structure that decides the window on CT, or "".
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
         view: Which way up.
+        window: Of CT, instead of the label's.
     """
 
     image_uri: str
@@ -264,6 +265,7 @@ class SliceRef:
     label: str = ""
     spacing_from: str = ""
     view: View = View.RADIOLOGICAL
+    window: Window | None = None
 
 
 def sample_slice(sample: Sample) -> SliceRef:
@@ -283,6 +285,11 @@ def sample_slice(sample: Sample) -> SliceRef:
         spacing_from=sample.spacing_from,
         view=sample.view,
     )
+
+
+def sample_window(sample: Sample) -> Window | None:
+    """The CT window a sample's slice is shown through; None where there is none."""
+    return ct_window(sample_slice(sample).label) if sample.modality == "CT" else None
 
 
 def window_label(label: str, dataset: str, cohort: str, image_id: str, *, ct_window: bool) -> str:
@@ -341,11 +348,15 @@ class SlicePictures:
                 self._images.popitem(last=False)
             found = self._images[ref.image_uri]
         taken = volumes.slice_pixels(found.volume, Plane(ref.plane), ref.slice_index)
-        pixels = rendered(
-            taken.pixels,
-            modality=ref.modality,
-            label=ref.label,
-            suv_per_unit=found.suv_per_unit,
+        pixels = (
+            windowed(taken.pixels, ref.window)
+            if ref.window and ref.modality == "CT"
+            else rendered(
+                taken.pixels,
+                modality=ref.modality,
+                label=ref.label,
+                suv_per_unit=found.suv_per_unit,
+            )
         )
         displayed = RenderedImage(
             pixels=pixels, spacing_y_mm=taken.spacing_y_mm, spacing_x_mm=taken.spacing_x_mm
