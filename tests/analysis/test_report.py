@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from medvision.analysis import ReportOptions, report_json, write_report
+from medvision.analysis.case_browser import BrowserLimits
+from medvision.analysis.case_picks import answer_error
 from medvision.analysis.verdicts.analyse import analyse, verdicts_json
 from medvision.errors import ItemError
 
@@ -114,7 +116,7 @@ def test_only_the_page_s_own_scripts_may_run(page):
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in running
     ]
 
-    assert len(running) == 5
+    assert len(running) == 8
     assert re.findall(r"'sha256-([^']+)'", page.policy) == digests
     assert page.policy.startswith("default-src 'none'; ")
     assert "unsafe-inline" not in page.policy.split("script-src")[1].split(";")[0]
@@ -210,43 +212,87 @@ def test_size_plot_has_every_bin_of_every_model(page):
     assert sum(entry["n"] for entry in exact["bins"]) == COUNTS["detection"]
 
 
-def test_viewer_holds_each_case_once_with_every_answer(page, runs):
+def test_browser_holds_every_sample_once_with_every_answer(page, runs, samples):
     data = page.island("cases-data")
-    ids = [case["id"] for case in data["cases"]]
 
-    assert len(ids) == len(set(ids)) == 24 + 20 + 20 + 10
+    assert sorted(data["id"]) == sorted(samples["sample_id"].to_pylist())
     assert [model["name"] for model in data["models"]][-2:] == ["exact", "noisy"]
-    assert all(len(case["answers"]) == len(runs) for case in data["cases"])
-    assert all(case["picture"] is not None for case in data["cases"])
+    assert len(data["details"]) == len(data["id"])
+    assert all(len(detail["answers"]) == len(runs) for detail in data["details"])
+    assert min(data["picture"]) >= 0
 
 
-def test_viewer_shows_reply_prompt_status_and_scores(page, runs):
+def test_browser_columns_are_those_of_samples_and_scores(page, runs, samples):
+    data = page.island("cases-data")
+    row_of = {row["sample_id"]: row for row in samples.to_pylist()}
+    score_of = {row["sample_id"]: row for row in runs[1].scores.to_pylist()}
+    outcome, error = (data["answers"][1][name] for name in ("outcome", "error"))
+
+    for place, sample_id in enumerate(data["id"]):
+        row, score = row_of[sample_id], score_of[sample_id]
+        for name in ("task", "dataset", "name", "plane", "case_id"):
+            assert data["words"][name]["values"][data["words"][name]["at"][place]] == row[name]
+        assert data["slice"][place] == row["slice_index"]
+        assert outcome["values"][outcome["at"][place]] == score["status"]
+        expected = answer_error(score)
+        assert error[place] == (expected and pytest.approx(expected, rel=1e-3))
+        if row["box_px"]:
+            x0, y0, x1, y1 = row["box_px"]
+            share = (x1 - x0) * (y1 - y0) / (row["height_px"] * row["width_px"])
+            assert data["size"][place] == pytest.approx(share, rel=1e-3)
+        else:
+            assert data["size"][place] is None
+
+
+def test_a_sample_of_one_run_was_not_asked_by_the_other(page_of, samples, make_run):
+    few = samples.slice(0, 30)
+    data = page_of([make_run("all", samples), make_run("some", few)]).island("cases-data")
+    asked = {
+        data["id"][place] for place, at in enumerate(data["answers"][1]["outcome"]["at"]) if at >= 0
+    }
+    assert asked == set(few["sample_id"].to_pylist())
+    assert [len(detail["answers"][0]) for detail in data["details"]] == [1] * 90
+
+
+def test_a_page_of_too_many_samples_holds_as_many_as_it_says(page_of, samples, make_run):
+    limits = BrowserLimits(max_cases=20, pictures_per_task=2)
+    options = ReportOptions(created_at=OPTIONS.created_at, cases=limits)
+    page = page_of([make_run("good", samples)], options)
+    tasks = page.island("cases-data")["words"]["task"]
+
+    assert "20 of 90 samples" in page.text
+    assert "--serve" in page.text
+    assert sorted(map(tasks["at"].count, range(4))) == [5, 5, 5, 5]  # every task has its share
+
+
+def test_browser_shows_reply_prompt_status_and_scores(page, runs):
     data = page.island("cases-data")
     score_of = {row["sample_id"]: row for row in runs[1].scores.to_pylist()}
     reply_of = {row["sample_id"]: row for row in runs[1].replies.to_pylist()}
 
-    for case in data["cases"]:
+    for sample_id, case in zip(data["id"], data["details"], strict=True):
         (answer,) = case["answers"][1]
-        score = score_of[case["id"]]
+        score = score_of[sample_id]
         assert answer["outcome"] == score["status"]
         assert answer["values"] == (score["values"] or [])
-        assert answer["text"] == reply_of[case["id"]]["text"]
-        assert data["prompts"][answer["prompt"]] == reply_of[case["id"]]["prompt"]
-        assert answer["scores"].get("iou") == score["iou"]
-        assert answer["scores"].get("absolute_error") == score["absolute_error"]
+        assert answer["text"] == reply_of[sample_id]["text"]
+        assert data["prompts"][answer["prompt"]] == reply_of[sample_id]["prompt"]
+        for name in ("iou", "absolute_error"):
+            expected = score[name]
+            assert answer["scores"].get(name) == (expected and pytest.approx(expected, rel=1e-5))
 
 
 def test_pictures_are_those_of_their_samples(page, samples, picture):
     data = page.island("cases-data")
     row_of = {row["sample_id"]: row for row in samples.to_pylist()}
-    for case in data["cases"][::9]:
-        encoded = data["pictures"][case["picture"]].removeprefix("data:image/png;base64,")
+    for sample_id, place in list(zip(data["id"], data["picture"], strict=True))[::9]:
+        encoded = data["pictures"][place].removeprefix("data:image/png;base64,")
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
-        assert np.array_equal(shown, picture(row_of[case["id"]]))
+        assert np.array_equal(shown, picture(row_of[sample_id]))
 
 
 def test_error_has_no_reply_and_is_no_wrong_answer(page):
-    for case in page.island("cases-data")["cases"]:
+    for case in page.island("cases-data")["details"]:
         (answer,) = case["answers"][2]
         assert (answer["outcome"], answer["text"], answer["values"]) == ("error", None, [])
         assert answer["scores"] == {}
@@ -278,7 +324,7 @@ def test_run_without_samples_makes_a_page(page_of, make_samples, make_run):
     page = page_of([make_run("none", make_samples({}))])
 
     assert "No sample has been scored yet" in page.text
-    assert page.island("cases-data")["cases"] == []
+    assert page.island("cases-data")["id"] == []
 
 
 def test_runs_of_different_samples_are_pointed_out(page_of, samples, make_run):
@@ -296,12 +342,11 @@ def test_hostile_text_stays_text(page_of, samples, make_run):
     texts = dict.fromkeys(samples["sample_id"].to_pylist(), EVIL)
     page = page_of([make_run(EVIL, evil, texts=texts), make_run("b", evil)])
 
-    assert len(page.scripts) == 7
+    assert len(page.scripts) == 10
     assert not [tag for tag, given in page.tags if tag == "img" or "onerror" in given]
     data = page.island("cases-data")
-    assert data["cases"][0]["answers"][0][0]["text"] == EVIL
-    assert data["cases"][0]["name"] == EVIL
-    assert "<script" not in data["cases"][0]["svg"]
+    assert data["details"][0]["answers"][0][0]["text"] == EVIL
+    assert data["words"]["name"]["values"] == [EVIL]
     assert EVIL in [row[0] for row in page.main_tables["detection"]]
 
 
@@ -316,7 +361,7 @@ def test_long_reply_is_cut_and_says_so(page_of, samples, make_run):
     few = samples.slice(0, 2)
     texts = dict.fromkeys(few["sample_id"].to_pylist(), "x" * 30_000)
     data = page_of([make_run("talker", few, texts=texts)]).island("cases-data")
-    text = data["cases"][0]["answers"][0][0]["text"]
+    text = data["details"][0]["answers"][0][0]["text"]
 
     assert text.endswith("… [10000 more characters not shown]")
 
@@ -330,10 +375,11 @@ def test_case_without_a_picture_says_why(page_of, samples, make_run):
         raise LostImageError(msg)
 
     page = page_of([make_run("a", samples.slice(0, 3))], picture=lost)
-    case = page.island("cases-data")["cases"][0]
+    data = page.island("cases-data")
 
-    assert (case["picture"], case["no_picture"]) == (None, "image_lost: no file")
-    assert "3 cases have no picture" in page.text
+    assert data["picture"] == [-1] * 3
+    assert data["no_picture"] == dict.fromkeys("012", "image_lost: no file")
+    assert "3 of 3 samples; 0 with a picture" in page.text
 
 
 def test_page_of_many_large_pictures_stays_small(tmp_path, make_samples, make_run):
@@ -392,7 +438,7 @@ def test_report_and_analyse_say_the_same(samples, make_run):
 
 def test_the_note_says_which_answers_are_drawn(page_of, samples, make_run):
     page = page_of([make_run("good", samples)])
-    assert "only the truth is drawn" in page.text
+    assert "the legend says what is drawn of each model" in page.text
     assert "lengths and angles state no place and are drawn on the truth" in page.text
 
 

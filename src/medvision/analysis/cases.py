@@ -1,24 +1,28 @@
-"""The case viewer's data: drawing, question, and every model's reply, as JSON types."""
+"""What the browser shows of one case: drawing, question, every reply, as JSON types."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medvision.analysis.case_picks import CasePick, answer_error
-from medvision.analysis.drawing.overlay import answer_svg, overlay_svg
+from medvision.analysis.case_picks import CasePick
+from medvision.analysis.drawing.furniture import edge_letters, furniture_shapes
+from medvision.analysis.drawing.kinds import answer_shapes, truth_shapes
+from medvision.analysis.drawing.outline import Stretches, outline_shape
+from medvision.analysis.drawing.shape_json import shape_json
+from medvision.analysis.drawing.shapes import Role, canvas_of
 from medvision.analysis.outcomes import outcome
-from medvision.analysis.pictures import EmbeddedPictures
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.units import UNIT_TEXT
 from medvision.frames import SliceGeometry
+from medvision.pictures.render import sample_window
 from medvision.samples import Sample, sample_from_row
 from medvision.tasks import TASKS
 
-MAX_TEXT_SIGNS = 20_000
-"""A longer prompt or reply is cut, and the page says so."""
+TEXT_LIMITS = (20_000, 6_000, 2_000, 800, 300)
+"""Most signs of a prompt or reply, tried in turn; what is cut says so."""
 
 MAX_REPEATS = 8
 
@@ -38,51 +42,78 @@ def rows_of_picks(tables: Iterable[pa.Table], picks: Sequence[CasePick]) -> dict
     return rows
 
 
-def viewer_cases(
+def case_details(
     runs: Sequence[RunScores],
     picks: Sequence[CasePick],
     samples: Mapping[str, Row],
-    pictures: EmbeddedPictures,
+    *,
+    text_budget_bytes: int | None = None,
+    outline: Callable[[Sample], Stretches | None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Everything the viewer shows, as JSON types.
+    """Everything the browser shows of cases but their pictures, as JSON types.
 
     Args:
         runs: In the order of the page.
-        picks: The cases, in the order of the page.
+        picks: The cases.
         samples: sample_id to row of `samples`, for every pick.
-        pictures: Of the picks.
+        text_budget_bytes: Prompts and replies are cut alike to stay within it; None leaves them.
+        outline: Border of the structure a sample asks for, if there is one to be had.
 
     Returns:
-        `cases`, `prompts` (each text once) and `pictures` (data addresses).
+        `details` in the order of the picks, `prompts` (each text once), `max_text_signs`.
     """
+    scores = [rows_of_picks([run.scores], picks) for run in runs]
+    replies = [rows_of_picks([run.replies], picks) for run in runs]
     prompts: dict[str, int] = {}
-    answers = [_answers_of_run(run, picks, samples, prompts) for run in runs]
-    cases = []
+    limit = _text_limit(replies, text_budget_bytes)
+    details = []
     for pick in picks:
         sample = sample_from_row(samples[pick.sample_id])
-        cases.append(
-            _question(sample)
-            | {
-                "reasons": list(pick.reasons),
-                "picture": pictures.place_of.get(pick.sample_id),
-                "no_picture": pictures.missing.get(pick.sample_id, ""),
-                "svg": overlay_svg(sample),
-                "answers": [of_run[pick.sample_id] for of_run in answers],
-            }
-        )
-    return {"cases": cases, "prompts": list(prompts), "pictures": list(pictures.urls)}
+        answers = []
+        for of_scores, of_replies in zip(scores, replies, strict=True):
+            reply_of = {row["repeat"]: row for row in of_replies[pick.sample_id]}
+            rows = sorted(of_scores[pick.sample_id], key=lambda row: int(row["repeat"]))
+            answers.append(
+                [
+                    _answer(sample, row, reply_of.get(row["repeat"]), prompts, limit)
+                    for row in rows[:MAX_REPEATS]
+                ]
+            )
+        details.append(_question(sample, outline(sample)) | {"answers": answers})
+        if pick.reasons:
+            details[-1]["reasons"] = list(pick.reasons)
+    return {"details": details, "prompts": list(prompts), "max_text_signs": limit}
 
 
-def _question(sample: Sample) -> dict[str, Any]:
-    """What the viewer says about the sample itself."""
-    shown = sample.geometry
+def _text_limit(replies: Iterable[Mapping[str, list[Row]]], budget_bytes: int | None) -> int:
+    """How many signs of each prompt and reply are kept, so that all fit the budget."""
+    if budget_bytes is None:
+        return TEXT_LIMITS[0]
+    rows = [row for of_run in replies for found in of_run.values() for row in found]
+    prompts = {row["prompt"] for row in rows if row["prompt"]}
+    lengths = [len(text) for text in (*prompts, *(row["text"] or "" for row in rows))]
+    fits = (limit for limit in TEXT_LIMITS if sum(min(n, limit) for n in lengths) <= budget_bytes)
+    return next(fits, TEXT_LIMITS[-1])
+
+
+def _question(sample: Sample, outline_px: Stretches | None) -> dict[str, Any]:
+    """What the browser says and draws of the sample itself."""
+    shown, canvas = sample.geometry, canvas_of(sample.geometry)
+    letters = edge_letters(
+        sample.plane, modality=sample.modality, image_uri=sample.image_uri, view=sample.view
+    )
+    window = sample_window(sample)
     # A single value needs no name, but a measurement says of which kind it is.
     components = [name or sample.metric_kind for name in TASKS[sample.task].shown_names]
     return {
-        "id": sample.sample_id,
-        "task": sample.task.value,
-        "name": sample.name,
-        "title": f"{sample.name} · {sample.dataset} {sample.case_id}",
+        "width": round(canvas.width, 2),
+        "height": round(canvas.height, 2),
+        "furniture": [shape_json(shape) for shape in furniture_shapes(canvas, letters)],
+        "drawn": [shape_json(shape) for shape in truth_shapes(sample)],
+        "outline": None
+        if outline_px is None
+        else shape_json(outline_shape(canvas, outline_px, ""))[1],
+        "window": None if window is None else [window.width_hu, window.level_hu],
         "unit": UNIT_TEXT.get(sample.unit, sample.unit),
         "components": components,
         "truth": list(sample.truth),
@@ -105,35 +136,15 @@ def _pixel_words(shown: SliceGeometry) -> str:
     return f"{shown.spacing_x_mm:.4g} × {shown.spacing_y_mm:.4g} mm (x × y)"
 
 
-def _answers_of_run(
-    run: RunScores,
-    picks: Sequence[CasePick],
-    samples: Mapping[str, Row],
-    prompts: dict[str, int],
-) -> dict[str, list[dict[str, Any]]]:
-    """The answers of one run to each pick, by repeat; new prompts are added to `prompts`."""
-    scores = rows_of_picks([run.scores], picks)
-    replies = {
-        (row["sample_id"], row["repeat"]): row
-        for rows in rows_of_picks([run.replies], picks).values()
-        for row in rows
-    }
-    answers: dict[str, list[dict[str, Any]]] = {}
-    for pick in picks:
-        sample = sample_from_row(samples[pick.sample_id])
-        rows = sorted(scores[pick.sample_id], key=lambda row: int(row["repeat"]))
-        answers[pick.sample_id] = [
-            _answer(sample, row, replies.get((pick.sample_id, row["repeat"])), prompts)
-            for row in rows[:MAX_REPEATS]
-        ]
-    return answers
-
-
-def _answer(sample: Sample, row: Row, reply: Row | None, prompts: dict[str, int]) -> dict[str, Any]:
+def _answer(
+    sample: Sample, row: Row, reply: Row | None, prompts: dict[str, int], limit: int
+) -> dict[str, Any]:
     """One reply with what was read from it and how it scored."""
     read = outcome(row) == "ok"
     values = list(row["values"] or ()) if read else []
     recovered = [] if read or row["recovered_status"] != "ok" else list(row["recovered_values"])
+    role = Role.RECOVERED if recovered else Role.ANSWER
+    drawn = answer_shapes(sample, recovered or values, role=role)
     prompt, text = (reply["prompt"], reply["text"]) if reply else (None, None)
     return {
         "repeat": row["repeat"],
@@ -141,17 +152,16 @@ def _answer(sample: Sample, row: Row, reply: Row | None, prompts: dict[str, int]
         "response": row["response_status"],
         "values": values,
         "recovered": recovered,
-        "error": answer_error(row),
-        "scores": {name: row[name] for name in SCORED if row[name] is not None},
-        "prompt": None if prompt is None else prompts.setdefault(_cut(prompt), len(prompts)),
-        "text": None if text is None else _cut(text),
+        "scores": {name: float(f"{row[name]:.6g}") for name in SCORED if row[name] is not None},
+        "prompt": None if prompt is None else prompts.setdefault(_cut(prompt, limit), len(prompts)),
+        "text": None if text is None else _cut(text, limit),
         "message": (reply.get("message") if reply else None) or "",
-        "svg": answer_svg(sample, values, recovered_values=recovered),
+        "drawn": [shape_json(shape) for shape in drawn],
     }
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, limit: int) -> str:
     """The text, or its start and how much is left out."""
-    if len(text) <= MAX_TEXT_SIGNS:
+    if len(text) <= limit:
         return text
-    return f"{text[:MAX_TEXT_SIGNS]}\n… [{len(text) - MAX_TEXT_SIGNS} more characters not shown]"
+    return f"{text[:limit]}\n… [{len(text) - limit} more characters not shown]"

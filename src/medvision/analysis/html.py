@@ -44,8 +44,10 @@ def island_json(data: Any) -> Markup:
     return Markup(text)  # noqa: S704 nothing in it can end the element
 
 
-def content_policy(scripts: Iterable[str] = ()) -> str:
+def content_policy(scripts: Iterable[str] = (), *, served: bool = False) -> str:
     """Content security policy: no network, and no script but those given, by their digests.
+
+    A served page may ask the server it came from for data and pictures, and nobody else.
 
     Example:
         >>> content_policy().split("; ")[:2]
@@ -56,7 +58,8 @@ def content_policy(scripts: Iterable[str] = ()) -> str:
         for script in scripts
     )
     own = f"script-src {digests}; " if digests else ""
+    pictures, asked = ("'self' ", "connect-src 'self'; ") if served else ("", "")
     return (
-        f"default-src 'none'; {own}style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; {own}{asked}style-src 'unsafe-inline'; "
+        f"img-src {pictures}data: blob:; base-uri 'none'; form-action 'none'"
     )

@@ -26,7 +26,15 @@ from medvision.analysis.verdicts.section import AnalysisSection
 from medvision.models.spelling import is_same_model
 from medvision.tasks import TASKS, Task
 
-SCRIPTS = ("page.js", "tables.js", "plots.js", "viewer.js")
+SCRIPTS = (
+    "page.js",
+    "tables.js",
+    "plots.js",
+    "case_data.js",
+    "case_list.js",
+    "case_picture.js",
+    "viewer.js",
+)
 """Our scripts in the order they run; the plotting library runs before them."""
 
 DATE_KEYS = ("finished_at", "created_at", "started_at", "created", "date")
@@ -91,6 +99,7 @@ def page_html(
     beaten: NotBeaten,
     cases_note: str,
     islands: Mapping[str, Any],
+    served: bool = False,
 ) -> str:
     """The page as text.
 
@@ -103,6 +112,7 @@ def page_html(
         beaten: Who does not beat a constant.
         cases_note: What the case viewer holds and what it leaves out.
         islands: Data for the scripts by element id, JSON types.
+        served: Whether a server of ours gives it what it asks for; else it loads nothing.
     """
     scripts = [_script_text(get_plotlyjs()), *(_script_text(asset(name)) for name in SCRIPTS)]
     facts = ["sample_id", "task", "dataset", "subject_id", "case_id", "modality", "plane"]
@@ -117,7 +127,7 @@ def page_html(
         title=title,
         created=created,
         version=__version__,
-        policy=content_policy(scripts),
+        policy=content_policy(scripts, served=served),
         css=Markup(asset("report.css")),  # noqa: S704 our own file
         scripts=[Markup(script) for script in scripts],  # noqa: S704 our own and plotly's
         islands={name: island_json(data) for name, data in islands.items()},
@@ -140,6 +150,7 @@ def page_html(
         answered_bins=ANSWERED_BINS,
         process_titles=PROCESS_TITLES,
         cases_note=cases_note,
+        served=served,
     )
 
 

@@ -57,10 +57,12 @@ def embedded_pictures(
         picture: Renders one row; an `ItemError` concerns that row only.
         budget_bytes: For all data addresses together.
     """
-    arrays: dict[str, PictureArray] = {}
+    rendered: dict[str, PictureArray] = {}
+    longest: dict[str, int] = {}
     digest_of: dict[str, str] = {}
     missing: dict[str, str] = {}
-    for sample_id, row in samples.items():
+    # By image, so that each is read once.
+    for sample_id, row in sorted(samples.items(), key=lambda item: item[1].get("image_uri", "")):
         try:
             array = picture(row)
         except ItemError as error:
@@ -70,7 +72,11 @@ def embedded_pictures(
         # With the shape: 2 × 3 and 3 × 2 pixels may hold the same bytes.
         digest = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
         digest_of[sample_id] = digest
-        arrays[digest] = array
+        longest[digest] = max(array.shape[:2])
+        # Of large pictures many would not fit into memory.
+        rendered[digest] = shrunk(array, SIDES_PX[0])
+    wanted = dict.fromkeys(digest_of[i] for i in samples if i in digest_of)
+    arrays = {digest: rendered[digest] for digest in wanted}
     side_px, urls = _within_budget(arrays, budget_bytes)
     places = {digest: place for place, digest in enumerate(urls)}
     for sample_id in [i for i, digest in digest_of.items() if digest not in places]:
@@ -81,19 +87,29 @@ def embedded_pictures(
         place_of={sample_id: places[digest] for sample_id, digest in digest_of.items()},
         missing=missing,
         side_px=side_px,
-        n_shrunk=sum(max(arrays[digest].shape[:2]) > side_px for digest in urls),
+        n_shrunk=sum(longest[digest] > side_px for digest in urls),
     )
+
+
+def shrunk(picture: PictureArray, side_px: int | None) -> PictureArray:
+    """A picture whose longer side has at most `side_px` pixels; each is a mean of those it covers.
+
+    Example:
+        >>> shrunk(np.full((20, 40), 7, np.uint8), 10).shape
+        (5, 10)
+    """
+    longest = max(picture.shape[:2])
+    if side_px is None or longest <= side_px:
+        return picture
+    image = Image.fromarray(picture)
+    width, height = (max(1, round(side * side_px / longest)) for side in image.size)
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
 def png_bytes(picture: PictureArray, *, side_px: int | None = None) -> bytes:
     """A picture as PNG, shrunk so that its longer side has at most `side_px` pixels."""
-    image = Image.fromarray(picture)
-    longest = max(image.size)
-    if side_px is not None and longest > side_px:
-        width, height = (max(1, round(side * side_px / longest)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BOX)
     written = io.BytesIO()
-    image.save(written, format="PNG", optimize=True)
+    Image.fromarray(shrunk(picture, side_px)).save(written, format="PNG", optimize=True)
     return written.getvalue()
 
 

@@ -1,28 +1,25 @@
 """The report: one HTML file that holds everything it shows, and the same tables as JSON."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medvision import __version__
 from medvision.analysis.beaten import not_beaten
-from medvision.analysis.case_picks import CasePick, picked_cases
-from medvision.analysis.cases import rows_of_picks, viewer_cases
+from medvision.analysis.case_browser import DRAWN_WORDS, BrowserLimits, browser_cases, cases_note
 from medvision.analysis.confusion import ANSWERED_BINS, TRUE_BINS
-from medvision.analysis.order import turn_by_turn
 from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
-from medvision.analysis.pictures import EmbeddedPictures, Picture, embedded_pictures
+from medvision.analysis.pictures import Picture
 from medvision.analysis.plots import size_plot, truth_plots
 from medvision.analysis.process import process_rows
 from medvision.analysis.run_scores import RunScores, models_before_baselines
-from medvision.analysis.sections import ReportTables, report_tables
+from medvision.analysis.sections import report_tables
 from medvision.analysis.verdicts.analyse import analyse, verdicts_json
 from medvision.analysis.verdicts.section import analysis_sections
 from medvision.storage import write_text
-from medvision.tasks import TASKS, Task
 
 REPORT_FORMAT = "medvision-report/1"
 
@@ -33,15 +30,13 @@ class ReportOptions:
 
     Attributes:
         title: Head of the page.
-        cases_per_task: Most cases of each task in the viewer.
-        picture_budget_bytes: Most bytes of all pictures as data addresses.
+        cases: How many cases the browser holds, and how much of them.
         max_points: Most samples drawn in one plot.
         created_at: When the report is written; None means now.
     """
 
     title: str = "Measurement report"
-    cases_per_task: int = 24
-    picture_budget_bytes: int = 7_500_000
+    cases: BrowserLimits = field(default_factory=BrowserLimits)
     max_points: int = 1500
     created_at: datetime | None = None
 
@@ -77,43 +72,48 @@ def write_report(
         RunNamesError: There is no run, or two have one name.
     """
     ordered = models_before_baselines(runs)
+    cases = browser_cases(ordered, picture, options.cases)
+    html = report_html(ordered, cases, options=options)
+    out_html.parent.mkdir(parents=True, exist_ok=True)
+    # Replies may hold lone surrogates, which UTF-8 cannot: they become "?".
+    write_text(out_html, html.encode("utf-8", "replace").decode("utf-8"))
+    return out_html
+
+
+def report_html(
+    ordered: Sequence[RunScores],
+    cases: Mapping[str, Any],
+    *,
+    options: ReportOptions = DEFAULT_OPTIONS,
+    served: bool = False,
+) -> str:
+    """The page as text.
+
+    Args:
+        ordered: Runs in the order of the page.
+        cases: As `browser_cases` makes them; of a served page what its scripts need to ask.
+        options: Title, caps and time.
+        served: Whether a server of ours gives the page its cases.
+    """
     tables = report_tables(ordered)
-    picks = picked_cases(ordered, per_task=options.cases_per_task)
-    found = rows_of_picks([run.samples for run in ordered], picks)
-    samples = {sample_id: rows[0] for sample_id, rows in found.items() if rows}
-    shown = [pick for pick in picks if pick.sample_id in samples]
-    # A tight budget for pictures serves every task.
-    served = turn_by_turn([pick for pick in shown if pick.task is task] for task in Task)
-    pictures = embedded_pictures(
-        {pick.sample_id: samples[pick.sample_id] for pick in served},
-        picture,
-        budget_bytes=options.picture_budget_bytes,
-    )
     verdicts = analyse(ordered)
-    html = page_html(
+    return page_html(
         ordered,
         tables,
         title=options.title,
         created=options.created_text(),
         analyses=analysis_sections(verdicts),
         beaten=not_beaten(verdicts),
-        cases_note=_cases_note(shown, tables, pictures, options.cases_per_task),
+        cases_note=DRAWN_WORDS if served else cases_note(cases, tables.n_samples),
         islands={
             "plots": {
                 "truth": truth_plots(ordered, max_points=options.max_points),
                 "size": size_plot(tables.size) if tables.size else None,
             },
-            "cases": {
-                "tasks": [[task.value, TASKS[task].title] for task in Task],
-                "models": [{"name": run.name, "is_baseline": run.is_baseline} for run in ordered],
-                **viewer_cases(ordered, shown, samples, pictures),
-            },
+            "cases": cases,
         },
+        served=served,
     )
-    out_html.parent.mkdir(parents=True, exist_ok=True)
-    # Replies may hold lone surrogates, which UTF-8 cannot: they become "?".
-    write_text(out_html, html.encode("utf-8", "replace").decode("utf-8"))
-    return out_html
 
 
 def report_json(
@@ -184,27 +184,3 @@ def report_json(
             for row in table.rows
         ],
     }
-
-
-def _cases_note(
-    picks: Sequence[CasePick], tables: ReportTables, pictures: EmbeddedPictures, per_task: int
-) -> str:
-    """What the viewer holds, how it was chosen and what was left out."""
-    if not picks:
-        return "No case to show."
-    parts = [
-        f"{len(picks)} of {tables.n_samples} samples, at most {per_task} for each task: every "
-        "failure status, then each model's worst, median and best answer, then the range between."
-    ]
-    if pictures.n_shrunk:
-        parts.append(
-            f"{pictures.n_shrunk} pictures are shrunk to {pictures.side_px} px on their longer "
-            "side to keep the page small."
-        )
-    if pictures.missing:
-        parts.append(f"{len(pictures.missing)} cases have no picture; the viewer says why.")
-    parts.append(
-        "Boxes are drawn where answers put them; lengths and angles state no place and are drawn "
-        "on the truth, as long or as wide as answered; of areas only the truth is drawn."
-    )
-    return " ".join(parts)

@@ -2,11 +2,14 @@
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from medvision.analysis import report_json, write_report
+from medvision.analysis import RunScores, report_json, write_report
+from medvision.analysis.case_server import CaseServer, ServedCases
+from medvision.analysis.drawing import MaskOutlines
 from medvision.analysis.paper_tables import paper_tables, tables_json, tables_text
 from medvision.analysis.read_run import read_runs, row_pictures
 from medvision.cli.options import Argument, Option
@@ -29,6 +32,13 @@ class ReportOptions:
         Literal["paper"] | None, Option(help="print the paper's and its leaderboard's tables")
     ] = None
     json: Annotated[bool, Option(help="print the tables as JSON")] = False
+    serve: Annotated[
+        bool, Option(help="show all cases with all pictures, on this machine alone, until stopped")
+    ] = False
+    port: Annotated[int, Option("N", help="of --serve; 0 takes a free one")] = 0
+    masks: Annotated[
+        Path | None, Option("TABLES", help="of --serve: tables whose masks are outlined")
+    ] = None
 
 
 def run(options: ReportOptions) -> int:
@@ -47,6 +57,18 @@ def run(options: ReportOptions) -> int:
         json.dump(report_json(runs), sys.stdout, indent=1)
         print()
         return 0
+    if options.serve:
+        return _serve(runs, options)
     out = options.out or options.runs[0] / "report" / "report.html"
     print(printable(str(write_report(runs, out, picture=row_pictures(options.root)))))
+    return 0
+
+
+def _serve(runs: list[RunScores], options: ReportOptions) -> int:
+    """Answer on loopback until the user stops it."""
+    outline = MaskOutlines(options.masks).of_sample if options.masks else lambda _: None
+    with CaseServer(ServedCases(runs, outline=outline), options.port) as server:
+        print(f"{server.url} (Ctrl+C stops it)", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
     return 0

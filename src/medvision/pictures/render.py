@@ -257,6 +257,7 @@ class SliceRef:
         spacing_from: Which part of a contradictory header the tables were told to trust, or "".
         view: Which way up.
         crop_px: Half-open pixel box of the part shown, in that view; () for the whole slice.
+        window: Of CT, instead of the label's.
     """
 
     image_uri: str
@@ -268,6 +269,7 @@ class SliceRef:
     spacing_from: str = ""
     view: View = View.RADIOLOGICAL
     crop_px: tuple[int, ...] = ()
+    window: Window | None = None
 
 
 def sample_slice(sample: Sample) -> SliceRef:
@@ -288,6 +290,11 @@ def sample_slice(sample: Sample) -> SliceRef:
         view=sample.view,
         crop_px=sample.crop_px if is_part(sample) else (),
     )
+
+
+def sample_window(sample: Sample) -> Window | None:
+    """The CT window a sample's slice is shown through; None where there is none."""
+    return ct_window(sample_slice(sample).label) if sample.modality == "CT" else None
 
 
 def window_label(label: str, dataset: str, cohort: str, image_id: str, *, ct_window: bool) -> str:
@@ -346,11 +353,15 @@ class SlicePictures:
                 self._images.popitem(last=False)
             found = self._images[ref.image_uri]
         taken = volumes.slice_pixels(found.volume, Plane(ref.plane), ref.slice_index)
-        pixels = rendered(
-            taken.pixels,
-            modality=ref.modality,
-            label=ref.label,
-            suv_per_unit=found.suv_per_unit,
+        pixels = (
+            windowed(taken.pixels, ref.window)
+            if ref.window and ref.modality == "CT"
+            else rendered(
+                taken.pixels,
+                modality=ref.modality,
+                label=ref.label,
+                suv_per_unit=found.suv_per_unit,
+            )
         )
         displayed = RenderedImage(
             pixels=pixels, spacing_y_mm=taken.spacing_y_mm, spacing_x_mm=taken.spacing_x_mm

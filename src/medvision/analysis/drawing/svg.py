@@ -121,14 +121,8 @@ def svg_shape(shape: Shape) -> str:
                 f'transform="rotate({shape.turn_deg:.3f} {shape.x:.2f} {shape.y:.2f})"'
             )
         case Outline():
-            # Stretches are level or upright, so one end coordinate says it (H, V); square ends
-            # close the corners where two of them meet.
-            path = "".join(
-                f"M{round(x0, 2):g} {round(y0, 2):g}"
-                + (f"H{round(x1, 2):g}" if y0 == y1 else f"V{round(y1, 2):g}")
-                for x0, y0, x1, y1 in shape.stretches
-            )
-            element = f'path d="{path}" stroke-linecap="square"'
+            # Square ends close the corners where two stretches meet.
+            element = f'path d="{outline_path(shape)}" stroke-linecap="square"'
         case _:
             assert_never(shape)
     # What was measured is thicker than what was fitted or stands back.
@@ -139,6 +133,15 @@ def svg_shape(shape: Shape) -> str:
         f'<{element} fill="none" stroke="{HALO}" stroke-opacity="0.55" '
         f'stroke-width="{width + 2:g}"/>'
         f'<{element} fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/>'
+    )
+
+
+def outline_path(shape: Outline) -> str:
+    """The border as SVG path data; stretches are level or upright, so one coordinate ends them."""
+    return "".join(
+        f"M{round(x0, 2):g} {round(y0, 2):g}"
+        + (f"H{round(x1, 2):g}" if y0 == y1 else f"V{round(y1, 2):g}")
+        for x0, y0, x1, y1 in shape.stretches
     )
 
 
