@@ -135,7 +135,7 @@ def test_a_host_without_ranges_sends_all_again(host, session, tmp_path):
     host.ranges = False
     host.faults["/a.zip"] = [("cut", 100_000)]
     seen = []
-    told = Waits(client=session.client, on_bytes=seen.append)
+    told = Waits(client=session.client, on_bytes=seen.append, on_found=seen.append)
     assert download(remote(host), tmp_path / "a.zip", told).read_bytes() == CONTENT
     assert sum(seen) == len(CONTENT)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import time
 import pytest
 
 from medvision.catalog.dataset import parse_dataset
+from medvision.catalog.source import Download
 from medvision.errors import UsageError
-from medvision.fetch import ChecksumError, FetchError, FetchSettings, fetch
+from medvision.fetch import ChecksumError, FetchError, FetchSettings, bring, fetch
 from medvision.fetch import space as space_module
 from medvision.fetch.errors import (
     DiskFullError,
@@ -23,6 +25,7 @@ from medvision.fetch.errors import (
     NotFetchableError,
 )
 from medvision.fetch.records import read_records
+from medvision.fetch.ways import Wanted
 from tests.fetch.archive_files import write_archive
 from tests.fetch.toy import IMAGES, LABELS, declaration, sha256
 
@@ -305,6 +308,33 @@ def test_progress_tells_bytes_rate_and_what_is_left(toy, host, tmp_path):
     done, total, words = told[-1]
     assert done == total == sum(len(host.files[name]) for name in ("/images.zip", "/labels.tar.gz"))
     assert "MB/s" in words
+
+
+def test_what_is_left_is_by_the_rate_of_what_comes_now(monkeypatch):
+    """90 of 100 MB lay there; 1 MB came in 60 s: 9 more take 9 minutes."""
+    clock = iter([0.0, 60.0, 60.0])
+    monkeypatch.setattr(bring.time, "monotonic", lambda: next(clock))
+    told = []
+    parts = [Download(name=name, size_bytes=50 * 10**6) for name in ("a.zip", "b.zip")]
+    missing = [Wanted(name=one.name, source=None, parts=(one,)) for one in parts]
+    progress = bring._Progress(lambda *line: told.append(line), missing)
+    progress.found(90 * 10**6)
+    progress.came(10**6)
+    assert told == [(91 * 10**6, 100 * 10**6, "0.0 MB/s, about 9 min left")]
+
+
+def test_no_time_is_told_while_sizes_are_not_known_and_hosts_tell_them(host, archives, tmp_path):
+    text = re.sub(r"size_bytes = \d+\n", "", declaration(archives, host.url))
+    told = []
+    settings = FetchSettings(
+        accept_licence=True, jobs=1, on_progress=lambda *line: told.append(line)
+    )
+    fetch(parse_dataset(text, "toy.toml"), tmp_path, settings=settings)
+    assert "sizes of some files not known" in told[0][2]
+    assert "left" not in told[0][2]
+    done, total, words = told[-1]
+    assert done == total == sum(len(host.files[name]) for name in ("/images.zip", "/labels.tar.gz"))
+    assert "not known" not in words
 
 
 def test_archives_within_archives_are_unpacked_where_they_lie(host, tmp_path):

@@ -155,8 +155,11 @@ def test_a_plan_says_what_needs_an_account_and_how_to_get_it(tmp_path, monkeypat
     assert "Then: medvision fetch ToothFairy2 --from DIR" in shown
     assert "Totalsegmentator_dataset_v201.zip: 23.6 GB, md5 pinned" in shown
     assert "mricron-data 1.2.20211006+dfsg-4, sha256 pinned" in shown
-    assert "needed: 57.4 GB or more" in shown
+    assert "needed: 57.4 GB or more, as 4 sizes are not known; free: " in shown
     assert not (tmp_path / "none").exists()
+    for name, needed in (("TotalSegmentator", "57.4 GB"), ("KiTS23", "not known")):
+        assert main(["fetch", "--plan", name, "--root", str(tmp_path / "none")]) == 0
+        assert f"\nneeded: {needed}; free: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,12 @@ class Fetching:
         progress = _Progress(self.settings.on_progress, missing)
         slots = BoundedSemaphore(max(1, self.settings.jobs))
         with http_client() as client:
-            session = Session(client=client, on_bytes=progress.add)
+            session = Session(
+                client=client,
+                on_bytes=progress.came,
+                on_found=progress.found,
+                on_size=progress.size_is,
+            )
             threads, coming = [], []
             try:
                 for one in missing:
@@ -251,16 +256,29 @@ class _Progress:
 
     def __init__(self, tell: Callable[[int, int, str], None], missing: list[Wanted]) -> None:
         self._tell, self._lock = tell, Lock()
-        self._done, self._started_s = 0, time.monotonic()
-        self._total = sum(one.size_bytes or 0 for one in missing)
+        self._done, self._came, self._started_s = 0, 0, time.monotonic()
+        self._sizes = {part.name: part.size_bytes for one in missing for part in one.parts}
 
-    def add(self, n_bytes: int) -> None:
+    def size_is(self, name: str, n_bytes: int) -> None:
+        """Note a size that nobody had declared."""
+        with self._lock:
+            self._sizes[name] = n_bytes
+
+    def found(self, n_bytes: int) -> None:
+        """Count bytes of an earlier fetch: they are there, and say nothing of the rate."""
+        with self._lock:
+            self._done += n_bytes
+
+    def came(self, n_bytes: int) -> None:
         """Count bytes that have come."""
         with self._lock:
             self._done += n_bytes
-            elapsed_s = max(time.monotonic() - self._started_s, 1e-3)
-            rate = self._done / elapsed_s
+            self._came += n_bytes
+            rate = self._came / max(time.monotonic() - self._started_s, 1e-3)
             words = f"{rate / 1e6:.1f} MB/s"
-            if self._total > self._done and rate > 0:
-                words += f", about {(self._total - self._done) / rate / 60:.0f} min left"
-            self._tell(self._done, max(self._total, self._done), words)
+            total = sum(filter(None, self._sizes.values()))
+            if None in self._sizes.values():
+                words += ", sizes of some files not known"
+            elif total > self._done and rate > 0:
+                words += f", about {(total - self._done) / rate / 60:.0f} min left"
+            self._tell(self._done, max(total, self._done), words)

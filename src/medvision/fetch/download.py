@@ -51,6 +51,8 @@ class Session:
     Attributes:
         client: HTTP client.
         on_bytes: Told how many bytes have come since the last time.
+        on_found: Told how many lay there from before, and less than 0 where they are of no use.
+        on_size: Told a file's name and its size, as soon as its host says it.
         stop: Set where all downloads are to end.
         attempts: How often in a row a file may fail without a byte in between.
         pause: Waits for so many seconds, or until `stop` is set.
@@ -58,6 +60,8 @@ class Session:
 
     client: Any
     on_bytes: Callable[[int], None] = lambda _n: None
+    on_found: Callable[[int], None] = lambda _n: None
+    on_size: Callable[[str, int], None] = lambda _name, _n: None
     stop: threading.Event = field(default_factory=threading.Event)
     attempts: int = 6
     backoff_s: float = 1.0
@@ -117,11 +121,11 @@ def download(remote: Remote, path: Path, session: Session) -> Path:
         Interrupted: The whole fetch stops.
     """
     if path.exists():
-        session.on_bytes(path.stat().st_size)
+        session.on_found(path.stat().st_size)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(path)
-    session.on_bytes(part.size)
+    session.on_found(part.size)
     for rank, url in enumerate(remote.urls, start=1):
         try:
             _download_from(url, remote, part, session)
@@ -210,7 +214,7 @@ def _request(url: str, remote: Remote, part: _Part, session: Session) -> None:
     # A digest proves in the end that old and new bytes are of one file; without one, the host must.
     pinned = bool(remote.download.sha256 or remote.download.md5)
     if part.size and not part.validator and not pinned:
-        session.on_bytes(-part.size)
+        session.on_found(-part.size)
         part.restart()
     headers = {"Accept-Encoding": "identity", **remote.headers}
     if part.size:
@@ -224,7 +228,7 @@ def _request(url: str, remote: Remote, part: _Part, session: Session) -> None:
                 end = response.headers.get("Content-Range", "").rpartition("/")[2]
                 if end == str(part.size):
                     return
-                session.on_bytes(-part.size)
+                session.on_found(-part.size)
                 part.restart()
                 raise _TryAgain(CHANGED, after_s=0.0)
             _refuse_status(response, remote.download.name)
@@ -270,11 +274,11 @@ def _append(response: Any, wanted: Download, part: _Part, session: Session) -> N
         found = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
         start = int(found[1]) if found else -1
         if start != part.size:
-            session.on_bytes(-part.size)
+            session.on_found(-part.size)
             part.restart()
             raise _TryAgain(CHANGED, after_s=0.0)
     elif part.size:
-        session.on_bytes(-part.size)
+        session.on_found(-part.size)
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if re.fullmatch(r"\d{1,18}", length) else None
     if total is not None and wanted.size_bytes not in (None, total):
@@ -284,6 +288,7 @@ def _append(response: Any, wanted: Download, part: _Part, session: Session) -> N
         )
         raise ChecksumError(msg)
     if total is not None:
+        session.on_size(wanted.name, total)
         refuse_without_space(part.path.parent, total - start, f"downloading {wanted.name}")
     etag = response.headers.get("ETag", "")
     # Only a strong tag says that the bytes are the same.

@@ -21,15 +21,21 @@ def plan_lines(datasets: Sequence[Dataset], root: Path, *, role: Role | None = N
         role: Whose files; None for those that `fetch` would take.
     """
     lines: list[str] = []
-    total = 0
+    total = n_unknown = 0
     for dataset in datasets:
         lines += [*_dataset_lines(dataset, root, role), ""]
-        wanted = wanted_of(chosen_way(dataset, role).sources) if dataset.sources else []
+        sources = chosen_way(dataset, role).sources if dataset.sources else ()
         folder = raw_folder(root, dataset.name)
-        total += sum(needed_bytes([one for one in wanted if not is_fetched(one, folder)], folder))
+        missing = [one for one in wanted_of(sources) if not is_fetched(one, folder)]
+        total += sum(needed_bytes(missing, folder))
+        n_unknown += sum(one.size_bytes is None for one in missing)
+        n_unknown += sum(not source.downloads for source in sources) or not sources
     above = next(folder for folder in (root, *root.resolve().parents) if folder.exists())
     free = gigabytes(shutil.disk_usage(above).free)
-    return [*lines, f"needed: {gigabytes(total)} or more, where sizes are not known; free: {free}"]
+    needed = gigabytes(total) if total or not n_unknown else "not known"
+    if n_unknown:
+        needed += f" or more, as {n_unknown} sizes are not known" if total else ""
+    return [*lines, f"needed: {needed}; free: {free}"]
 
 
 def _dataset_lines(dataset: Dataset, root: Path, role: Role | None) -> Iterator[str]:
