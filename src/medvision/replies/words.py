@@ -179,7 +179,7 @@ BOUND_LABELS = _words(
 )
 NUMBERED = _words(
     "slice slices frame step fig figure table page case patient series question task option",
-    "item no",
+    "item no n p pp pg eq eqn img",
     "nr num number index grade stage age year window level zoom phase scan reference ref",
     "schicht schnitt schritt abb abbildung tabelle seite nummer stufe frage",
     "coupe étape tableau page numéro cas corte paso tabla página número caso figura fatia passo",
