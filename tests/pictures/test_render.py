@@ -211,3 +211,11 @@ def test_renderer_version_tells_a_pet_scale(study_tables, tmp_path):
     without, scaled, damaged = versions
     assert plain == without
     assert len({plain, scaled, damaged}) == 3
+
+
+def test_a_small_slice_is_enlarged_to_a_long_side_and_a_large_one_stays():
+    stored = SliceGeometry(height_px=40, width_px=20, spacing_y_mm=1.0, spacing_x_mm=2.0)
+    assert shown_geometry(stored, PixelGrid(long_side_px=100)) == SliceGeometry(
+        height_px=100, width_px=50, spacing_y_mm=0.4, spacing_x_mm=0.8
+    )
+    assert shown_geometry(stored, PixelGrid(long_side_px=30)) == stored

@@ -10,7 +10,7 @@ import pytest
 from medvision.cli import main
 from medvision.models.run_folder import read_samples
 from medvision.samples import samples_from_table
-from tests.model_server import say
+from tests.model_server import Respond, say
 
 
 def scores_of(run):
@@ -145,7 +145,7 @@ def test_dots_lie_where_they_are_in_the_array(dots, serve, tmp_path):
     n_dots = 0
     for sample, request in zip(samples, asked, strict=True):
         picture = np.asarray(request.picture)
-        assert picture.shape[:2] == (96, 96)
+        assert max(picture.shape[:2]) == 96
         x0, y0, x1, y1 = sample.crop_px
         crop = displayed(array, sample)[y0:y1, x0:x1]
         rows, columns = np.nonzero(crop == 1000)
@@ -153,7 +153,7 @@ def test_dots_lie_where_they_are_in_the_array(dots, serve, tmp_path):
             continue
         n_dots += 1
         # The dot's corners on the enlarged picture, and its pixel size in the prompt.
-        scale_y, scale_x = 96 / crop.shape[0], 96 / crop.shape[1]
+        scale_y, scale_x = np.divide(picture.shape[:2], crop.shape)
         corners = columns.min() * scale_x, rows.min() * scale_y
         ends = (columns.max() + 1) * scale_x, (rows.max() + 1) * scale_y
         seen = picture if picture.ndim == 2 else picture[..., 0]
@@ -233,6 +233,24 @@ def test_other_coarse_boxes_make_other_crops(ask, tmp_path, serve):
     assert ask(*options, "--refine-margin", "1", model="openai/m") == 0
     second = read_samples(tmp_path / "run" / "zoom")["crop_px"].to_pylist()
     assert all(a[2] - a[0] < b[2] - b[0] for a, b in zip(first, second, strict=True))
+
+
+def test_a_question_whose_coarse_box_failed_waits_until_it_is_there(ask, tmp_path, serve):
+    is_ill = [True]
+
+    def stub(request, index):
+        return Respond(code=400) if is_ill[0] and index == 3 else say("0.2, 0.4, 0.5, 0.7")
+
+    server = serve(stub)
+    options = ["--refine", "--base-url", server.base_url, "--family", "as_sent"]
+    options += ["--concurrency", 1]
+    assert ask(*options, model="openai/m") == 1
+    assert len(server.requests) == 12 + 11
+    assert read_samples(tmp_path / "run" / "zoom").num_rows == 11
+    is_ill[0] = False
+    assert ask(*options, model="openai/m") == 0
+    assert len(server.requests) == 12 + 11 + 2
+    assert scores_of(tmp_path / "run" / "zoom")["status"].to_pylist() == ["ok"] * 12
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class RefineOptions:
     ] = 0.5
     refine_px: Annotated[
         int | None,
-        Option("N", help="enlarge crops to NxN; else as long as slices are", at_least=1,
+        Option("N", help="enlarge crops to N px; else to the length of slices", at_least=1,
                at_most=MAX_SIDE_PX),
     ] = None  # fmt: skip
 

@@ -271,7 +271,7 @@ def _sent_digest(slice_sha256: str, family: PictureFamily) -> str:
     """Stands for the pixels sent: the slice's own, or these and all that turns them into those."""
     if family.is_sent_as_stored:
         return slice_sha256
-    return content_key([slice_sha256, SENDER, family])
+    return content_key([slice_sha256, SENDER, family.described()])
 
 
 def _installed(packages: Sequence[str]) -> dict[str, str]:
@@ -298,7 +298,7 @@ def _manifest(
         "system_text": request.system_text,
         "profile": request.profile,
         "repeats": request.repeats,
-        "family": request.family,
+        "family": request.family.described(),
         "prompt_version": PROMPT_VERSION,
         "renderer": RENDERER,
         "sender": SENDER,

@@ -85,10 +85,12 @@ class PixelGrid:
     Attributes:
         square: Pixels as wide as high, as small as the finer of the stored two.
         shape_hw: Height and width in pixels that every slice is stretched to.
+        long_side_px: The longer side has at least so many pixels, the other in proportion.
     """
 
     square: bool = False
     shape_hw: tuple[int, int] | None = None
+    long_side_px: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse two shapes at once, and empty ones."""
@@ -121,6 +123,9 @@ def shown_geometry(stored: SliceGeometry, grid: PixelGrid) -> SliceGeometry:
     if grid.square and math.isfinite(height_mm):
         side_mm = min(stored.spacing_y_mm, stored.spacing_x_mm)
         height_px, width_px = (max(1, round(mm / side_mm)) for mm in (height_mm, width_mm))
+    if grid.long_side_px and grid.long_side_px > max(height_px, width_px):
+        scale = grid.long_side_px / max(height_px, width_px)
+        height_px, width_px = (max(1, round(side * scale)) for side in (height_px, width_px))
     if max(height_px, width_px) > MAX_SIDE_PX:
         msg = (
             f"square pixels of {min(stored.spacing_y_mm, stored.spacing_x_mm):g} mm make "

@@ -7,8 +7,9 @@ these four from here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import Any
 
 from medvision.frames import SliceGeometry
 from medvision.pictures.perceived import (
@@ -56,18 +57,20 @@ class PictureFamily:
         limits: Its caps for this model.
         square: Slices are resampled to square pixels first.
         shape_hw: Slices are stretched to this height and width first.
+        long_side_px: Smaller ones are enlarged first until their longer side is so long.
     """
 
     name: str
     limits: Mapping[str, int] | None = None
     square: bool = False
     shape_hw: Sequence[int] | None = None
+    long_side_px: int | None = None
 
     @property
     def grid(self) -> PixelGrid:
         """The pixels on which slices are shown, before anything is done for the family."""
         if self.shape_hw is None:
-            return PixelGrid(square=self.square)
+            return PixelGrid(square=self.square, long_side_px=self.long_side_px)
         height_px, width_px = self.shape_hw
         return PixelGrid(square=self.square, shape_hw=(height_px, width_px))
 
@@ -78,13 +81,23 @@ class PictureFamily:
         )
 
     def enlarging(self, side_px: int) -> "PictureFamily":
-        """The same family for crops, enlarged to so many pixels both ways.
+        """The same family for crops, enlarged until their longer side has so many pixels.
 
         A model that takes pictures at their own size would see no more of a crop than of the slice.
         A family that says itself on which pixels slices are shown stays as it is.
         """
         is_said = self.square or self.shape_hw is not None
-        return self if is_said else replace(self, shape_hw=(side_px, side_px))
+        return self if is_said else replace(self, long_side_px=side_px)
+
+    def described(self) -> dict[str, Any]:
+        """Its fields, as manifests and keys hold them.
+
+        Without a long side: so keys and manifests of versions that knew of none stay the same.
+        """
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        if self.long_side_px is None:
+            del values["long_side_px"]
+        return values
 
     @property
     def is_sent_as_stored(self) -> bool:

@@ -140,6 +140,12 @@ class Part:
     height_px: int
     width_px: int
 
+    @property
+    def area_frac(self) -> float:
+        """Its area as a share of the slice's."""
+        height_px, width_px = _crop_hw(self.crop_px)
+        return height_px * width_px / (self.height_px * self.width_px)
+
     def on_slice(self, boxes_relative: npt.ArrayLike) -> FloatArray:
         """Relative boxes of the slice from those of the crop: (..., 4) to (..., 4).
 

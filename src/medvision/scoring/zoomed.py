@@ -20,7 +20,7 @@ from medvision.models.evaluate import EvalRequest
 from medvision.models.run_folder import read_samples, samples_path
 from medvision.replies import AnswerStatus
 from medvision.samples import Sample, each_sample, sample_table
-from medvision.samples.crops import crop_around, middle_side_px
+from medvision.samples.crops import crop_around, middle_side_px, part_of
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.judged_scores import current_scores
 from medvision.storage import only_process
@@ -57,8 +57,8 @@ class Zoom:
     Attributes:
         boxes: Whose.
         margin_frac: Of each side of the box, on both ends.
-        picture_px: Height and width that crops are enlarged to; None for the longer side of the
-            middle one of the run's slices. `--square` and `--resize` of the run go before it.
+        picture_px: Longer side that smaller crops are enlarged to; None for that of the middle one
+            of the run's slices. `--square` and `--resize` of the run go before it.
     """
 
     boxes: Refine
@@ -72,7 +72,8 @@ class ZoomFacts:
 
     Attributes:
         boxes: Whose boxes they are around.
-        shown_hw: Height and width they are enlarged to; () where `--square` decides.
+        picture_px: Longer side that smaller ones are enlarged to; None where the run says on which
+            pixels slices are shown.
         n_whole: Questions about a whole slice: no box was read, or its crop would be all of it.
         n_crops: Questions about a crop; what follows is of these.
         structure_frac: Share of crops that hold the whole structure: the hit rate.
@@ -82,7 +83,7 @@ class ZoomFacts:
 
     boxes: Refine
     margin_frac: float
-    shown_hw: tuple[int, ...]
+    picture_px: int | None
     n_whole: int
     n_crops: int
     structure_frac: float | None
@@ -139,43 +140,24 @@ def zoom_request(request: EvalRequest, zoom: Zoom, run: Path) -> EvalRequest:
         UsageError: No question is left.
     """
     samples = about_structures(request.samples)
-    boxes = coarse_boxes(run) if zoom.boxes is Refine.MODEL else {}
-    crops: list[tuple[int, ...]] = []
-    places: list[int] = []
-    hits: list[tuple[bool, bool]] = []
-    areas: list[float] = []
+    stated = coarse_boxes(run) if zoom.boxes is Refine.MODEL else {}
+    crops: dict[int, tuple[int, ...]] = {}
     for place, sample in enumerate(each_sample(samples)):
-        on = sample.geometry
-        size = on.height_px, on.width_px
-        coarse: tuple[float, ...] | None = sample.box_px
+        size, box_px = (sample.geometry.height_px, sample.geometry.width_px), sample.box_px
         if zoom.boxes is Refine.MODEL:
-            if (name := _where_is(sample).sample_id) not in boxes:
+            if (box := stated.get(_where_is(sample).sample_id)) is None:
                 continue
-            read = boxes[name]
-            coarse = read and tuple(box_px_from_relative(read, *size).tolist())
-        crop = crop_around(coarse, *size, margin_frac=zoom.margin_frac) if coarse else ()
-        places.append(place)
-        crops.append(crop)
-        if crop:
-            hits.append((holds(crop, sample.box_px), holds(crop, _center(sample.box_px))))
-            areas.append((crop[2] - crop[0]) * (crop[3] - crop[1]) / (size[0] * size[1]))
-    if not places:
+            box_px = box and tuple(box_px_from_relative(box, *size).tolist())
+        crops[place] = crop_around(box_px, *size, margin_frac=zoom.margin_frac) if box_px else ()
+    if not crops:
         msg = f"{run}: no question about a structure has a coarse box; see the errors above"
         raise UsageError(msg)
-    kept = samples.take(places)
+    kept = samples.take(list(crops))
     at = kept.column_names.index("crop_px")
-    kept = kept.set_column(at, "crop_px", pa.array(crops, kept.schema.field("crop_px").type))
+    column = pa.array(crops.values(), kept.schema.field("crop_px").type)
+    kept = kept.set_column(at, "crop_px", column)
     family = request.family.enlarging(zoom.picture_px or middle_side_px(kept))
-    facts = ZoomFacts(
-        boxes=zoom.boxes,
-        margin_frac=zoom.margin_frac,
-        shown_hw=tuple(family.shape_hw or ()),
-        n_whole=len(crops) - len(hits),
-        n_crops=len(hits),
-        structure_frac=fmean(whole for whole, _ in hits) if hits else None,
-        center_frac=fmean(center for _, center in hits) if hits else None,
-        area_frac=fmean(areas) if areas else None,
-    )
+    facts = _facts(kept, zoom, family.long_side_px)
     return replace(
         request,
         samples=kept,
@@ -183,6 +165,22 @@ def zoom_request(request: EvalRequest, zoom: Zoom, run: Path) -> EvalRequest:
         in_pieces=None,
         how=zoom.boxes.words,
         derived={"zoom": facts},
+    )
+
+
+def _facts(samples: pa.Table, zoom: Zoom, picture_px: int | None) -> ZoomFacts:
+    """What the crops of samples are, and how many hold their structures."""
+    parts = [(part, sample.box_px) for sample in each_sample(samples) if (part := part_of(sample))]
+    n = len(parts)
+    return ZoomFacts(
+        boxes=zoom.boxes,
+        margin_frac=zoom.margin_frac,
+        picture_px=picture_px,
+        n_whole=samples.num_rows - n,
+        n_crops=n,
+        structure_frac=fmean(holds(part.crop_px, box) for part, box in parts) if n else None,
+        center_frac=fmean(holds(part.crop_px, _center(box)) for part, box in parts) if n else None,
+        area_frac=fmean(part.area_frac for part, _ in parts) if n else None,
     )
 
 
@@ -198,20 +196,20 @@ def make_room(folder: Path, samples: pa.Table) -> None:
                 samples_path(folder).unlink()
 
 
-def coarse_boxes(run: Path) -> Mapping[str, tuple[float, ...] | None]:
-    """Relative boxes that a run and its `coarse` state, by sample id; None where none was read.
+def coarse_boxes(run: Path) -> Mapping[str, tuple[float, ...]]:
+    """Relative boxes that a run and its `coarse` state, by sample id; () where none was read.
 
     Of repeats the first counts; errors of the harness are left out.
     """
     folders = [run, run / COARSE] if samples_path(run / COARSE).exists() else [run]
-    found: dict[str, tuple[float, ...] | None] = {}
+    found: dict[str, tuple[float, ...]] = {}
     for folder in folders:
         names = ("sample_id", "task", "repeat", "status", "values")
         for row in current_scores(folder).select(names).to_pylist():
             is_first = row["task"] == Task.DETECTION and row["repeat"] == 0
             if is_first and row["status"] != ERROR:
                 is_read = row["status"] == AnswerStatus.OK
-                found[row["sample_id"]] = tuple(row["values"]) if is_read else None
+                found[row["sample_id"]] = tuple(row["values"]) if is_read else ()
     return found
 
 

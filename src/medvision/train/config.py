@@ -160,8 +160,8 @@ class CropConfig:
         margin: Around the box, on each end of a side, as a share of it.
         jitter: The crop is moved by up to so much of the box's sides, at random; the structure
             stays in it.
-        picture_px: Height and width that crops are enlarged to; 0 for the longer side of the middle
-            one of the training slices. `model.square` and `model.shape_hw` go before it.
+        picture_px: Longer side that smaller crops are enlarged to; 0 for that of the middle one of
+            the training slices. `model.square` and `model.shape_hw` go before it.
     """
 
     share: float = 0.0

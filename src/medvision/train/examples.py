@@ -112,7 +112,7 @@ class Examples:
         family: How the model sees pictures.
         system_text: The system message; none when empty.
         facts: Which facts prompts state.
-        crop_px: Height and width that crops are enlarged to; 0 for as they are.
+        crop_px: Longer side that smaller crops are enlarged to; 0 for as they are.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Examples:
             n_volumes: Volumes each process keeps.
             system_text: The system message; none when empty.
             facts: Which facts prompts state.
-            crop_px: Height and width that crops are enlarged to; 0 for as they are.
+            crop_px: Longer side that smaller crops are enlarged to; 0 for as they are.
         """
         self.crop_px = crop_px
         self.style = style
