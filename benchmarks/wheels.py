@@ -4,6 +4,7 @@ Builds the wheel from a copy of the sources, looks for its licence file, and for
 installs it into an empty environment and runs `medvision demo` there. Each extra is then installed
 alone, into a copy of that environment, and what needs it is imported. Interpreters are those of
 `VERSIONS` on the path unless they are given. Prints a row each; 1 if anything failed.
+What pip is told by its variables (`PIP_CONSTRAINT`) holds here too.
 """
 
 import argparse
@@ -22,6 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = ("LICENSE", "README.md", "pyproject.toml", "src")
 VERSIONS = ("3.11", "3.12", "3.13")
+
+LIMIT_S = 1200
+"""For one command. pip tries version after version where those of an index do not fit together."""
 
 EXTRAS = {
     "formats": "SimpleITK medvision.volumes.dicom medvision.volumes.conversions",
@@ -63,12 +67,23 @@ def fault_of(commands: Sequence[Sequence[object]], place: Path) -> str:
     own = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     outside = {name: value for name, value in os.environ.items() if name not in own}
     for words in commands:
-        ran = subprocess.run(
-            [str(word) for word in words], cwd=place, env=outside, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-        )  # fmt: skip
+        told = shlex.join(map(str, words))
+        try:
+            ran = subprocess.run(
+                [str(word) for word in words],
+                cwd=place,
+                env=outside,
+                check=False,
+                timeout=LIMIT_S,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired:
+            return f"{told}: no end within {LIMIT_S} s"
         if ran.returncode:
-            return f"{shlex.join(map(str, words))}: exit {ran.returncode}\n{ran.stdout[-2000:]}"
+            return f"{told}: exit {ran.returncode}\n{ran.stdout[-2000:]}"
     return ""
 
 

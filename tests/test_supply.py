@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import wheels
 from benchmarks.audit import UNREACHABLE, audit
 from benchmarks.wheels import EXTRAS, fault_of
 
@@ -25,6 +26,11 @@ def test_a_command_that_fails_is_told_with_what_it_said(tmp_path):
     told = "sh -c 'echo wrong >&2; exit 3': exit 3\nwrong\n"
     assert fault_of(commands, tmp_path) == told
     assert fault_of(commands[:1], tmp_path) == ""
+
+
+def test_a_command_without_end_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(wheels, "LIMIT_S", 0.2)
+    assert fault_of([("sleep", "60")], tmp_path) == "sleep 60: no end within 0.2 s"
 
 
 @pytest.mark.parametrize(

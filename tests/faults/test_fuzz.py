@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.faults import fuzz
+from tests.faults import fuzz, guided
 from tests.faults.fuzz import changed_files, fuzzed, put, seeds_of, tried
 from tests.faults.targets import BROKEN, TARGETS
 
@@ -39,6 +39,12 @@ SEEDS = {name: seeds_of(TARGETS[name]) for name in TEXT}
 @given(rng=st.randoms())
 def test_changed_texts_are_values_or_told_errors(name, tmp_path, rng):
     assert tried(TARGETS[name], changed_files(SEEDS[name], rng), tmp_path) in ("read", "refused")
+
+
+def test_texts_led_by_coverage_have_seeds_to_go_on_from():
+    """A file each, not packed; `tests.faults.guided` needs a library that is no dependency."""
+    for name in guided.PURE:
+        assert any(len(s) == 1 and not min(s).endswith(".gz") for s in seeds_of(TARGETS[name]))
 
 
 def test_a_find_is_a_find(monkeypatch):

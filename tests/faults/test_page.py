@@ -1,9 +1,11 @@
-"""What is tried writes its own row of the page."""
+"""What is tried writes its own row of the page; the page has a row for all that is tried."""
 
 import pytest
 
-from tests.faults import fuzz
+from tests.faults import fuzz, reliability
+from tests.faults.harness import COMMANDS, TESTS
 from tests.faults.page import Table
+from tests.faults.targets import TARGETS
 
 ABOUT = "What it is.\n\n| test | of | n |\n|---|---|---|"
 
@@ -39,3 +41,13 @@ def test_further_tries_are_added_unless_there_were_finds(tables, monkeypatch):
         assert fuzz.told_before("labels") == fuzz.Found(tries, read)
     table.put("| labels | 5 | 2 | 1 | 2 | 0 |")
     assert fuzz.told_before("labels") == fuzz.Found()
+
+
+def test_the_page_tells_of_all_that_is_tried_and_of_no_fault():
+    told = reliability.TABLE.rows()
+    commands = [*COMMANDS, reliability.TRAINING]
+    assert set(told) == {(test, f"`{name}`") for test in TESTS for name in commands}
+    assert {tuple(row.split("|")[4:7]) for row in told.values()} == {(" 0 ",) * 3}
+    fuzzed = fuzz.TABLE.rows()
+    assert set(fuzzed) >= {(name,) for name in TARGETS}
+    assert {row.split("|")[5] for row in fuzzed.values()} == {" 0 "}
