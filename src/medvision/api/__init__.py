@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from medvision.api.answers import answers_to
 from medvision.api.arrays import build_tables
 from medvision.api.values import Aggregate, PathLike, Report, Run, Scores, Shown, Tables
 from medvision.errors import UsageError
@@ -218,9 +219,25 @@ def _known_family(name: str, family: str | None, samples: pa.Table) -> PictureFa
     return declared_family(family, profile)
 
 
-def show(sample: Sample, values: Sequence[float] = ()) -> Shown:
-    """One case: the slice as a model gets it, with truth and answer drawn."""
-    return Shown(sample=sample, values=tuple(values))
+def show(
+    sample: Sample,
+    values: Sequence[float] = (),
+    *,
+    runs: Run | PathLike | Iterable[Run | PathLike] = (),
+) -> Shown:
+    """One case: the slice as a model gets it, with truth and answer drawn.
+
+    Args:
+        sample: The question.
+        values: An answer, in the order and frame of `sample.truth`.
+        runs: Evaluated runs whose answers are drawn, a picture for each.
+
+    Raises:
+        UsageError: A folder holds no evaluated run, or the run was not asked the sample.
+    """
+    many = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
+    paths = [_run_path(one) for one in many]
+    return Shown(sample=sample, values=tuple(values), answers=answers_to(sample, paths))
 
 
 def score_run(run: Run | PathLike, *, protocol: Protocol | str | None = None) -> Scores:
