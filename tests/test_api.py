@@ -1,5 +1,6 @@
 """The front door: its page and notebook run, its names are there, importing it costs nothing."""
 
+import html
 import json
 import re
 import subprocess
@@ -61,6 +62,45 @@ def test_notebook_runs_and_shows_pictures_and_tables(tmp_path, monkeypatch):
     assert [page.count("<svg") for page in pages if "<svg" in page and "iframe" not in page]
     assert any("<table" in page and "relative error mean" in page for page in pages)
     assert any(page.startswith("<iframe") for page in pages)
+    of_runs = [page for page in pages if "baseline/constant:20: 20.00, 20.00 mm" in page]
+    assert [page.count("<figure") for page in of_runs] == [2]
+
+
+def test_a_report_is_shown_in_a_frame_of_its_own_and_is_as_good_as_its_path(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<p title='a'>\"é\" & <b>", encoding="utf-8")
+    page = mv.Report(path=path)
+    shown = page._repr_html_()
+    (frame,) = re.findall(r"<iframe ([^>]*)></iframe>", shown)
+    assert 'sandbox="allow-scripts"' in frame
+    assert html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1]) == path.read_text("utf-8")
+    assert Path(page) == path
+    with Path(page).open(encoding="utf-8") as opened:
+        assert opened.read() == path.read_text("utf-8")
+    assert str(page) == str(path)
+
+
+def test_a_case_is_shown_with_the_answers_of_runs(study_tables, tmp_path):
+    samples = mv.select_samples(study_tables, "tl", split="all", limit=6)
+    runs = [
+        mv.evaluate(samples, "baseline/constant:20", tmp_path / "a"),
+        mv.evaluate(samples, "baseline/constant:30", tmp_path / "b"),
+    ]
+    shown = mv.show(samples.samples[2], runs=runs)
+    assert [(one.name, one.values) for one in shown.answers] == [
+        ("baseline/constant:20", (20.0, 20.0)),
+        ("baseline/constant:30", (30.0, 30.0)),
+    ]
+    page = shown._repr_html_()
+    assert page.count("<figure") == page.count("<svg") == 2
+    assert "baseline/constant:30: 30.00, 30.00 mm" in page
+    again = mv.evaluate(samples, "baseline/constant:20", tmp_path / "c")
+    names = [one.name for one in mv.show(samples.samples[2], runs=[runs[0], again]).answers]
+    assert names == ["baseline/constant:20 (a)", "baseline/constant:20 (c)"]
+    assert len(mv.show(samples.samples[2], runs=str(tmp_path / "a")).answers) == 1
+    other = mv.select_samples(study_tables, "detection", split="all", limit=2).samples[0]
+    with pytest.raises(UsageError, match="was not asked"):
+        mv.show(other, runs=runs)
 
 
 def test_every_name_of_the_front_door_is_there():

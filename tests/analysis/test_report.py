@@ -116,7 +116,7 @@ def test_only_the_page_s_own_scripts_may_run(page):
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in running
     ]
 
-    assert len(running) == 8
+    assert len(running) == 9
     assert re.findall(r"'sha256-([^']+)'", page.policy) == digests
     assert page.policy.startswith("default-src 'none'; ")
     assert "unsafe-inline" not in page.policy.split("script-src")[1].split(";")[0]
@@ -342,7 +342,7 @@ def test_hostile_text_stays_text(page_of, samples, make_run):
     texts = dict.fromkeys(samples["sample_id"].to_pylist(), EVIL)
     page = page_of([make_run(EVIL, evil, texts=texts), make_run("b", evil)])
 
-    assert len(page.scripts) == 10
+    assert len(page.scripts) == 12
     assert not [tag for tag, given in page.tags if tag == "img" or "onerror" in given]
     data = page.island("cases-data")
     assert data["details"][0]["answers"][0][0]["text"] == EVIL
@@ -475,3 +475,12 @@ def test_success_rate_stands_once_where_no_answer_parsed(page_of, make_run, samp
     assert row[:3] == ["mute", "40", "0.00.0–0.0"]
     assert row[3].startswith("0.0000.000–0.000")  # zero-filled
     assert row[4:7] == ["20", "0.00.0–0.0", "–"]
+
+
+def test_json_has_for_each_task_the_metrics_of_that_task(runs):
+    tables = [one for one in report_json(runs, options=OPTIONS)["tables"] if not one["by"]]
+    keys = {table["task"]: set().union(*table["rows"]) for table in tables}
+    assert "iou_mean_zero_filled_low" in keys["detection"]
+    assert not [key for key in keys["detection"] if key.startswith(("mre_", "mae_", "exact_"))]
+    assert {"mre_mean_parsed", "mre_below_0.1_frac"} <= keys["tl"] & keys["area"]
+    assert not [key for key in keys["tl"] | keys["area"] if key.startswith(("iou_", "f1_"))]

@@ -25,7 +25,11 @@ _SIDE = "max-width:320px;display:inline-block;margin:4px;vertical-align:top"
 
 
 def sample_html(
-    sample: Sample, values: Sequence[float] = (), *, pictures: SlicePictures | None = None
+    sample: Sample,
+    values: Sequence[float] = (),
+    *,
+    pictures: SlicePictures | None = None,
+    said: str = "",
 ) -> str:
     """A sample: its slice with the truth drawn, and an answer if there is one.
 
@@ -35,6 +39,7 @@ def sample_html(
         sample: The question.
         values: An answer as read, in the order and frame of `sample.truth`.
         pictures: Keeps the volumes of samples shown together.
+        said: Whose answer it is and what it says, below the picture.
     """
     note, png = "", None
     try:
@@ -42,11 +47,17 @@ def sample_html(
     except (ItemError, OSError) as error:
         note = f"<br><em>{html.escape(str(error))}</em>"
     drawing = overlay_svg(sample, values, picture_png=png)
-    record, unit = TASKS[sample.task], UNIT_TEXT.get(sample.unit, sample.unit)
-    truth = ", ".join(f"{value:.{record.decimals}f}" for value in sample.truth)
-    words = f"{record.title}: {sample.name}, {sample.plane} {sample.slice_index}"
-    caption = html.escape(f"{words} · truth {truth} {unit}")
+    words = f"{TASKS[sample.task].title}: {sample.name}, {sample.plane} {sample.slice_index}"
+    caption = html.escape(f"{words} · truth {answer_words(sample, sample.truth)}")
+    caption += f"<br>{html.escape(said)}" if said else ""
     return f'<figure style="{_SIDE}">{drawing}<figcaption>{caption}{note}</figcaption></figure>'
+
+
+def answer_words(sample: Sample, values: Sequence[float]) -> str:
+    """Numbers as an answer to a sample is printed, with their unit; "" for none."""
+    unit = UNIT_TEXT.get(sample.unit, sample.unit)
+    numbers = ", ".join(f"{value:.{TASKS[sample.task].decimals}f}" for value in values)
+    return f"{numbers} {unit}" if numbers else ""
 
 
 def selection_html(table: pa.Table, dropped: dict[str, int]) -> str:
@@ -110,9 +121,16 @@ def _with_interval(row: dict[str, Any], key: str, scale: float) -> str:
 
 
 def page_html(page: Path) -> str:
-    """A report inline: the page itself in a frame, so that its styles stay its own."""
+    """A report inline: the page itself in a frame, so that its styles stay its own.
+
+    The frame is sandboxed: the page's scripts run, and reach neither the notebook nor its cookies.
+    """
     document = html.escape(page.read_text(encoding="utf-8"), quote=True)
-    return f'<iframe srcdoc="{document}" style="width:100%;height:720px;border:0"></iframe>'
+    style = "width:100%;height:720px;border:0"
+    return (
+        f'<iframe title="{html.escape(page.name)}" sandbox="allow-scripts" style="{style}" '
+        f'srcdoc="{document}"></iframe>'
+    )
 
 
 def _table_html(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

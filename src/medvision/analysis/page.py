@@ -15,13 +15,13 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from medvision import __version__
-from medvision.analysis.beaten import NotBeaten
 from medvision.analysis.confusion import ANSWERED_BINS
 from medvision.analysis.html import asset, content_policy, filled, island_json
 from medvision.analysis.outcomes import OUTCOME_MEANING
 from medvision.analysis.process import PROCESS_TITLES
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.sections import ReportTables, overview
+from medvision.analysis.standing import Standing
 from medvision.analysis.verdicts.section import AnalysisSection
 from medvision.models.spelling import is_same_model
 from medvision.tasks import TASKS, Task
@@ -29,6 +29,7 @@ from medvision.tasks import TASKS, Task
 SCRIPTS = (
     "page.js",
     "tables.js",
+    "compare.js",
     "plots.js",
     "case_data.js",
     "case_list.js",
@@ -96,7 +97,7 @@ def page_html(
     title: str,
     created: str,
     analyses: Sequence[AnalysisSection],
-    beaten: NotBeaten,
+    stands: Standing,
     cases_note: str,
     islands: Mapping[str, Any],
     served: bool = False,
@@ -109,9 +110,9 @@ def page_html(
         title: Head of the page.
         created: When it was made, as printed.
         analyses: What each analysis says.
-        beaten: Who does not beat a constant.
+        stands: Which numbers are best, and which beat nothing.
         cases_note: What the case viewer holds and what it leaves out.
-        islands: Data for the scripts by element id, JSON types.
+        islands: Data for the scripts by element id, JSON types; None where there is none.
         served: Whether a server of ours gives it what it asks for; else it loads nothing.
     """
     scripts = [_script_text(get_plotlyjs()), *(_script_text(asset(name)) for name in SCRIPTS)]
@@ -130,7 +131,7 @@ def page_html(
         policy=content_policy(scripts, served=served),
         css=Markup(asset("report.css")),  # noqa: S704 our own file
         scripts=[Markup(script) for script in scripts],  # noqa: S704 our own and plotly's
-        islands={name: island_json(data) for name, data in islands.items()},
+        islands={name: island_json(data) for name, data in islands.items() if data is not None},
         runs=[RunHead.of_run(run) for run in runs],
         datasets=_dataset_heads(samples),
         warnings=coverage_warnings(runs),
@@ -139,7 +140,8 @@ def page_html(
         overview=overview(runs, tables),
         sections=tables.sections,
         analyses=analyses,
-        beaten=beaten,
+        standing=stands,
+        overall=stands.overall(table for one in tables.sections for table in one.tables),
         # Drawn by us, with every name escaped (`drawing.chart_parts`).
         charts={one.name: Markup(one.chart) for one in analyses},  # noqa: S704
         plot_places=plot_places,

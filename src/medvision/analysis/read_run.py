@@ -1,15 +1,17 @@
 """A run folder as the report reads it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medvision.analysis.run_scores import RunScores
+from medvision.analysis.merged_runs import merged_runs
+from medvision.analysis.run_scores import RunNamesError, RunScores
 from medvision.models.asked_again import folders_asked_again
 from medvision.models.run_folder import read_samples, run_manifest, store_path
 from medvision.models.store import ResponseStore
@@ -69,29 +71,54 @@ def read_run(run: Path, name: str = "", reading: Reading | None = None) -> RunSc
         samples=read_samples(run),
         replies=pa.Table.from_pylist(replies, _REPLY_SCHEMA),
         manifest=manifest,
+        folders=dict.fromkeys(sorted(scores["task"].unique().to_pylist()), run),
         strict_scores=None if is_strict else scored(run, MEDVISION.reading),
         process=scored_steps(run, scores),
     )
 
 
-def read_runs(runs: Sequence[Path], reading: Reading | None = None) -> list[RunScores]:
-    """Several runs, each with those inside its folder; one model's are told apart by their folders.
+def read_runs(
+    runs: Sequence[Path],
+    reading: Reading | None = None,
+    *,
+    names: Mapping[Path, str] = MappingProxyType({}),
+) -> list[RunScores]:
+    """Several runs, each with those inside its folder, as rows of a report.
 
-    Where the protocols differ, each name says its own.
+    Each is called as `names` says, else by its model, and its protocol where these differ. Runs of
+    one name whose tasks differ are one; those of one model that share a task are told apart by
+    their folders.
+
+    Args:
+        runs: Run folders.
+        reading: How replies are read; by default as they were scored.
+        names: Of some of the runs, by folder.
+
+    Raises:
+        UsageError: A folder holds no evaluated run, a name is of none of them, or runs of one name
+            cannot be one.
     """
+    return merged_runs(read_apart(runs, reading, names=names), names)
+
+
+def read_apart(
+    runs: Sequence[Path],
+    reading: Reading | None = None,
+    *,
+    names: Mapping[Path, str] = MappingProxyType({}),
+) -> list[RunScores]:
+    """As `read_runs`, but one for each folder: several may have one name."""
+    if unknown := sorted(str(one) for one in set(names) - set(runs)):
+        msg = f"--name: {', '.join(unknown)}: not among the runs {', '.join(map(str, runs))}"
+        raise RunNamesError(msg)
     manifests = [run_manifest(run) for run in runs]
-    models = [manifest["model"] for manifest in manifests]
     protocols = [protocol_from(manifest).name for manifest in manifests]
-    if len(set(protocols)) > 1:
-        models = [f"{model} [{name}]" for model, name in zip(models, protocols, strict=True)]
-    names = [
-        f"{model} ({run.name})" if models.count(model) > 1 else model
-        for run, model in zip(runs, models, strict=True)
-    ]
-    return [
-        with_asked_again(read_run(run, name, reading), run)
-        for run, name in zip(runs, names, strict=True)
-    ]
+    several = len(set(protocols)) > 1
+    found = []
+    for run, manifest, protocol in zip(runs, manifests, protocols, strict=True):
+        by_model = f"{manifest['model']} [{protocol}]" if several else str(manifest["model"])
+        found.append(with_asked_again(read_run(run, names.get(run, by_model), reading), run))
+    return found
 
 
 def with_asked_again(run: RunScores, folder: Path) -> RunScores:

@@ -1,5 +1,6 @@
 """The report: one HTML file that holds everything it shows, and the same tables as JSON."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from medvision import __version__
-from medvision.analysis.beaten import not_beaten
 from medvision.analysis.case_browser import DRAWN_WORDS, BrowserLimits, browser_cases, cases_note
+from medvision.analysis.compared import compared
 from medvision.analysis.confusion import ANSWERED_BINS, TRUE_BINS
+from medvision.analysis.metric_columns import METRIC_COLUMNS
 from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
 from medvision.analysis.pictures import Picture
@@ -17,6 +19,8 @@ from medvision.analysis.plots import size_plot, truth_plots
 from medvision.analysis.process import process_rows
 from medvision.analysis.run_scores import RunScores, models_before_baselines
 from medvision.analysis.sections import report_tables
+from medvision.analysis.standing import standing
+from medvision.analysis.tables import MetricTable
 from medvision.analysis.verdicts.analyse import analyse, verdicts_json
 from medvision.analysis.verdicts.section import analysis_sections
 from medvision.storage import write_text
@@ -103,12 +107,17 @@ def report_html(
         title=options.title,
         created=options.created_text(),
         analyses=analysis_sections(verdicts),
-        beaten=not_beaten(verdicts),
+        stands=standing(verdicts, ordered),
         cases_note=DRAWN_WORDS if served else cases_note(cases, tables.n_samples),
         islands={
+            "comparison": compared(ordered, verdicts),
             "plots": {
                 "truth": truth_plots(ordered, max_points=options.max_points),
                 "size": size_plot(tables.size) if tables.size else None,
+                "render": {
+                    run.name: {task: render_command(at) for task, at in run.folders.items()}
+                    for run in ordered
+                },
             },
             "cases": cases,
         },
@@ -155,7 +164,7 @@ def report_json(
                 "by": list(table.by),
                 "over": list(table.over),
                 "n_groups_left_out": table.n_left_out,
-                "rows": [dict(record) for record in table.records],
+                "rows": _own_rows(table),
             }
             for table in tables.all_tables()
         ],
@@ -184,3 +193,24 @@ def report_json(
             for row in table.rows
         ],
     }
+
+
+def render_command(run: Path, sample_id: str = "") -> str:
+    """The command that draws a question of a run with its answer; without an id up to that.
+
+    Example:
+        >>> render_command(Path("my runs/a"), "CT//c 1/image/axial/9/1.0/tl")
+        "medvision render --run 'my runs/a' --overlay --out case.png 'CT//c 1/image/axial/9/1.0/tl'"
+    """
+    words = ["medvision", "render", "--run", str(run), "--overlay", "--out", "case.png"]
+    return shlex.join(words + [sample_id] * bool(sample_id))
+
+
+def _own_rows(table: MetricTable) -> list[dict[str, Any]]:
+    """A table's rows without what its task does not measure, such as the IoU of a length."""
+    own = {column.key for column in METRIC_COLUMNS[table.task]}
+    own |= {f"{key}{end}" for key in own for end in ("_low", "_high")}
+    ours = own.union(
+        key for record in table.records for key, value in record.items() if value is not None
+    )
+    return [{key: one for key, one in row.items() if key in ours} for row in table.records]

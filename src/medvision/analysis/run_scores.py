@@ -1,7 +1,8 @@
 """One run as the report reads it: its scores, samples, replies and manifest."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -67,6 +68,7 @@ class RunScores:
             another one.
         process: Process scores, `medvision.scoring.process.PROCESS_SCHEMA`, where steps were asked
             for.
+        folders: Where each of its tasks lies, as folders were named; none of a run in memory.
         asked_again: The same questions with another pixel size stated, or none: runs inside the
             run's folder.
     """
@@ -80,6 +82,7 @@ class RunScores:
     manifest: Mapping[str, Any]
     strict_scores: pa.Table | None = None
     process: pa.Table | None = None
+    folders: Mapping[str, Path] = field(default_factory=dict)
     asked_again: tuple["RunScores", ...] = ()
 
     @property
@@ -106,7 +109,10 @@ def models_before_baselines(runs: Sequence[RunScores]) -> list[RunScores]:
         msg = "a report needs at least one run, got none; name a run folder"
         raise RunNamesError(msg)
     if repeated:
-        msg = f"a report needs one name per run, got {repeated} more than once; rename the runs"
+        msg = (
+            f"a report needs one name per run, got {repeated} more than once; "
+            "give them names of their own: --name RUN=NAME"
+        )
         raise RunNamesError(msg)
     return sorted(runs, key=lambda run: run.is_baseline)
 

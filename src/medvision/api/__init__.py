@@ -4,12 +4,13 @@ Everything here is a thin call of a stage; `medvision` re-exports it, and the co
 same with options. What comes back are values that a notebook shows as pictures and tables.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from medvision.api.answers import answers_to
 from medvision.api.arrays import build_tables
 from medvision.api.values import Aggregate, PathLike, Report, Run, Scores, Shown, Tables
 from medvision.errors import UsageError
@@ -218,9 +219,25 @@ def _known_family(name: str, family: str | None, samples: pa.Table) -> PictureFa
     return declared_family(family, profile)
 
 
-def show(sample: Sample, values: Sequence[float] = ()) -> Shown:
-    """One case: the slice as a model gets it, with truth and answer drawn."""
-    return Shown(sample=sample, values=tuple(values))
+def show(
+    sample: Sample,
+    values: Sequence[float] = (),
+    *,
+    runs: Run | PathLike | Iterable[Run | PathLike] = (),
+) -> Shown:
+    """One case: the slice as a model gets it, with truth and answer drawn.
+
+    Args:
+        sample: The question.
+        values: An answer, in the order and frame of `sample.truth`.
+        runs: Evaluated runs whose answers are drawn, a picture for each.
+
+    Raises:
+        UsageError: A folder holds no evaluated run, or the run was not asked the sample.
+    """
+    many = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
+    paths = [_run_path(one) for one in many]
+    return Shown(sample=sample, values=tuple(values), answers=answers_to(sample, paths))
 
 
 def score_run(run: Run | PathLike, *, protocol: Protocol | str | None = None) -> Scores:
@@ -236,7 +253,7 @@ def score_run(run: Run | PathLike, *, protocol: Protocol | str | None = None) ->
     from medvision.models.run_folder import run_manifest
     from medvision.scoring.score_run import score_run as scored
 
-    path = run.path if isinstance(run, Run) else local_path(run)
+    path = _run_path(run)
     reading = _protocol(protocol).reading if protocol else None
     return Scores(table=scored(path, reading), model=str(run_manifest(path)["model"]))
 
@@ -254,6 +271,7 @@ def report(
     out: PathLike | None = None,
     *,
     protocol: Protocol | str | None = None,
+    names: Mapping[str, Run | PathLike] | None = None,
 ) -> Report:
     """One page that shows how well the models of some runs measure, and where they fail.
 
@@ -261,21 +279,30 @@ def report(
         runs: Evaluated runs.
         out: HTML file; by default `report/report.html` in the first run's folder.
         protocol: How replies are read; by default as they were scored.
+        names: What to call some of the runs: {"Model A": run}; others by their models. Runs of one
+            model that asked different tasks are one row.
 
     Raises:
-        UsageError: A folder holds no evaluated run, or there is no such protocol.
+        UsageError: A folder holds no evaluated run, there is no such protocol, or a name is of none
+            of the runs.
     """
     from medvision.analysis.read_run import read_runs, row_pictures
     from medvision.analysis.report import write_report
 
     many = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
-    paths = [one.path if isinstance(one, Run) else local_path(one) for one in many]
+    paths = [_run_path(one) for one in many]
     if not paths:
         msg = "expected at least one run to report, found none"
         raise UsageError(msg)
     target = local_path(out) if out else paths[0] / "report" / "report.html"
     reading = _protocol(protocol).reading if protocol else None
-    return Report(path=write_report(read_runs(paths, reading), target, picture=row_pictures()))
+    named = {_run_path(one): name for name, one in (names or {}).items()}
+    read_ones = read_runs(paths, reading, names=named)
+    return Report(path=write_report(read_ones, target, picture=row_pictures()))
+
+
+def _run_path(run: Run | PathLike) -> Path:
+    return run.path if isinstance(run, Run) else local_path(run)
 
 
 def fine_tune(

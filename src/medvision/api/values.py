@@ -104,14 +104,38 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A written report: one HTML file that needs no network."""
+    """A written report: one HTML file that needs no network.
+
+    A notebook shows it inline; everywhere else it is as good as its path.
+    """
 
     path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def _repr_html_(self) -> str:
         from medvision.analysis.notebook import page_html
 
         return page_html(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAnswer:
+    """What a run answered to one question.
+
+    Attributes:
+        name: Of the run.
+        values: As read; empty where nothing was.
+        status: What became of the reply, as in `scores`.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +145,12 @@ class Shown:
     Attributes:
         sample: The question.
         values: An answer as read; empty for none.
+        answers: Of runs, a picture for each.
     """
 
     sample: Sample
     values: tuple[float, ...] = ()
+    answers: tuple[RunAnswer, ...] = ()
 
     def save(self, path: PathLike) -> Path:
         """Write the drawing as PNG.
@@ -140,6 +166,14 @@ class Shown:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        from medvision.analysis.notebook import sample_html
+        from medvision.analysis.notebook import answer_words, sample_html
+        from medvision.pictures.render import SlicePictures
 
-        return sample_html(self.sample, self.values)
+        if not self.answers:
+            return sample_html(self.sample, self.values)
+        pictures = SlicePictures()
+        return "".join(
+            sample_html(self.sample, one.values, pictures=pictures, said=f"{one.name}: {words}")
+            for one in self.answers
+            for words in [answer_words(self.sample, one.values) or one.status]
+        )

@@ -12,6 +12,7 @@ from medvision.analysis.verdicts.charts import write_charts
 from medvision.analysis.verdicts.verdict import Verdict
 from medvision.cli.options import Argument, Option
 from medvision.cli.printable import printable
+from medvision.cli.run_names import named_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,10 @@ class AnalyseOptions:
     figures: Annotated[
         Path | None, Option("DIR", help="draw each analysis there, as SVG and PNG")
     ] = None
+    name: Annotated[
+        tuple[str, ...],
+        Option("RUN=NAME", repeated=True, help="call a run so; runs of one name are one row"),
+    ] = ()
     cutoffs: Annotated[
         Path | None, Option("FILE", help="clinical decisions as TOML, instead of the built-in ones")
     ] = None
@@ -38,7 +43,7 @@ def run(options: AnalyseOptions) -> int:
     """Print the verdicts."""
     seen = {"plane": options.seen_planes, "label": options.seen_labels}
     verdicts = analyse(
-        read_runs(options.runs),
+        read_runs(options.runs, names=named_runs(options.name)),
         seen={column: values for column, values in seen.items() if values},
         cutoffs=options.cutoffs,
     )

@@ -35,6 +35,7 @@ OPTIONAL_MODULES = {
     "huggingface_hub": "fetching from Hugging Face (extra: fetch)",
     "gdown": "fetching from Google Drive (extra: fetch)",
     "synapseclient": "fetching from Synapse (extra: synapse)",
+    "fpdf": "figures of reports as PDF (extra: figures)",
     "py7zr": "unpacking 7z archives (extra: fetch)",
     "rarfile": "unpacking RAR archives (extra: fetch)",
 }

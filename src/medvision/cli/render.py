@@ -22,6 +22,7 @@ from medvision.analysis.drawing import (
     slice_png,
     slice_svg,
 )
+from medvision.analysis.read_run import read_run
 from medvision.catalog.anatomy import ct_window
 from medvision.cli.options import Argument, Option
 from medvision.cli.pixel_grid import GridOptions
@@ -46,6 +47,10 @@ class RenderOptions:
 
     sample_id: Annotated[str, Argument("SAMPLE_ID")] = ""
     tables: Annotated[Path | None, Option("T", help="table folder")] = None
+    run: Annotated[
+        Path | None,
+        Option("RUN", help="with SAMPLE_ID: the run that asked it; draws its answer too"),
+    ] = None
     root: Root = None
     case: Annotated[str, Option("C", help="with --plane and --slice: that slice")] = ""
     plane: Annotated[str, Option("P", help="sagittal, coronal, axial, native")] = ""
@@ -72,8 +77,12 @@ def run(options: RenderOptions) -> int:
     match options.sample_id, slice_index, options.sheet, options.tables:
         case str(sample_id), None, None, tables if sample_id:
             dataset, _, _ = sample_id.partition("/")
-            words = _render_sample(
-                options, tables or tables_folder(data_root(options.root), dataset)
+            words = (
+                _render_asked(options, options.run)
+                if options.run
+                else _render_sample(
+                    options, tables or tables_folder(data_root(options.root), dataset)
+                )
             )
         case "", int(index), None, Path() as tables:
             words = _render_slice(options, tables, index)
@@ -107,6 +116,29 @@ def _render_sample(options: RenderOptions, tables: Path) -> str:
     else:
         write_bytes(options.out, picture)
     return f"{sample.sample_id}, {_size_words(image)}"
+
+
+def _render_asked(options: RenderOptions, run: Path) -> str:
+    """Draw one question of a run, with the answer read from its reply; in words, which."""
+    asked = read_run(run)
+    named = pc.field("sample_id") == options.sample_id
+    found = samples_from_table(asked.samples.filter(named))
+    if not found:
+        msg = f"{run}: no sample {options.sample_id}"
+        raise UsageError(msg)
+    sample = found[0]
+    answers = asked.scores.filter(named)["values"].to_pylist()
+    values = (answers[0] if answers else None) or ()
+    image = SlicePictures().image(sample, options.grid.pixel_grid())
+    picture = png_bytes(image.pixels)
+    if options.out.suffix == ".svg":
+        write_text(options.out, overlay_svg(sample, values, picture_png=picture))
+    elif options.overlay:
+        write_bytes(options.out, overlay_png(sample, values, picture_png=picture))
+    else:
+        write_bytes(options.out, picture)
+    said = f"answer of {asked.name}" if values else f"no answer of {asked.name}"
+    return f"{sample.sample_id}, {said}, {_size_words(image)}"
 
 
 def _render_slice(options: RenderOptions, tables: Path, slice_index: int) -> str:

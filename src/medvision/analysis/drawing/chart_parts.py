@@ -24,7 +24,8 @@ def shortened(words: str, width: float, size: float = PLAIN) -> str:
         >>> shortened("baseline/train-best (second run)", 120)
         'baseline…ond run)'
     """
-    most = max(4, int(width / (LETTER_WIDTH * size)))
+    # A width worked out for these very words may fall short of it by rounding.
+    most = max(4, int(width / (LETTER_WIDTH * size) + 1e-6))
     if len(words) <= most:
         return words
     # one sign for what is left out

@@ -44,6 +44,12 @@ PLANE_HEIGHT = 210.0
 
 PNG_ZOOM = 2.0
 
+MARGIN_X, MARGIN_Y = 16, 10
+"""Around a chart that is a file of its own, drawing units."""
+
+INK = "#1c2430"
+"""Of words on white paper."""
+
 Drawn = tuple[list[str], float]
 """Elements from y = 0 down, and how high they are."""
 
@@ -75,11 +81,13 @@ def chart_svg(chart: Chart) -> str:
 def on_paper(document: str) -> str:
     """A chart on white, with a margin, as a file of its own."""
     width, height = document_size(document)
-    inner = document.replace("<svg ", f'<svg x="16" y="10" width="{width}" height="{height}" ', 1)
-    ground = (width + 32, height + 20)
+    inner = document.replace(
+        "<svg ", f'<svg x="{MARGIN_X}" y="{MARGIN_Y}" width="{width}" height="{height}" ', 1
+    )
+    ground = (width + 2 * MARGIN_X, height + 2 * MARGIN_Y)
     parts = [
         '<rect width="{:.1f}" height="{:.1f}" fill="#ffffff"/>'.format(*ground),
-        f'<g color="#1c2430">{inner}</g>',
+        f'<g color="{INK}">{inner}</g>',
     ]
     title = document.split('aria-label="', 1)[1].split('"', 1)[0]
     return svg_document(parts, width=ground[0], height=ground[1], title=title)

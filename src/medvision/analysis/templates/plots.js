@@ -14,6 +14,13 @@
     linecolor: page.colour("--strong-line"), ticks: "outside", tickcolor: page.colour("--strong-line"),
   });
 
+  // A command as a shell takes it, whatever the id holds.
+  const renderHint = (model, task, id) => {
+    const command = data.render[model]?.[task];
+    if (!command) return id;
+    return "To draw it: " + command + " '" + id.replaceAll("'", "'\\''") + "'";
+  };
+
   const unitOf = (plot) => ({ relative: "", deg: "°" })[plot.unit] ?? ` ${plot.unit_text}`;
 
   const layout = (extra) => ({
@@ -125,7 +132,7 @@
     target.on("plotly_click", (event) => {
       const id = event.points[0].customdata;
       if (id !== undefined && page.hasCase(id)) page.openCase(id, model.name);
-      else figure.querySelector(".hint").textContent = "This case is not on the page; medvision render SAMPLE_ID draws it: " + id;
+      else figure.querySelector(".hint").textContent = "This case is not on the page. " + renderHint(model.name, plot.task, id);
     });
     figure.querySelector("figcaption").textContent = caption(plot, model, outside);
   };

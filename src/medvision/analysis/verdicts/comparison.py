@@ -82,7 +82,7 @@ def _verdict(gap: _Gap, p: float) -> Verdict:
         n_subjects=found.n_subjects,
         quantity=f"{TASKS[ours.task].headline_column} better for the first",
         words=f"{better} is better." if p < LEVEL else "They cannot be told apart.",
-        details={"p_holm": p, **_facts(gap)},
+        details={"models": [ours.run.name, theirs.run.name], "p_holm": p, **_facts(gap)},
     )
 
 
