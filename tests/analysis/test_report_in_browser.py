@@ -328,3 +328,36 @@ def test_names_of_models_are_not_broken_within_a_word(page):
     )
     assert heights
     assert all(height < 24 for name, height in heights if " " not in name)  # one line
+
+
+def test_on_paper_all_is_open_and_nothing_is_cut(page):
+    closed = "document.querySelectorAll('details:not([open])').length"
+    before = page.js(closed)
+    page.media(dark=True)
+    page.js("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.js(closed) == page.js("document.querySelectorAll('details.run').length")
+    wider = page.js(
+        "[...document.querySelectorAll('main table')].map((e) => [e.caption?.textContent ?? e.id,"
+        "e.getBoundingClientRect().right - document.querySelector('main')"
+        ".getBoundingClientRect().right]).filter(([, by]) => by > 1)"
+    )
+    assert wider == []
+    assert page.js("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.js("window.dispatchEvent(new Event('afterprint'))")
+    assert page.js(closed) == before
+    page.media(dark=False)
+
+
+def test_controls_have_names_and_scrolled_boxes_take_the_focus(page):
+    unnamed = page.js(
+        "[...document.querySelectorAll('button, select, input, [role]:not([role=status])')].filter((e) =>"
+        "!(e.getAttribute('aria-label') || e.labels?.length || e.textContent.trim())"
+        "&& e.getAttribute('role') !== 'presentation').map((e) => e.outerHTML.slice(0, 120))"
+    )
+    assert unnamed == []
+    scrolled = page.js(
+        "[...document.querySelectorAll('main *')].filter((e) => e.tabIndex < 0 &&"
+        "/auto|scroll/.test(getComputedStyle(e).overflow) && e.scrollWidth > e.clientWidth + 1)"
+        ".map((e) => e.className)"
+    )
+    assert scrolled == []
