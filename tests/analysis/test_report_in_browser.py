@@ -2,15 +2,19 @@
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from medvision.analysis import write_report
+from medvision.analysis.html import island_json
 from tests.analysis.devtools import Chromium
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -46,6 +50,35 @@ def address(tmp_path_factory, samples, make_run, picture):
     ]
     folder = tmp_path_factory.mktemp("page")
     return write_report(runs, folder / "report.html", picture=picture).as_uri()
+
+
+def repeated(data, times):
+    """A page's cases so many times over, each with an id of its own."""
+    words = {name: {**word, "at": word["at"] * times} for name, word in data["words"].items()}
+    answers = [
+        {
+            "outcome": {**answer["outcome"], "at": answer["outcome"]["at"] * times},
+            "error": answer["error"] * times,
+            "absolute": [],
+        }
+        for answer in data["answers"]
+    ]
+    more = {name: data[name] * times for name in ("slice", "size", "picture", "details")}
+    ids = [f"{i}#{turn}" for turn in range(times) for i in data["id"]]
+    return {**data, **more, "id": ids, "words": words, "answers": answers}
+
+
+@pytest.fixture(scope="module")
+def large_address(address, tmp_path_factory):
+    """The same page with 5,024 cases."""
+    text = Path(unquote(urlsplit(address).path)).read_text(encoding="utf-8")
+    before, rest = text.split('id="cases-data">', 1)
+    island, after = rest.split("</script>", 1)
+    data = repeated(json.loads(island), 157)
+    out = tmp_path_factory.mktemp("large") / "report.html"
+    page = f'{before}id="cases-data">{island_json(data)}</script>{after}'
+    out.write_text(page, encoding="utf-8")
+    return out.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +383,8 @@ def test_on_paper_all_is_open_and_nothing_is_cut(page):
 
 def test_controls_have_names_and_scrolled_boxes_take_the_focus(page):
     unnamed = page.js(
-        "[...document.querySelectorAll('button, select, input, [role]:not([role=status])')].filter((e) =>"
+        "[...document.querySelectorAll('button, select, input, [role]:not([role=status])')]"
+        ".filter((e) =>"
         "!(e.getAttribute('aria-label') || e.labels?.length || e.textContent.trim())"
         "&& e.getAttribute('role') !== 'presentation').map((e) => e.outerHTML.slice(0, 120))"
     )
@@ -361,3 +395,22 @@ def test_controls_have_names_and_scrolled_boxes_take_the_focus(page):
         ".map((e) => e.className)"
     )
     assert scrolled == []
+
+
+def test_thousands_of_cases_are_all_there_and_few_are_drawn(page, large_address, samples):
+    page.open("about:blank", ready="!document.documentElement?.dataset.ready")
+    page.open(large_address)
+    assert text(page, "#case-count") == "5024 of 5024 cases"
+    filter_by(page, "task", "=area")
+    assert text(page, "#case-count") == f"{4 * 157} of 5024 cases"
+    choose(page, "case-search", "#156")
+    page.wait("document.getElementById('case-count').textContent.startsWith('4 ')")
+    page.js("document.getElementById('case-reset').click()")
+    choose(page, "case-sort", "order")
+    page.js("document.getElementById('case-descending').click()")
+    page.js("document.getElementById('case-list').focus()")
+    page.press("End")
+    assert text(page, "#case-place") == "5024 of 5024"
+    assert shown_id(page).endswith("#156")
+    page.wait("document.querySelector('#case-list [aria-posinset=\"5024\"]')")
+    assert page.js("document.querySelectorAll('#case-list [role=option]').length") < 60
