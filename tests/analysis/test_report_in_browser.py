@@ -236,6 +236,34 @@ def test_area_answers_have_nothing_to_draw_and_the_legend_says_so(page):
     assert words == ["drawn", *["a number, nothing to draw"] * 3]
 
 
+def test_a_window_within_the_shown_one_spreads_its_greys(page, samples):
+    rows = samples.to_pylist()
+    row = next(row for row in rows if (row["label"], row["modality"]) == ("liver", "CT"))
+    open_case(page, row["sample_id"])
+    part = "document.querySelector('#levels feFuncR')"
+    at = "document.getElementById('case-picture').querySelector('image')"
+    assert page.js(f"{at}.getAttribute('filter')") is None
+    # Models are shown width 400, level 40: from −160 to 240 HU. Now from 0 to 80.
+    choose(page, "case-width", "80")
+    choose(page, "case-level", "40")
+    assert page.js(f"{at}.getAttribute('filter')") == "url(#levels)"
+    slope, intercept = (
+        float(page.js(f"{part}.getAttribute({name!r})")) for name in ("slope", "intercept")
+    )
+    assert [slope * (hu + 160) / 400 + intercept for hu in (0, 80)] == pytest.approx([0, 1])
+    choose(page, "case-preset", "")
+    assert page.js(f"{at}.getAttribute('filter')") is None
+
+
+def test_words_of_any_direction_do_not_turn_those_beside_them(page):
+    loose = page.js(
+        "[...document.querySelectorAll('#case-list :is(.what, .where), #case-text h3,"
+        "table.data:not(.definitions) tbody th, td.group')].filter((e) => e.textContent.trim()"
+        "&& !e.closest('bdi') && !e.querySelector('bdi')).map((e) => e.outerHTML.slice(0, 90))"
+    )
+    assert loose == []
+
+
 def test_a_link_opens_its_case_and_choosing_writes_the_link(page, address, samples):
     wanted = samples["sample_id"][20].as_py()
     open_case(page, wanted)
