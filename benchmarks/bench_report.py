@@ -25,6 +25,7 @@ TIMED = """(async () => {{
     const start = performance.now();
     {act}
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    while ({until}) await new Promise((done) => setTimeout(done));
     times.push(performance.now() - start);
   }}
   return times.sort((a, b) => a - b);
@@ -57,14 +58,17 @@ def timings(page: Chromium, address: str, *, turns: int = 12) -> dict[str, float
     page.open(address)
     found = {"interactive": 1000 * (time.monotonic() - start), "painted": page.js(PAINTED)}
     page.js("document.getElementById('cases').scrollIntoView()")
+    seen = "document.getElementById('viewer').dataset.shown"
     for name, act in (
         ("filter by plane", SELECT.format(word="plane")),
         ("filter by structure", SELECT.format(word="name")),
         ("all again", RESET),
         ("sort", SORT),
-        ("next case", "document.getElementById('case-next').click();"),
+        ("next case", f"const was = {seen}; document.getElementById('case-next').click();"),
     ):
-        times = page.js(TIMED.format(turns=turns, act=act))
+        # A case is there when it is drawn; a filter's list is, within the same frame.
+        until = f"was === {seen}" if name == "next case" else "false"
+        times = page.js(TIMED.format(turns=turns, act=act, until=until))
         found[name], found[f"{name}, longest"] = times[len(times) // 2], times[-1]
     return found
 

@@ -71,3 +71,14 @@ def test_one_bad_picture_does_not_stop_the_others(caplog):
     assert found.missing == {"a": "image_lost: no such file"}
     assert set(found.place_of) == {"b"}
     assert "no such file" in caplog.text
+
+
+def test_others_take_what_is_left_of_the_budget_at_the_same_size():
+    first, others = {"a": {"n": 0}}, {f"b{n}": {"n": n} for n in range(1, 30)}
+    alone = embedded_pictures(first, lambda row: noise(row["n"]), budget_bytes=10**7)
+    budget = 6 * len(alone.urls[0])
+    found = embedded_pictures(first, lambda row: noise(row["n"]), budget_bytes=budget, then=others)
+    assert found.side_px == alone.side_px
+    assert 4 <= len(found.urls) <= 6
+    assert sum(map(len, found.urls)) <= budget
+    assert set(found.place_of) == {"a", *list(others)[: len(found.urls) - 1]}

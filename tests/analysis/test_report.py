@@ -116,7 +116,7 @@ def test_only_the_page_s_own_scripts_may_run(page):
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in running
     ]
 
-    assert len(running) == 9
+    assert len(running) == 10
     assert re.findall(r"'sha256-([^']+)'", page.policy) == digests
     assert page.policy.startswith("default-src 'none'; ")
     assert "unsafe-inline" not in page.policy.split("script-src")[1].split(";")[0]
@@ -342,7 +342,7 @@ def test_hostile_text_stays_text(page_of, samples, make_run):
     texts = dict.fromkeys(samples["sample_id"].to_pylist(), EVIL)
     page = page_of([make_run(EVIL, evil, texts=texts), make_run("b", evil)])
 
-    assert len(page.scripts) == 12
+    assert len(page.scripts) == 13
     assert not [tag for tag, given in page.tags if tag == "img" or "onerror" in given]
     data = page.island("cases-data")
     assert data["details"][0]["answers"][0][0]["text"] == EVIL

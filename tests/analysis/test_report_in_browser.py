@@ -2,15 +2,19 @@
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from medvision.analysis import write_report
+from medvision.analysis.html import island_json
 from tests.analysis.devtools import Chromium
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -46,6 +50,35 @@ def address(tmp_path_factory, samples, make_run, picture):
     ]
     folder = tmp_path_factory.mktemp("page")
     return write_report(runs, folder / "report.html", picture=picture).as_uri()
+
+
+def repeated(data, times):
+    """A page's cases so many times over, each with an id of its own."""
+    words = {name: {**word, "at": word["at"] * times} for name, word in data["words"].items()}
+    answers = [
+        {
+            "outcome": {**answer["outcome"], "at": answer["outcome"]["at"] * times},
+            "error": answer["error"] * times,
+            "absolute": [],
+        }
+        for answer in data["answers"]
+    ]
+    more = {name: data[name] * times for name in ("slice", "size", "picture", "details")}
+    ids = [f"{i}#{turn}" for turn in range(times) for i in data["id"]]
+    return {**data, **more, "id": ids, "words": words, "answers": answers}
+
+
+@pytest.fixture(scope="module")
+def large_address(address, tmp_path_factory):
+    """The same page with 5,024 cases."""
+    text = Path(unquote(urlsplit(address).path)).read_text(encoding="utf-8")
+    before, rest = text.split('id="cases-data">', 1)
+    island, after = rest.split("</script>", 1)
+    data = repeated(json.loads(island), 157)
+    out = tmp_path_factory.mktemp("large") / "report.html"
+    page = f'{before}id="cases-data">{island_json(data)}</script>{after}'
+    out.write_text(page, encoding="utf-8")
+    return out.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +236,34 @@ def test_area_answers_have_nothing_to_draw_and_the_legend_says_so(page):
     assert words == ["drawn", *["a number, nothing to draw"] * 3]
 
 
+def test_a_window_within_the_shown_one_spreads_its_greys(page, samples):
+    rows = samples.to_pylist()
+    row = next(row for row in rows if (row["label"], row["modality"]) == ("liver", "CT"))
+    open_case(page, row["sample_id"])
+    part = "document.querySelector('#levels feFuncR')"
+    at = "document.getElementById('case-picture').querySelector('image')"
+    assert page.js(f"{at}.getAttribute('filter')") is None
+    # Models are shown width 400, level 40: from −160 to 240 HU. Now from 0 to 80.
+    choose(page, "case-width", "80")
+    choose(page, "case-level", "40")
+    assert page.js(f"{at}.getAttribute('filter')") == "url(#levels)"
+    slope, intercept = (
+        float(page.js(f"{part}.getAttribute({name!r})")) for name in ("slope", "intercept")
+    )
+    assert [slope * (hu + 160) / 400 + intercept for hu in (0, 80)] == pytest.approx([0, 1])
+    choose(page, "case-preset", "")
+    assert page.js(f"{at}.getAttribute('filter')") is None
+
+
+def test_words_of_any_direction_do_not_turn_those_beside_them(page):
+    loose = page.js(
+        "[...document.querySelectorAll('#case-list :is(.what, .where), #case-text h3,"
+        "table.data:not(.definitions) tbody th, td.group')].filter((e) => e.textContent.trim()"
+        "&& !e.closest('bdi') && !e.querySelector('bdi')).map((e) => e.outerHTML.slice(0, 90))"
+    )
+    assert loose == []
+
+
 def test_a_link_opens_its_case_and_choosing_writes_the_link(page, address, samples):
     wanted = samples["sample_id"][20].as_py()
     open_case(page, wanted)
@@ -328,3 +389,56 @@ def test_names_of_models_are_not_broken_within_a_word(page):
     )
     assert heights
     assert all(height < 24 for name, height in heights if " " not in name)  # one line
+
+
+def test_on_paper_all_is_open_and_nothing_is_cut(page):
+    closed = "document.querySelectorAll('details:not([open])').length"
+    before = page.js(closed)
+    page.media(dark=True)
+    page.js("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.js(closed) == page.js("document.querySelectorAll('details.run').length")
+    wider = page.js(
+        "[...document.querySelectorAll('main table')].map((e) => [e.caption?.textContent ?? e.id,"
+        "e.getBoundingClientRect().right - document.querySelector('main')"
+        ".getBoundingClientRect().right]).filter(([, by]) => by > 1)"
+    )
+    assert wider == []
+    assert page.js("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.js("window.dispatchEvent(new Event('afterprint'))")
+    assert page.js(closed) == before
+    page.media(dark=False)
+
+
+def test_controls_have_names_and_scrolled_boxes_take_the_focus(page):
+    unnamed = page.js(
+        "[...document.querySelectorAll('button, select, input, [role]:not([role=status])')]"
+        ".filter((e) =>"
+        "!(e.getAttribute('aria-label') || e.labels?.length || e.textContent.trim())"
+        "&& e.getAttribute('role') !== 'presentation').map((e) => e.outerHTML.slice(0, 120))"
+    )
+    assert unnamed == []
+    scrolled = page.js(
+        "[...document.querySelectorAll('main *')].filter((e) => e.tabIndex < 0 &&"
+        "/auto|scroll/.test(getComputedStyle(e).overflow) && e.scrollWidth > e.clientWidth + 1)"
+        ".map((e) => e.className)"
+    )
+    assert scrolled == []
+
+
+def test_thousands_of_cases_are_all_there_and_few_are_drawn(page, large_address, samples):
+    page.open("about:blank", ready="!document.documentElement?.dataset.ready")
+    page.open(large_address)
+    assert text(page, "#case-count") == "5024 of 5024 cases"
+    filter_by(page, "task", "=area")
+    assert text(page, "#case-count") == f"{4 * 157} of 5024 cases"
+    choose(page, "case-search", "#156")
+    page.wait("document.getElementById('case-count').textContent.startsWith('4 ')")
+    page.js("document.getElementById('case-reset').click()")
+    choose(page, "case-sort", "order")
+    page.js("document.getElementById('case-descending').click()")
+    page.js("document.getElementById('case-list').focus()")
+    page.press("End")
+    assert text(page, "#case-place") == "5024 of 5024"
+    assert shown_id(page).endswith("#156")
+    page.wait("document.querySelector('#case-list [aria-posinset=\"5024\"]')")
+    assert page.js("document.querySelectorAll('#case-list [role=option]').length") < 60

@@ -38,15 +38,13 @@ class BrowserLimits:
         max_cases: Most cases.
         pictures_per_task: So many of each task's most wanted cases have a picture; then others of
             the images read for them.
-        max_pictures: Most cases with a picture.
         picture_budget_bytes: Most bytes of all pictures as data addresses.
         text_budget_bytes: Most signs of all prompts and replies.
     """
 
     max_cases: int = 5000
     pictures_per_task: int = 24
-    max_pictures: int = 600
-    picture_budget_bytes: int = 9_000_000
+    picture_budget_bytes: int = 10_000_000
     text_budget_bytes: int = 12_000_000
 
 
@@ -74,11 +72,14 @@ def browser_cases(
     wanted = {p.sample_id for queue in queues for p in queue[: limits.pictures_per_task]}
     # Another slice of an image that is read anyway costs little; another image is read whole.
     read = {samples[i]["image_uri"] for i in wanted}
-    first = [p.sample_id for p in picks if p.sample_id in wanted]
-    then = [p.sample_id for p in picks if samples[p.sample_id]["image_uri"] in read]
-    chosen = list(dict.fromkeys([*first, *then]))[: limits.max_pictures]
+    first = {p.sample_id: samples[p.sample_id] for p in picks if p.sample_id in wanted}
+    then = {i: row for i, row in samples.items() if i not in first and row["image_uri"] in read}
+    asked = {p.sample_id for p in picks}
     pictures = embedded_pictures(
-        {i: samples[i] for i in chosen}, picture, budget_bytes=limits.picture_budget_bytes
+        first,
+        picture,
+        budget_bytes=limits.picture_budget_bytes,
+        then={i: row for i, row in then.items() if i in asked},
     )
     places = [(place, pick.sample_id) for place, pick in enumerate(picks)]
     return {

@@ -28,6 +28,7 @@ from medvision.tasks import TASKS, Task
 
 SCRIPTS = (
     "page.js",
+    "print.js",
     "tables.js",
     "compare.js",
     "plots.js",

@@ -5,7 +5,7 @@ import hashlib
 import io
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,9 @@ logger = logging.getLogger(__name__)
 SIDES_PX = (640, 448, 320, 224)
 """Longest sides tried in turn until all pictures fit the budget."""
 
+Row = dict[str, Any]
 PictureArray = npt.NDArray[np.uint8]
-Picture = Callable[[dict[str, Any]], PictureArray]
+Picture = Callable[[Row], PictureArray]
 """The rendered slice of a row of `samples`: uint8, [y, x] or [y, x, 3]."""
 
 
@@ -45,7 +46,11 @@ class EmbeddedPictures:
 
 
 def embedded_pictures(
-    samples: Mapping[str, dict[str, Any]], picture: Picture, *, budget_bytes: int
+    samples: Mapping[str, Row],
+    picture: Picture,
+    *,
+    budget_bytes: int,
+    then: Mapping[str, Row] | None = None,
 ) -> EmbeddedPictures:
     """Render samples and encode their pictures, shrunk step by step to fit the budget.
 
@@ -56,28 +61,28 @@ def embedded_pictures(
         samples: sample_id to row of `samples`, most wanted first.
         picture: Renders one row; an `ItemError` concerns that row only.
         budget_bytes: For all data addresses together.
+        then: Others, which take what is left of the budget at the size found for the first.
     """
-    rendered: dict[str, PictureArray] = {}
-    longest: dict[str, int] = {}
     digest_of: dict[str, str] = {}
     missing: dict[str, str] = {}
-    # By image, so that each is read once.
-    for sample_id, row in sorted(samples.items(), key=lambda item: item[1].get("image_uri", "")):
-        try:
-            array = picture(row)
-        except ItemError as error:
-            logger.warning("%s: no picture: %s", sample_id, error)
-            missing[sample_id] = f"{error.reason}: {error}"
-            continue
-        # With the shape: 2 × 3 and 3 × 2 pixels may hold the same bytes.
-        digest = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
+    longest: dict[str, int] = {}
+    rendered: dict[str, PictureArray] = {}
+    for sample_id, digest, array in _rendered(samples, picture, missing):
         digest_of[sample_id] = digest
         longest[digest] = max(array.shape[:2])
         # Of large pictures many would not fit into memory.
         rendered[digest] = shrunk(array, SIDES_PX[0])
     wanted = dict.fromkeys(digest_of[i] for i in samples if i in digest_of)
-    arrays = {digest: rendered[digest] for digest in wanted}
-    side_px, urls = _within_budget(arrays, budget_bytes)
+    side_px, urls = _within_budget({digest: rendered[digest] for digest in wanted}, budget_bytes)
+    n_bytes = sum(map(len, urls.values()))
+    for sample_id, digest, array in _rendered(then or {}, picture, missing):
+        if digest not in urls:
+            url = _url(array, side_px)
+            n_bytes += len(url)
+            if n_bytes > budget_bytes:
+                break
+            urls[digest], longest[digest] = url, max(array.shape[:2])
+        digest_of[sample_id] = digest
     places = {digest: place for place, digest in enumerate(urls)}
     for sample_id in [i for i, digest in digest_of.items() if digest not in places]:
         missing[sample_id] = "the page's budget for pictures is used up"
@@ -89,6 +94,22 @@ def embedded_pictures(
         side_px=side_px,
         n_shrunk=sum(longest[digest] > side_px for digest in urls),
     )
+
+
+def _rendered(
+    samples: Mapping[str, Row], picture: Picture, missing: dict[str, str]
+) -> Iterator[tuple[str, str, PictureArray]]:
+    """Id, digest and pixels of each sample, by image, so that each is read once."""
+    for sample_id, row in sorted(samples.items(), key=lambda item: item[1].get("image_uri", "")):
+        try:
+            array = picture(row)
+        except ItemError as error:
+            logger.warning("%s: no picture: %s", sample_id, error)
+            missing[sample_id] = f"{error.reason}: {error}"
+            continue
+        # With the shape: 2 × 3 and 3 × 2 pixels may hold the same bytes.
+        digest = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
+        yield sample_id, digest, array
 
 
 def shrunk(picture: PictureArray, side_px: int | None) -> PictureArray:
@@ -118,10 +139,7 @@ def _within_budget(
 ) -> tuple[int, dict[str, str]]:
     """The largest side at which all fit, and the addresses; at the smallest side those that fit."""
     for side_px in SIDES_PX:
-        urls = {}
-        for digest, array in arrays.items():
-            encoded = base64.b64encode(png_bytes(array, side_px=side_px)).decode("ascii")
-            urls[digest] = f"data:image/png;base64,{encoded}"
+        urls = {digest: _url(array, side_px) for digest, array in arrays.items()}
         if sum(map(len, urls.values())) <= budget_bytes:
             return side_px, urls
     used = itertools.accumulate(map(len, urls.values()))
@@ -131,3 +149,8 @@ def _within_budget(
         if so_far <= budget_bytes
     }
     return SIDES_PX[-1], kept
+
+
+def _url(array: PictureArray, side_px: int) -> str:
+    encoded = base64.b64encode(png_bytes(array, side_px=side_px)).decode("ascii")
+    return f"data:image/png;base64,{encoded}"

@@ -121,8 +121,12 @@ page.casePicture = (holder) => {
       filter.append(made("feComponentTransfer"));
       for (const channel of "RGB") filter.firstChild.append(made(`feFunc${channel}`, { type: "linear", slope: 1, intercept: 0 }));
       svg.append(filter);
-      if (address) svg.append(made("image", { width, height, preserveAspectRatio: "none", href: address }));
-      else svg.append(made("text", { x: 16, y: 48, class: "absent" }, `no picture: ${absent}`));
+      const none = (why) => made("text", { x: 16, y: 48, class: "absent" }, `no picture: ${why}`);
+      if (address) {
+        const image = made("image", { width, height, preserveAspectRatio: "none", href: address });
+        image.addEventListener("error", () => image.replaceWith(none("it could not be read")));
+        svg.append(image);
+      } else svg.append(none(absent));
       for (const layer of layers) svg.append(group(layer.shapes, layer));
       holder.replaceChildren(svg);
       look();

@@ -5,7 +5,8 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const ON_LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a400"];
   const ON_DARK = ["#5cb8ff", "#ff9350", "#35d3a2", "#f0a6d0", "#ffc94d", "#a5dcff", "#e6d84a"];
-  const colour = (place) => (dark.matches ? ON_DARK : ON_LIGHT)[place % ON_LIGHT.length];
+  const printing = () => document.documentElement.classList.contains("printing");
+  const colour = (place) => (dark.matches && !printing() ? ON_DARK : ON_LIGHT)[place % ON_LIGHT.length];
   const GREYS = ["#8a94a3", "#5f6b7c", "#a9b2be", "#747f8f"];
   const config = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
 
@@ -201,6 +202,11 @@
     for (const target of jobs.keys()) watch.observe(target);
     const redraw = () => drawn.forEach((target) => jobs.get(target)());
     dark.addEventListener("change", redraw);
-    window.addEventListener("beforeprint", () => jobs.forEach((draw) => draw()));
+    const all = () => {
+      jobs.forEach((draw) => draw());
+      for (const target of document.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(target);
+    };
+    window.addEventListener("beforeprint", all);
+    window.addEventListener("afterprint", all);
   };
 })();

@@ -146,7 +146,7 @@
     const row = (box, sign, name, drawn, score, current) => page.make("tr", { "aria-current": current ? "true" : null },
       page.make("td", {}, box), page.make("td", {}, sign), page.make("th", { scope: "row" }, name), page.make("td", {}, drawn), page.make("td", { class: "score" }, score));
     const truthKind = entry.drawn.some(([letter]) => letter !== "t") ? "drawn" : "nothing to draw";
-    const rows = [row(check(state.truth, "Draw the truth", (on) => { state.truth = on; }), swatch(data.colours.truth, "truth"), "truth", truthKind, numbers(entry.truth, entry), false)];
+    const rows = [row(check(state.truth, "Draw the truth", (on) => { state.truth = on; }), swatch(data.colours.truth, "truth"), "truth", truthKind, entry.unit === "relative" ? "" : numbers(entry.truth, entry), false)];
     if (entry.outline) rows.push(row(check(state.outline, "Draw the outline of the mask", (on) => { state.outline = on; }), swatch(data.colours.truth, "outline"), "outline of the mask", "drawn", "", false));
     data.models.forEach((model, place) => {
       const reply = replyOf(entry, place);
