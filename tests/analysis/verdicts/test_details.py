@@ -15,12 +15,12 @@ from medvision.analysis.verdicts.analyse import ANALYSES, analyse, verdicts_json
 from medvision.analysis.verdicts.charts import charts
 from medvision.analysis.verdicts.clinical import clinical, read_decisions, weighted_kappa
 from medvision.analysis.verdicts.collapse import decoding
-from medvision.analysis.verdicts.comparison import comparison
+from medvision.analysis.verdicts.comparison import RIGHT_IS, comparison
 from medvision.analysis.verdicts.instructions import instructions
 from medvision.analysis.verdicts.metadata import metadata
 from medvision.analysis.verdicts.rows import run_rows
 from medvision.analysis.verdicts.size import crosses_half
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 from tests.analysis.verdicts import studies
 from tests.builders import sample
 
@@ -281,3 +281,7 @@ def test_json_and_figures_have_their_shape_whatever_the_runs(kind):
         if one["interval"] is not None:
             low, high = one["interval"]
             assert low <= high
+
+
+def test_every_headline_measure_says_when_an_answer_is_right():
+    assert {record.headline_column for record in TASKS.values()} <= RIGHT_IS.keys()

@@ -18,6 +18,7 @@ EQUIVALENCE_SHARE = 0.1
 
 RIGHT_IS = {
     "iou": "IoU of at least 0.5",
+    "f1": "F1 of at least 0.5",
     "exact": "the very number",
     "relative_error": "an error of at most 10 %",
     "absolute_error": "an error of at most 10 % of the truth",
