@@ -29,6 +29,7 @@ LIMIT_S = 1200
 
 EXTRAS = {
     "formats": "SimpleITK medvision.volumes.dicom medvision.volumes.conversions",
+    "figures": "fpdf medvision.cli.report",
     "dicom": "highdicom pydicom medvision.volumes.dicom_seg medvision.volumes.rtstruct",
     "fetch": "gdown huggingface_hub py7zr rarfile backports.zstd medvision.fetch.archives",
     "synapse": "synapseclient medvision.fetch.hosts",

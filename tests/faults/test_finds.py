@@ -81,6 +81,8 @@ FINDS = [
         b"Segment1_", b"Segment%s_" % DIGITS)),
     Find("a channel of 5,000 digits", "nnU-Net dataset.json", 0, replaced(
         b'"0":', b'"%s":' % DIGITS)),
+    Find("a folder's name of 5,000 letters", "declarations", 0, replaced(
+        b'root = "files"', b'root = "' + b"a" * 5000 + b'"')),
     Find("a gzip stream that looks too far back", "tar", 1, put_at(40, b"\xa7" * 30)),
     Find("a name that is not UTF-8", "tar", 0, lambda content: renamed(content)),
 ]  # fmt: skip

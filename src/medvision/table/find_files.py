@@ -56,7 +56,10 @@ def _found(
     known: Mapping[str, str],
     above: Sequence[Path],
 ) -> Iterator[FoundFile]:
-    if not folder.is_dir():
+    try:
+        if not folder.is_dir():
+            return
+    except OSError:  # a declared name that is longer than names can be
         return
     is_last = place == len(pattern.names) - 1
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
