@@ -280,7 +280,8 @@
   const choose = (place) => {
     show(place);
     // The address of what is seen, to be sent to others; the way back stays free of every step.
-    history.replaceState(null, "", `#case=${encodeURIComponent(data.id[place])}`);
+    // In a notebook's frame the page has no address that it could change.
+    if (location.protocol !== "about:") history.replaceState(null, "", `#case=${encodeURIComponent(data.id[place])}`);
   };
 
   const step = (by) => {
