@@ -81,7 +81,7 @@ def show(title: str, found: dict[str, float]) -> None:
 
 def main(n_file: int = 5000, n_served: int = 100_000) -> None:
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         Chromium("chromium", Path(folder) / "profile", offline=False) as page,
     ):
         out = write_report(runs_of(n_file), Path(folder) / "report.html", picture=drawn_body)
