@@ -258,7 +258,8 @@ def test_a_window_within_the_shown_one_spreads_its_greys(page, samples):
 def test_words_of_any_direction_do_not_turn_those_beside_them(page):
     loose = page.js(
         "[...document.querySelectorAll('#case-list :is(.what, .where), #case-text h3,"
-        "table.data:not(.definitions) tbody th, td.group')].filter((e) => e.textContent.trim()"
+        "table.data:not(.definitions) tbody th[scope=row], td.group')]"
+        ".filter((e) => e.textContent.trim()"
         "&& !e.closest('bdi') && !e.querySelector('bdi')).map((e) => e.outerHTML.slice(0, 90))"
     )
     assert loose == []

@@ -51,7 +51,7 @@
       for (const row of own) {
         const interval = row.low === null ? "" : `${page.number(row.low, 3)} to ${page.number(row.high, 3)}`;
         lines.push(page.make("tr", {},
-          page.make("td", { class: "group" }, row.by ? `${row.by}: ${row.group}` : "all questions"),
+          page.make("td", { class: "group" }, page.make("bdi", {}, row.by ? `${row.by}: ${row.group}` : "all questions")),
           page.make("td", { class: "num" }, page.number(row.value, 3), page.make("span", { class: "interval" }, interval)),
           page.make("td", { class: "difference" }, bar(row, reach)),
           page.make("td", { class: "num" }, `${row.n} (${row.subjects})`),
