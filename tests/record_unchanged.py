@@ -372,8 +372,10 @@ def note_report(notes, run):
     content = json.loads(command("report", run, "--json"))
     for table in content["tables"]:
         by = " and ".join(table["by"]) or "nothing"
-        names = notes.names(f"report by {by}", list(table["rows"][0]))
-        rows = ({name: row[name] for name in names} for row in table["rows"])
+        sort = f"report by {by}"
+        # Metrics of other tasks once stood in each row, empty; now they are left out.
+        names = notes.names(sort, notes.columns.get(sort, list(table["rows"][0])))
+        rows = ({name: row.get(name) for name in names} for row in table["rows"])
         notes.add(f"report, {table['task']} in {table['unit']}", f"by {by}", rows)
     for row in content["outcomes"]:
         names = notes.names(f"outcomes of {row['task']}", list(row))
