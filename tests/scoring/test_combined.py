@@ -95,6 +95,13 @@ def test_the_median_of_counts_is_one_of_them(study_tables, tmp_path):
         assert row["values"] == [statistics.median_low(stated[row["sample_id"]])]
 
 
+def test_lists_of_boxes_are_not_combined(study_tables, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert asked(study_tables, run, "--task", "instances", "--limit", "4", repeats=3) == 0
+    assert main(["score", str(run), "--combine", "median"]) == 2
+    assert "boxes alone" in capsys.readouterr().err
+
+
 def test_one_reply_or_boxes_alone_cannot_be_combined(study_tables, tmp_path, capsys):
     assert asked(study_tables, tmp_path / "a", "--task", "tl", "--combine", "mean", repeats=1) == 2
     assert "add --repeats 8" in capsys.readouterr().err
@@ -104,4 +111,4 @@ def test_one_reply_or_boxes_alone_cannot_be_combined(study_tables, tmp_path, cap
     assert "expected several replies to each question, found 1" in capsys.readouterr().err
     assert asked(study_tables, tmp_path / "c", "--task", "detection", "--limit", "2") == 0
     assert main(["score", str(tmp_path / "c"), "--combine", "mean"]) == 2
-    assert "detection alone" in capsys.readouterr().err
+    assert "boxes alone" in capsys.readouterr().err

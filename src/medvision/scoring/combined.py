@@ -27,7 +27,7 @@ from medvision.replies import AnswerStatus, Style
 from medvision.scoring.score_run import score_run, scored
 from medvision.storage import only_process
 from medvision.table.manifest import MANIFEST, utc_now, write_manifest
-from medvision.tasks import TASKS, Task
+from medvision.tasks import BOX_TASKS, TASKS, Task
 
 
 class Combine(StrEnum):
@@ -39,8 +39,8 @@ class Combine(StrEnum):
     """Of each number by itself; the nearest whole one of counts."""
 
 
-NUMERIC_TASKS = frozenset(Task) - {Task.DETECTION}
-"""A box between two boxes may hold neither's structure: detection is left out."""
+NUMERIC_TASKS = frozenset(Task) - BOX_TASKS
+"""A box between two boxes may hold neither's structure: boxes are left out."""
 
 
 def combined_run(run: Path, how: Combine) -> Path:
@@ -71,7 +71,7 @@ def combined_run(run: Path, how: Combine) -> Path:
     numeric = pa.array([str(task) for task in NUMERIC_TASKS])
     scores = scores.filter(pc.is_in(scores["task"], numeric))
     if not scores.num_rows:
-        msg = f"{run}: expected questions about numbers, found detection alone: nothing to combine"
+        msg = f"{run}: expected questions about numbers, found boxes alone: nothing to combine"
         raise UsageError(msg)
     folder = run / how
     model = f"{manifest['model']} ({how} of {n_repeats})"
@@ -120,10 +120,11 @@ def _combined_replies(
             text = ANSWER_FORMATS[task].write(_combined(task, stated, how), style)
             replies[name] = Reply(status=ResponseStatus.OK, text=text)
     shown = {(name, min(unread[name])) for name in tasks if name not in replies}
-    with ResponseStore(store_path(run), must_exist=True) as store:
-        for found in store.current_replies():
-            if (found.sample_id, found.repeat) in shown:
-                replies[found.sample_id] = found.reply
+    if shown:
+        with ResponseStore(store_path(run), must_exist=True) as store:
+            for found in store.current_replies():
+                if (found.sample_id, found.repeat) in shown:
+                    replies[found.sample_id] = found.reply
     return replies
 
 
