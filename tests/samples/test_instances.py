@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import ndimage
 
+from medvision.analysis.plots import truth_plots
+from medvision.analysis.read_run import read_runs
 from medvision.catalog.dataset import load_dataset
 from medvision.cli import main
 from medvision.errors import UsageError
@@ -206,6 +208,8 @@ def test_the_report_tells_of_all_instances_apart_from_single_boxes(lesions, tmp_
     assert main([str(word) for word in words]) == 0
     samples = samples_from_table(pq.read_table(run / "samples.parquet"))
     assert {sample.task for sample in samples} == {Task.DETECTION, Task.INSTANCES}
+    drawn = [plot["task"] for plot in truth_plots(read_runs([run]), max_points=9)]
+    assert drawn == ["detection"]  # a plot of numbers cannot show lists
     assert main(["report", str(run), "--out", str(tmp_path / "report.html")]) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Detection of every instance" in page

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def truth_plots(runs: Sequence[RunScores], *, max_points: int) -> list[dict[str, Any]]:
-    """Truth and answer of every task and unit, as JSON for the page.
+    """Truth and answer of every task and unit but lists of boxes, as JSON for the page.
 
     All models show the same samples: where a task has more than `max_points`, those whose ids
     come first by digest.
@@ -48,7 +48,9 @@ def truth_plots(runs: Sequence[RunScores], *, max_points: int) -> list[dict[str,
             key = (Task(row["task"]), row["unit"])
             grouped.setdefault(key, {}).setdefault(run.name, []).append(row)
     places = list(Task)
-    keys = sorted(grouped, key=lambda key: (places.index(key[0]), key[1]))
+    # Which box of a list answers which true one, a plot of numbers cannot show.
+    shown = [key for key in grouped if not TASKS[key[0]].is_list]
+    keys = sorted(shown, key=lambda key: (places.index(key[0]), key[1]))
     return [_truth_plot(key, grouped[key], max_points) for key in keys]
 
 
