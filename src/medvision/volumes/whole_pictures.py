@@ -47,12 +47,13 @@ _LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 5, 7, 8, 32946, 32773
 """Kinds of compression of a TIFF."""
 
 
-def check_whole(path: Path, picture: Image.Image) -> None:
+def check_whole(path: Path, picture: Image.Image, content: bytes) -> None:
     """Refuse a picture whose file is damaged or cut short, as far as its format shows it.
 
     Args:
-        path: The file.
+        path: The file, for messages.
         picture: As Pillow has opened it.
+        content: Of the file.
 
     Raises:
         TruncatedFileError: It ends early.
@@ -64,11 +65,11 @@ def check_whole(path: Path, picture: Image.Image) -> None:
         msg = f"{path}: expected PNG, JPEG, TIFF or BMP inside, found {kind}; save it as PNG"
         raise UnsupportedFormatError(msg)
     if kind == "PNG":
-        _check_png(path, path.read_bytes())
+        _check_png(path, content)
     elif kind in ("JPEG", "MPO"):
-        _check_jpeg(str(path), path.read_bytes())
+        _check_jpeg(str(path), content)
     elif kind == "TIFF":
-        _check_tiff(path, picture.tag_v2)  # type: ignore[attr-defined]
+        _check_tiff(path, picture.tag_v2, memoryview(content))  # type: ignore[attr-defined]
 
 
 def png_pixel_bytes(width_px: int, height_px: int, bits_per_pixel: int, *, interlaced: bool) -> int:
@@ -167,9 +168,8 @@ def _check_jpeg(item: str, data: bytes) -> None:
     raise TruncatedFileError(msg)
 
 
-def _check_tiff(path: Path, tags: Mapping[int, Any]) -> None:
+def _check_tiff(path: Path, tags: Mapping[int, Any], data: memoryview) -> None:
     """Refuse strips or tiles that are missing, lie outside, or unpack to another length."""
-    data = memoryview(path.read_bytes())
     compression = int(tags.get(COMPRESSION, UNPACKED))
     for strip in strips(path, tags):
         item = f"{path}: {strip.name}"
