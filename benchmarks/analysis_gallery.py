@@ -35,6 +35,10 @@ def gallery(n_subjects=studies.N_SUBJECTS):
     )
     fine = of("no defect", studies.sure, box, lesion)
     coronal = of("fails on coronal slices", studies.not_coronal, box, lesion)
+    angles = [
+        of("drawn to the middle", studies.to_the_middle, angle),
+        of("no defect", studies.sure, angle),
+    ]
     lesions = [one for one in questions if one.task is lesion]
     asked_again = studies.asked_with_pixel_sizes
     return {
@@ -46,18 +50,12 @@ def gallery(n_subjects=studies.N_SUBJECTS):
             of("five values", studies.five_values, lesion),
             of("rounds to tens", studies.rounded, lesion),
         ],
-        "bias": [
-            of("drawn to the middle", studies.to_the_middle, angle),
-            of("no defect", studies.sure, angle),
-        ],
+        "bias": angles,
         "spacing": [
             asked_again("ignores the pixel size", lesions, studies.guessed_pixel_size),
             asked_again("uses the pixel size", lesions, studies.sure),
         ],
-        "clinical": [
-            of("drawn to the middle", studies.to_the_middle, angle),
-            of("no defect", studies.sure, angle),
-        ],
+        "clinical": angles,
         "steps": [
             studies.reasoned("wrong arithmetic", questions, seed=4, arithmetic=0.25),
             studies.reasoned("wrong places", questions, seed=5, place_mm=6.0),

@@ -15,7 +15,7 @@ import numpy as np
 from medvision.prompts.answers import ANSWER_FORMATS
 from medvision.replies import Style, read_answer
 from medvision.replies.recovered import read_recovered
-from medvision.tasks import Task
+from medvision.tasks import TASKS, Task
 
 REASONING = (
     "The lesion lies in the right lobe. Its major axis runs from (0.31, 0.42) to (0.45, 0.51), "
@@ -95,7 +95,7 @@ _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 
 def values(task: Task, rng: np.random.Generator) -> list[float]:
     """Values that the task's format can write."""
-    if task in {Task.DETECTION, Task.INSTANCES}:
+    if TASKS[task].is_box:
         return [*rng.uniform(0, 0.4, 2), *rng.uniform(0.5, 1, 2)]
     return rng.uniform(1, 200, len(ANSWER_FORMATS[task].names)).tolist()
 

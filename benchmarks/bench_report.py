@@ -1,4 +1,4 @@
-"""How fast a page of many cases is in a browser: `benchmarks/bench_report.py [N] [SERVED]`.
+"""How fast a page of many cases is in a browser: `python -m benchmarks.bench_report [N] [SERVED]`.
 
 Writes a file of N cases (5,000) and serves SERVED (100,000), three models each, drives headless
 Chromium over them and prints what a reader waits for. Needs Chromium and the test suite's builders.
@@ -10,13 +10,10 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from medvision.analysis import write_report  # noqa: E402
-from medvision.analysis.case_server import CaseServer, ServedCases  # noqa: E402
-from tests.analysis.conftest import build_run, build_samples, drawn_body  # noqa: E402
-from tests.analysis.devtools import Chromium  # noqa: E402
+from medvision.analysis import write_report
+from medvision.analysis.case_server import CaseServer, ServedCases
+from tests.analysis.conftest import build_run, build_samples, drawn_body
+from tests.analysis.devtools import Chromium
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 TIMED = """(async () => {{

@@ -123,8 +123,8 @@ def per_s(dataset, collate=None):
 def rss_mb(process_ids):
     total = 0
     for process_id in process_ids:
-        pages = int(Path(f"/proc/{process_id}/statm").read_text("utf-8").split()[1])
-        shared = int(Path(f"/proc/{process_id}/statm").read_text("utf-8").split()[2])
+        fields = Path(f"/proc/{process_id}/statm").read_text("utf-8").split()
+        pages, shared = map(int, fields[1:3])
         total += (pages - shared) * os.sysconf("SC_PAGE_SIZE")
     return total / 2**20
 

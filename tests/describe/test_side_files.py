@@ -253,6 +253,15 @@ def test_json_of_other_programs_is_none_of_a_layout_s(folder):
     assert dict(describe(read_tree(folder)).found.broken) == {}
 
 
+def test_a_link_that_leads_nowhere_is_told_and_the_cases_are_kept(folder, capsys):
+    trees.totalsegmentator_training(folder)
+    before = describe(read_tree(folder)).found.cases
+    (folder / "README").symlink_to(folder / "gone")
+    assert main(["describe", str(folder)]) == 1
+    assert f"    README: {folder / 'README'}: no such file" in capsys.readouterr().out
+    assert describe(read_tree(folder)).found.cases == before
+
+
 TWINS = [
     ("nnunet_v2", "imagesTr/brain_001_0001.nii.gz", "imagesTr/brain_001_0001.nii", "brain_001"),
     ("nnunet_v1", "labelsTr/liver_0.nii.gz", "labelsTr/liver_0.mha", "liver_0"),

@@ -11,11 +11,9 @@ Try number N of a target is always the same, so `--again N` with its name shows 
 import argparse
 import logging
 import multiprocessing
-import os
 import random
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from pathlib import Path
 from medvision.errors import MedVisionError
 from tests.faults.mutation import mutated
 from tests.faults.page import Table
+from tests.faults.system import how_it_ended, silence
 from tests.faults.targets import BROKEN, TARGETS, Target
 
 ALL = TARGETS | BROKEN
@@ -139,9 +138,7 @@ class Task:
 
 def serve(line: Connection, tasks: list[Task]) -> None:
     """In the other process: try after try, each told before and after."""
-    silent = os.open(os.devnull, os.O_WRONLY)  # libraries warn past Python
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
+    silence()
     logging.disable()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -207,9 +204,7 @@ def _until_lost(tasks: list[Task], found: dict[str, Found]) -> list[Task]:
         _count(found[name], left[name], f"no end within {LIMIT_S:g} s")
     except EOFError:
         process.join(10)
-        status = process.exitcode or 0
-        how = signal.Signals(-status).name if status < 0 else f"status {status}"
-        _count(found[name], left[name], f"the process ended ({how})")
+        _count(found[name], left[name], how_it_ended(process.exitcode or 0))
     finally:
         process.kill()
         process.join()
@@ -226,11 +221,11 @@ def _count(found: Found, task: Task, told: str) -> None:
     task.number += 1
 
 
-def again(name: str, number: int, *, keep: Path | None = None) -> None:
+def again(name: str, number: int) -> None:
     """Make a try once more, in this process."""
     target = TARGETS[name]
     files = changed_files(seeds_of(target), numbered(name, number))
-    place = keep or Path(tempfile.mkdtemp())
+    place = Path(tempfile.mkdtemp())
     put(files, place)
     print(place)  # noqa: T201
     print(target.read(place))  # noqa: T201

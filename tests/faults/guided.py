@@ -11,12 +11,13 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
+
+from tests.faults.system import how_it_ended, silence
 
 PURE = ("labels", "declarations", "suites", "plans", "result files", "biometrics")
 
@@ -25,9 +26,7 @@ def lead(name: str, seconds: float, out: Path) -> None:
     """In a process of its own, which ends in here: try, and write what came of it."""
     import atheris
 
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
+    silence()
     with atheris.instrument_imports(include=["medvision"]):
         from tests.faults import fuzz
     target = fuzz.TARGETS[name]
@@ -88,8 +87,7 @@ def _told(name: str, out: Path, status: int, *, to_page: bool) -> int:
         tries, read, finds = json.loads((out / "found.json").read_text(encoding="utf-8"))
         found = fuzz.Found(tries, read, {what: tuple(at) for what, at in finds.items()})
     else:
-        how = signal.Signals(-status).name if status < 0 else f"status {status}"
-        found.add(0, f"the process ended ({how})")
+        found.add(0, how_it_ended(status))
         found.tries += 1
     row = fuzz.row(f"{name}, guided", found)
     print(row, *found.finds.items(), out if found.finds else "", sep="\n    ", flush=True)  # noqa: T201

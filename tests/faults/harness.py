@@ -76,11 +76,11 @@ def _report(study: Study, _out: str) -> object:
     )
 
 
-def _files(folder: Path, *, but: str = "manifest.json") -> object:
+def _files(folder: Path) -> object:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".fetched" not in path.parts and path.name != but
+        if path.is_file() and ".fetched" not in path.parts and path.name != "manifest.json"
     }
 
 
@@ -177,9 +177,7 @@ def in_pairs(study: Study, place: Path, command: Command, *, n: int, seed: int) 
         copy = begun(study, place / f"pair-{number}", command)
         pair = [started(copy, command) for _ in range(2)]
         for process in pair:
-            _, err = process.communicate(timeout=PAIR_S)
-            told = _is_one_line(err) and "another process is" in err
-            _note_unclear(found, err, is_clear=process.returncode == 0 or told)
+            _ended_or_told(process, "another process is", found)
         _count(copy, command, whole, found)
     return found
 
@@ -192,10 +190,8 @@ def disk_full(study: Study, place: Path, command: Command, *, n: int, seed: int)
         copy = begun(study, place / f"full-{number}", command)
         most = 0 if number == 0 else rng.randrange(1, max(2, rng.choice(whole.sizes or (2,))))
         process = started(copy, command, preexec_fn=limited(most))
-        _, err = process.communicate(timeout=PAIR_S)
-        told = re.search(r"ulimit -f|[Ff]ree some|check the disk|is full|No usable temp", err)
-        is_clear = process.returncode == 0 or (_is_one_line(err) and told)
-        _note_unclear(found, err, is_clear=bool(is_clear))
+        told = r"ulimit -f|[Ff]ree some|check the disk|is full|No usable temp"
+        _ended_or_told(process, told, found)
         _count(copy, command, whole, found)
     return found
 
@@ -207,11 +203,8 @@ def read_only(study: Study, place: Path, command: Command, *, n: int, seed: int)
         copy = begun(study, place / f"locked-{number}", command)
         _let_write(copy.folder, may=False)
         process = started(copy, command, preexec_fn=obey_permissions)
-        _, err = process.communicate(timeout=PAIR_S)
+        _ended_or_told(process, r"[Pp]ermission denied|cannot be written", found)
         _let_write(copy.folder, may=True)
-        told = re.search(r"[Pp]ermission denied|cannot be written", err)
-        is_clear = process.returncode == 0 or (_is_one_line(err) and told)
-        _note_unclear(found, err, is_clear=bool(is_clear))
         _count(copy, command, whole, found)
     return found
 
@@ -224,8 +217,12 @@ def _let_write(folder: Path, *, may: bool) -> None:
         path.chmod((0o755 if path.is_dir() else 0o644) if may else 0o555)
 
 
-def _is_one_line(err: str) -> bool:
-    return len(err.strip().splitlines()) == 1 and not re.search(r"\.py:\d+\)", err)
+def _ended_or_told(process: subprocess.Popen, told: str, found: Found) -> None:
+    """Wait; note whoever neither ends well nor says in one line what fits a pattern."""
+    _, err = process.communicate(timeout=PAIR_S)
+    is_one_line = len(err.strip().splitlines()) == 1 and not re.search(r"\.py:\d+\)", err)
+    is_told = is_one_line and re.search(told, err) is not None
+    _note_unclear(found, err, is_clear=process.returncode == 0 or is_told)
 
 
 def _note_unclear(found: Found, err: str, *, is_clear: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a process started by a test is not allowed: files that grow, rights of root."""
+"""Processes started by tests: what they are not allowed, and how they ended."""
 
 import ctypes
 import os
@@ -23,3 +23,16 @@ def obey_permissions() -> None:
     """Root passes over them, unless it gives that right up before another program starts."""
     if os.geteuid() == 0:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+def silence() -> None:
+    """Let nothing of this process be seen any more; libraries warn past Python."""
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+
+
+def how_it_ended(status: int) -> str:
+    """The exit status of a process that should have gone on, in words."""
+    how = signal.Signals(-status).name if status < 0 else f"status {status}"
+    return f"the process ended ({how})"

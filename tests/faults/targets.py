@@ -63,6 +63,7 @@ from tests import dicom_files
 from tests.describe import trees
 from tests.fetch.archive_files import WRITERS
 from tests.table.test_odd_plans import PLAN
+from tests.train.test_config import WHOLE as SFT_CONFIG
 
 SHAPE = (7, 6, 5)
 AFFINE = np.diag([0.8, 1.5, 2.5, 1.0])
@@ -375,18 +376,6 @@ PROFILES = """
 ids = ["me/eyes-*"]
 family = "64x64"
 """
-TRAINING = """
-output = "runs/x"
-[model]
-base = "Qwen/Qwen2.5-VL-7B-Instruct"
-[data]
-tables = ["tables/a"]
-style = "cot"
-planes = ["axial", "coronal"]
-[[data.tasks]]
-task = "detection"
-cap = 100
-"""
 GROUPS = {
     "kidney tumor @ CT (A)": {
         "targets": ["[10.5, 20.25]", "[5, 6]"],
@@ -536,7 +525,7 @@ TARGETS = {
     "declarations": Target((text("main.toml", DECLARATION),), declared),
     "model profiles": Target((text("main.toml", PROFILES),),
                              lambda folder: read_profiles(main_file(folder))),
-    "training configs": Target((text("main.toml", TRAINING),),
+    "training configs": Target((text("main.toml", SFT_CONFIG),),
                                lambda folder: load_sft_config(main_file(folder))),
     "nnU-Net dataset.json": Target((tree(trees.nnunet_paths),),
                                    lambda folder: nnunet_dataset(folder / "tree")),

@@ -58,6 +58,15 @@ def of_frames(content):
     return content[: place + 6] + b"\x0a\x002147483648" + content[place + 8 + n :]
 
 
+def renamed(content):
+    """The first member's name, and the header's sum, changed."""
+    header = bytearray(content[:512])
+    header[0:1] = b"\xff"
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    return bytes(header) + content[512:]
+
+
 ROIS = b"\x06\x30\x20\x00"  # StructureSetROISequence
 BIG = (1 << 32) - 4096
 DIGITS = b"9" * 5000  # more than Python turns into a number
@@ -84,22 +93,12 @@ FINDS = [
     Find("a folder's name of 5,000 letters", "declarations", 0, replaced(
         b'root = "files"', b'root = "' + b"a" * 5000 + b'"')),
     Find("a gzip stream that looks too far back", "tar", 1, put_at(40, b"\xa7" * 30)),
-    Find("a name that is not UTF-8", "tar", 0, lambda content: renamed(content)),
+    Find("a name that is not UTF-8", "tar", 0, renamed),
 ]  # fmt: skip
-
-
-def renamed(content):
-    """The first member's name, and the header's sum, changed."""
-    header = bytearray(content[:512])
-    header[0:1] = b"\xff"
-    header[148:156] = b" " * 8
-    header[148:156] = f"{sum(header):06o}\0 ".encode()
-    return bytes(header) + content[512:]
 
 
 def outcomes_of(finds: list[int]) -> list[str]:
     """What comes of finds now, in a process whose memory is limited."""
-    found = []
     with tempfile.TemporaryDirectory() as folder:
         changed = []
         for number in finds:
@@ -109,8 +108,7 @@ def outcomes_of(finds: list[int]) -> list[str]:
             first = min(seed)
             changed.append((TARGETS[find.target], seed | {first: find.change(seed[first])}))
         limit_memory()
-        found += [tried(target, files, Path(folder)) for target, files in changed]
-    return found
+        return [tried(target, files, Path(folder)) for target, files in changed]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -87,10 +87,13 @@ def _patterns(
             patterns[role] = shared.pop()
             continue
         made = {_pattern(f, one) for f, one in zip(files, names, strict=True) if f}
-        if len(made) > 1 or (not is_named and _has_twins(made, tree)):
+        if len(made) > 1:
             made = {_without_suffix(pattern) for pattern in made}
         pattern = made.pop() if len(made) == 1 else ""
         fits = _fits(pattern, tree)
+        if not is_named and any(len(tree.twins(file)) > 1 for file in fits):
+            pattern = _without_suffix(pattern)
+            fits = _fits(pattern, tree)
         own = {file for file in files if file}
         others = Counter(fits[f] for f in fits.keys() - own)
         if not own <= fits.keys() or others.keys() - lacking:
@@ -108,12 +111,6 @@ def _patterns(
         boxes=patterns["boxes"],
         optional=tuple(i for i in ids if not all(roles[f"image {i}"])),
     )
-
-
-def _has_twins(patterns: Iterable[str], tree: Tree) -> bool:
-    """Whether files that patterns fit have others of their name beside them, of another suffix."""
-    fits = [file for pattern in patterns for file in _fits(pattern, tree)]
-    return any(len(tree.twins(file)) > 1 for file in fits)
 
 
 def _split(case: FoundCase, parts: tuple[str, ...]) -> tuple[str, ...]:

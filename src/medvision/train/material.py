@@ -79,10 +79,11 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         in_flight=config.data.volumes_in_flight,
         seed=config.data.seed,
     )
-    n_samples, crops = samples.num_rows, config.data.crops
+    n_samples, crops, crop_px = samples.num_rows, config.data.crops, 0
     counts = sample_counts(samples)
     n_subjects = samples.group_by(["dataset", "subject_id"]).aggregate([]).num_rows
     if crops.share:
+        crop_px = crops.picture_px or middle_side_px(samples)
         samples, order = with_crops(samples, order, crops, config.data.seed)
     examples = Examples(
         samples,
@@ -91,7 +92,7 @@ def prepared_material(config: SftConfig, out: Path, root: Path | None) -> Materi
         n_volumes=config.data.volumes_in_flight,
         system_text=system_text(config.model),
         facts=config.questions.prompt,
-        crop_px=(crops.picture_px or middle_side_px(samples)) if crops.share else 0,
+        crop_px=crop_px,
     )
     chat = load_chat(config.model)
     check_stated_size(chat.processor, family, config.model.base)

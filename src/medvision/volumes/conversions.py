@@ -12,11 +12,9 @@ import numpy as np
 from medvision.catalog.cohort import Step
 from medvision.extras import require
 from medvision.volumes.errors import CorruptFileError, DimensionsError, ShapeMismatchError
+from medvision.volumes.metaimage import LPS_TO_RAS
 from medvision.volumes.stored import StoredImage
 from medvision.volumes.volume import VoxelArray
-
-RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""ITK's world has x to the patient's left and y to posterior."""
 
 
 def converted(
@@ -68,7 +66,7 @@ def resampled(stored: StoredImage, transform: Path) -> StoredImage:
     def load() -> VoxelArray:
         # ITK indexes arrays from their last axis.
         image = sitk.GetImageFromArray(np.ascontiguousarray(stored.load().T))
-        axes = RAS_FROM_LPS @ stored.affine
+        axes = LPS_TO_RAS @ stored.affine
         spacing_mm = np.linalg.norm(axes[:3, :3], axis=0)
         image.SetSpacing(spacing_mm.tolist())
         image.SetOrigin(axes[:3, 3].tolist())

@@ -62,11 +62,11 @@ def open_picture(path: Path, options: ReadOptions) -> StoredImage:
     Raises:
         ItemError: One of `medvision.volumes.errors`, by cause.
     """
-    with _opened(path) as picture:
+    with _opened(path) as (picture, content):
         width_px, height_px = picture.size
         tags = getattr(picture, "tag_v2", {})
         _check_form(path, picture, tags, options)
-        check_whole(path, picture)
+        check_whole(path, picture, content)
         spacing = native_spacing(path, options, imagej_spacing(tags))
         turned = picture.getexif().get(_EXIF_ORIENTATION, 1)
         # Pillow turns some TIFFs that ask for it as it decodes them, and no other format.
@@ -102,8 +102,8 @@ def rgba_pixels(path: Path) -> npt.NDArray[np.uint8]:
         UnsupportedPixelsError: More than 8 bits a channel, or colours of a press.
         ItemError: Others of `medvision.volumes.errors`, by cause.
     """
-    with _opened(path) as picture:
-        check_whole(path, picture)
+    with _opened(path) as (picture, content):
+        check_whole(path, picture, content)
         return _rgba(path, picture)
 
 
@@ -168,8 +168,8 @@ def imagej_spacing(tags: Mapping[int, Any]) -> NativeSpacing | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """An open picture; whatever its decoder raises becomes an error that names the file."""
+def _opened(path: Path) -> Iterator[tuple[Image.Image, bytes]]:
+    """An open picture and its file's content; what its decoder raises names the file."""
     try:
         # Of a stream in memory no more is taken than there is, whatever length a chunk states.
         content = path.read_bytes()
@@ -183,7 +183,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                     "pixels; the picture is damaged or cut short, fetch it again"
                 )
                 raise TruncatedFileError(msg)
-            yield picture
+            yield picture, content
     except UnidentifiedImageError as error:
         if _is_tiff_of_other_pixels(path):
             msg = (
@@ -256,7 +256,7 @@ def _pixels(path: Path, options: ReadOptions) -> VoxelArray:
     one bit, it too is read as shown: 1 is white, whatever its TIFF says white is.
     """
     is_label_map = options.purpose == "label_map"
-    with _opened(path) as picture:
+    with _opened(path) as (picture, _):
         if is_label_map and picture.mode in _COLOUR_MODES - {"P"}:
             return grey_labels(_rgba(path, picture), item=str(path))
         tags, tiles = getattr(picture, "tag_v2", {}), getattr(picture, "tile", ())

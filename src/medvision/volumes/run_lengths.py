@@ -90,8 +90,6 @@ def _lzw_length(packed: npt.NDArray[np.uint8], expected: int) -> int:
         if before >= 0:
             lengths[following] = lengths[before] + 1
             following += 1
-        elif code == following:
-            return -1
         given += lengths[code]
         before = code
         # Codes grow one code early.

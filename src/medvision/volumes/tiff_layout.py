@@ -8,11 +8,11 @@ from typing import Any
 from medvision.volumes.errors import CorruptFileError
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 262, 266
-_SAMPLES, _ROWS_PER_STRIP, _PLANES, _COMPRESSION = 277, 278, 284, 259
+_SAMPLES, _ROWS_PER_STRIP, _PLANES, COMPRESSION = 277, 278, 284, 259
 _STRIPS, _TILES = (273, 279), (324, 325)
 _TILE_WIDTH, _TILE_HEIGHT, _SUBSAMPLING = 322, 323, 530
 """Numbers of tags (TIFF 6.0); of strips and of tiles, offsets and byte counts."""
-_YCBCR, _SEPARATE, _UNPACKED, _LSB_FIRST = 6, 2, 1, 2
+_YCBCR, _SEPARATE, UNPACKED, _LSB_FIRST = 6, 2, 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def strips(path: Path, tags: Mapping[int, Any]) -> Iterator[Strip]:
     down = -(-height // max(rows, 1))
     expected = down * -(-width // max(columns, 1)) * n_planes
     offsets, counts = (_listed(tags.get(tag, ())) for tag in (_TILES if is_tiled else _STRIPS))
-    if not counts and tags.get(_COMPRESSION, 1) == _UNPACKED:  # old programs leave them out
+    if not counts and tags.get(COMPRESSION, UNPACKED) == UNPACKED:  # old programs leave them out
         counts = [
             _length(tags, columns, min(rows, height - n % down * rows)) for n in range(expected)
         ]
@@ -73,7 +73,7 @@ def strips(path: Path, tags: Mapping[int, Any]) -> Iterator[Strip]:
             name=f"{kind} {n + 1} of {expected}",
             offset=offset,
             n_bytes=count,
-            lengths=tuple({_length(tags, columns, r): r for r in (own_rows, rows)}),
+            lengths=tuple(dict.fromkeys(_length(tags, columns, r) for r in (own_rows, rows))),
             bits_in_order=tags.get(_FILL_ORDER) != _LSB_FIRST,
         )
 
@@ -84,7 +84,7 @@ def _listed(value: Any) -> list[int]:
 
 def _length(tags: Mapping[int, Any], columns: int, rows: int) -> int:
     """Bytes of some rows, unpacked; each row fills up to whole bytes."""
-    bits = [int(one) for one in _listed(tags.get(_BITS, 1))]
+    bits = _listed(tags.get(_BITS, 1))
     n_samples = int(tags.get(_SAMPLES, 1))
     if tags.get(_PLANES) == _SEPARATE:
         return rows * -(-columns * bits[0] // 8)

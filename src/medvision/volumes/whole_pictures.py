@@ -16,7 +16,7 @@ from isal import igzip_lib, isal_zlib
 from PIL import Image
 
 from medvision.volumes.errors import CorruptFileError, TruncatedFileError, UnsupportedFormatError
-from medvision.volumes.tiff_layout import Strip, strips
+from medvision.volumes.tiff_layout import COMPRESSION, UNPACKED, Strip, strips
 
 CHECKED_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB")
 """What Pillow calls the formats that are read here; BMP has no more than its length, which Pillow
@@ -43,16 +43,17 @@ _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 _JPEG_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _JPEG_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 
-_UNPACKED, _LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 1, 5, 7, 8, 32946, 32773
+_LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 5, 7, 8, 32946, 32773
 """Kinds of compression of a TIFF."""
 
 
-def check_whole(path: Path, picture: Image.Image) -> None:
+def check_whole(path: Path, picture: Image.Image, content: bytes) -> None:
     """Refuse a picture whose file is damaged or cut short, as far as its format shows it.
 
     Args:
-        path: The file.
+        path: The file, for messages.
         picture: As Pillow has opened it.
+        content: Of the file.
 
     Raises:
         TruncatedFileError: It ends early.
@@ -64,11 +65,11 @@ def check_whole(path: Path, picture: Image.Image) -> None:
         msg = f"{path}: expected PNG, JPEG, TIFF or BMP inside, found {kind}; save it as PNG"
         raise UnsupportedFormatError(msg)
     if kind == "PNG":
-        _check_png(path, path.read_bytes())
+        _check_png(path, content)
     elif kind in ("JPEG", "MPO"):
-        _check_jpeg(str(path), path.read_bytes())
+        _check_jpeg(str(path), content)
     elif kind == "TIFF":
-        _check_tiff(path, picture.tag_v2)  # type: ignore[attr-defined]
+        _check_tiff(path, picture.tag_v2, memoryview(content))  # type: ignore[attr-defined]
 
 
 def png_pixel_bytes(width_px: int, height_px: int, bits_per_pixel: int, *, interlaced: bool) -> int:
@@ -131,7 +132,7 @@ def _check_deflated(item: str, packed: bytes | memoryview, lengths: tuple[int, .
 
 
 def _wrong_length(item: str, lengths: tuple[int, ...], found: str) -> CorruptFileError:
-    expected = " or ".join(str(length) for length in dict.fromkeys(lengths))
+    expected = " or ".join(map(str, lengths))
     msg = f"{item}: expected {expected} bytes by the header, found {found}; fetch the file again"
     return CorruptFileError(msg)
 
@@ -167,10 +168,9 @@ def _check_jpeg(item: str, data: bytes) -> None:
     raise TruncatedFileError(msg)
 
 
-def _check_tiff(path: Path, tags: Mapping[int, Any]) -> None:
+def _check_tiff(path: Path, tags: Mapping[int, Any], data: memoryview) -> None:
     """Refuse strips or tiles that are missing, lie outside, or unpack to another length."""
-    data = memoryview(path.read_bytes())
-    compression = int(tags.get(259, 1))
+    compression = int(tags.get(COMPRESSION, UNPACKED))
     for strip in strips(path, tags):
         item = f"{path}: {strip.name}"
         if strip.offset + strip.n_bytes > len(data) or strip.n_bytes == 0:
@@ -188,7 +188,7 @@ def _check_strip(item: str, strip: Strip, packed: memoryview, compression: int) 
         _check_deflated(item, packed, strip.lengths)
     elif compression == _JPEG:
         _check_jpeg(item, bytes(packed))
-    elif compression == _UNPACKED:
+    elif compression == UNPACKED:
         # Some programs fill up to a multiple of four bytes.
         if not any(0 <= len(packed) - length < 4 for length in strip.lengths):
             raise _wrong_length(item, strip.lengths, str(len(packed)))

@@ -131,12 +131,14 @@ def _series(tree: Tree, broken: dict[str, str]) -> Iterator[_Series]:
             file = f"{prefix}{name}"
             suffix = PurePosixPath(name).suffix.lower()
             is_bare = not suffix or suffix[1:].isdecimal()  # `IM1`, and the end of a UID
-            is_dicom = suffix in DICOM or (is_bare and has_preamble(tree.path(file)))
-            if not is_dicom:
+            if suffix not in DICOM and not is_bare:
                 continue
+            path = tree.path(file)
             try:
-                with names_file(tree.path(file)):
-                    series = _series_of(tree.path(file), file, folder)
+                with names_file(path):
+                    if suffix not in DICOM and not has_preamble(path):
+                        continue
+                    series = _series_of(path, file, folder)
             except MissingExtraError:
                 raise
             except ItemError as error:

@@ -13,6 +13,7 @@ from medvision.errors import ItemError
 from medvision.names import plain_name
 from medvision.volumes.guard import names_file
 from medvision.volumes.slicer_seg import ListedSegment, slicer_segments
+from medvision.volumes.suffixes import NRRD, ending
 
 _SEGMENTATION = re.compile(r"[-_.](seg|segmentation)$", re.IGNORECASE)
 
@@ -78,9 +79,12 @@ def _read(tree: Tree) -> tuple[dict[str, tuple[ListedSegment, ...]], dict[str, s
     listed: dict[str, tuple[ListedSegment, ...]] = {}
     broken: dict[str, str] = {}
     for file, (folder, stem) in tree.images.items():
+        if ending(file, NRRD) is None:
+            continue
+        path = tree.path(file)
         try:
-            with names_file(tree.path(file)):
-                segments = slicer_segments(tree.path(file))
+            with names_file(path):
+                segments = slicer_segments(path)
         except ItemError as error:
             if _SEGMENTATION.search(stem):  # by its name; others may be volumes, or of no scene
                 broken[PurePosixPath(folder).name or _SEGMENTATION.sub("", stem)] = str(error)
