@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.analysis.run_scores import RunScores
+from medvision.analysis.verdicts.verdict import task_name
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.columns import IndexArray, NumberLists
 from medvision.scoring.grouping import grouped
@@ -46,8 +47,8 @@ class TaskRows:
 
     @property
     def name(self) -> str:
-        """The task, with the unit where the task has several."""
-        return f"{self.task} ({self.unit})" if len(TASKS[self.task].units) > 1 else str(self.task)
+        """The task as its verdicts name it."""
+        return task_name(self.task, self.unit)
 
     @property
     def is_parsed(self) -> np.ndarray:
