@@ -82,14 +82,15 @@ class TaskRows:
         return np.asarray(self.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
 
     def truth(self) -> FloatArray:
-        """(n, values) true numbers."""
-        return NumberLists.of(self.column("truth")).matrix(np.arange(len(self)), self.n_values)
+        """(n, values) true numbers; lists end in NaN where others are longer."""
+        return NumberLists.of(self.column("truth")).of_task(self.task, np.arange(len(self)))
 
     def answers(self) -> FloatArray:
-        """(n, values) numbers answered; NaN where none was read."""
-        found = np.full((len(self), self.n_values), np.nan)
+        """(n, values) numbers answered; NaN where none was read, and at the end of lists."""
         rows = np.flatnonzero(self.is_parsed)
-        found[rows] = NumberLists.of(self.column("values")).matrix(rows, self.n_values)
+        read = NumberLists.of(self.column("values")).of_task(self.task, rows)
+        found = np.full((len(self), read.shape[1]), np.nan)
+        found[rows] = read
         return found
 
     def where(self, rows: np.ndarray) -> "TaskRows":
