@@ -61,6 +61,7 @@ def test_the_same_holds_in_groups_and_too_few_samples_make_no_best(said):
     # structures are compared by the names of what was asked
     by_label = said(*models, counts=(("detection", 120),), by=("label",))
     assert by_label["good"] == {"best"}
+    assert "does not beat a constant" in by_label["clumsy"]
 
 
 def test_one_model_alone_is_the_best_of_none(said):

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medvision.analysis.tables import SIZE_BIN_TEXT, MetricTable, TableRow
-from medvision.analysis.verdicts.verdict import Found, Verdict
-from medvision.tasks import TASKS, Task
+from medvision.analysis.verdicts.verdict import Found, Verdict, task_name
+from medvision.tasks import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,25 +17,9 @@ class NotBeaten:
 
     against: Mapping[tuple[str, str, str], str]
 
-    def mark(self, table: MetricTable, row: TableRow, place: int) -> str:
-        """What to say of a number; "" where it beats the constant or cannot be told.
-
-        Args:
-            table: Where it stands.
-            row: Its row.
-            place: Of its column; only the main metric is held against the constant.
-        """
-        is_main = table.columns[place].key == TASKS[table.task].headline_metric
-        if not is_main or len(table.by) > 1 or table.over:
-            return ""
-        group = f"{table.by[0]}={row.group[0]}" if table.by else ""
-        return self.words(row.model, table.task, table.unit, group)
-
     def words(self, model: str, task: Task, unit: str, group: str = "") -> str:
-        """The same for a model, task, unit and group."""
-        several = len(TASKS[task].units) > 1
-        name = f"{task} ({unit})" if several else str(task)
-        constant = self.against.get((model, name, group))
+        """What to say of a main number; "" where it beats the constant or cannot be told."""
+        constant = self.against.get((model, task_name(task, unit), group))
         if constant is None:
             return ""
         name = constant.removeprefix("baseline/")
@@ -53,7 +36,5 @@ def not_beaten(verdicts: Sequence[Verdict]) -> NotBeaten:
     against: dict[tuple[str, str, str], str] = {}
     for one in verdicts:
         if one.name == "margin" and one.verdict is Found.NOT_FOUND:
-            column, _, value = one.group.partition("=")
-            group = f"{column}={SIZE_BIN_TEXT.get(value, value)}" if column else ""
-            against[one.model, one.task, group] = str(one.details["against"])
+            against[one.model, one.task, one.group] = str(one.details["against"])
     return NotBeaten(against=against)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from medvision.analysis.beaten import NotBeaten, not_beaten
 from medvision.analysis.run_scores import RunScores
 from medvision.analysis.tables import SIZE_BIN_TEXT, MetricTable, TableRow
-from medvision.analysis.verdicts.verdict import Found, Verdict
+from medvision.analysis.verdicts.verdict import Found, Verdict, task_name
 from medvision.tasks import TASKS
 
 BEST = "best"
@@ -52,13 +52,13 @@ class Standing:
         is_main = table.columns[column].key == TASKS[table.task].headline_metric
         if not is_main or len(table.by) > 1 or table.over or row.withheld:
             return ""
-        if mark := self.beaten.mark(table, row, column):
+        place = _place(table, row)
+        if mark := self.beaten.words(row.model, table.task, table.unit, group=place[1]):
             return mark
         peers = [one for one in table.rows if one.group == row.group and one is not row]
         rivals = [one for one in peers if not one.is_baseline and not one.withheld]
         if row.is_baseline or not rivals:
             return ""
-        place = _place(table, row)
         if row.cells[column].is_best:
             return self._of_leader(row.model, peers, [one.model for one in rivals], place)
         leaders = [one.model for one in rivals if one.cells[column].is_best]
@@ -116,8 +116,7 @@ def standing(verdicts: Sequence[Verdict], runs: Sequence[RunScores]) -> Standing
 
 
 def _place(table: MetricTable, row: TableRow) -> Place:
-    several = len(TASKS[table.task].units) > 1
-    task = f"{table.task} ({table.unit})" if several else str(table.task)
+    task = task_name(table.task, table.unit)
     if not table.by:
         return task, ""
     column, value = table.by[0], row.group[0]

@@ -151,6 +151,17 @@ def test_a_mark_stands_where_its_value_is():
     assert widths == {round((x[1] - x[0]) * 2 / 5)}
 
 
+@pytest.mark.parametrize("sign", ["dot", "square", "bar"])
+def test_what_a_mark_says_on_hovering_is_xml_whatever_its_signs(sign):
+    mark = Mark(value=1.0, interval=(0.0, 2.0), sign=sign, words="site=a\x01<b>\ud800: worse")
+    panel = RowsPanel(
+        title="", axes=(Axis(title="x"),), rows=(Row(label="", marks=((mark,),)),),
+        references=(None,),
+    )  # fmt: skip
+    root = ET.fromstring(chart_svg(Chart(title="t", panels=(panel,))))
+    assert [one.text for one in root.iter(f"{SVG}title")] == ["site=a <b> : worse"]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [(0, 100, [0, 20, 40, 60, 80, 100]), (-0.3, 0.3, [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3]),

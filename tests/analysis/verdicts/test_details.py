@@ -26,6 +26,10 @@ from tests.builders import sample
 
 QUESTIONS = studies.questions(n_subjects=20)
 LESIONS = [one for one in QUESTIONS if one.task is Task.TUMOR_LESION]
+LISTS = [
+    sample("instances", number=at, subject_id=f"s{at % 20}", case_id=f"c{at % 20}")
+    for at in range(40)
+]
 BOXES = [one for one in QUESTIONS if one.task is Task.DETECTION]
 
 
@@ -65,6 +69,21 @@ def test_unread_replies_that_differ_in_numbers_only_are_one_kind_and_answers_hav
     assert found.details["truths_by_value"]["major"] == pytest.approx(
         np.quantile(major, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist()
     )
+
+
+def test_lists_of_boxes_are_counted_box_by_box_and_may_hold_none():
+    said = {"s0": 0, "s1": 1, "s2": 2}
+    lists = [sample("instances", number=at, subject_id=f"s{at % 3}") for at in range(6)]
+    run = studies.run("m", lists, lambda one, _: one.truth[: 4 * said[one.subject_id]])
+    (found,) = instructions([run_rows(run)])
+    first, second = lists[0].truth[:4], lists[0].truth[4:]
+    # twice a list of the first box, twice one of both
+    assert found.details["answers_by_value"]["x0"] == pytest.approx(
+        np.quantile([first[0]] * 4 + [second[0]] * 2, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist()
+    )
+    assert (found.details["distinct_answers"], found.details["distinct_truths"]) == (3, 1)
+    (found,) = instructions([run_rows(studies.run("m", lists, lambda *_: ()))])
+    assert (found.details["answers_by_value"], found.details["distinct_answers"]) == ({}, 1)
 
 
 # --- collapse -----------------------------------------------------------------------------------
@@ -244,6 +263,7 @@ HARD = {
     "one subject": lambda: [studies.run("m", studies.questions(n_subjects=1), studies.exact)],
     "nothing read": lambda: [studies.run("m", QUESTIONS, studies.exact, unread=1.0)],
     "always the same": lambda: [studies.run("m", LESIONS, lambda one, _: np.array([7.0, 7.0]))],
+    "lists of no boxes": lambda: [studies.run("m", LISTS, lambda *_: ())],
     "zeros": lambda: [studies.run("m", LESIONS, lambda one, _: np.zeros(2))],
     "asked again, nothing read": lambda: [
         dataclasses.replace(

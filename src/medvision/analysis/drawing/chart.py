@@ -124,7 +124,7 @@ class Layer:
     Attributes:
         points: From left to right.
         sign: "line" and "dashes" join the points; "bar" fills from the axis to each point, over the
-            width from it to the next; "band" fills between points and `low`; others mark each.
+            width from it to the next; "band" fills the polygon that they border; others mark each.
         tone: Its colour.
         intervals: Of each point's y, drawn as an upright line; None for none.
         is_joined: Whether marked points are joined by a thin line too.
@@ -139,11 +139,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A line across a plane at one value of an axis, with its interval as a band."""
+    """A line across a plane at one value of an axis."""
 
     axis: Literal["x", "y"]
     value: float
-    interval: Interval | None = None
     tone: Tone = Tone.GREY
     words: str = ""
     is_dashed: bool = True

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
 from medvision.analysis.drawing.chart import XY, LegendEntry, Sign, Tone
+from medvision.analysis.drawing.svg import printable
 
 LETTER_WIDTH = 0.58
 """About how wide a letter is, as a share of its size, whatever the font."""
@@ -57,11 +58,9 @@ def text(
     turned: bool = False,
 ) -> str:
     """Words with their baseline at a place; shortened to `width`, they are whole on hovering."""
-    shown = "".join(one if one.isprintable() else " " for one in words)
-    whole = shown
-    if width:
-        shown = shortened(shown, width, size)
-    title = f"<title>{escape(whole)}</title>" if shown != whole else ""
+    whole = printable(words)
+    shown = shortened(whole, width, size) if width else whole
+    title = _title(whole) if shown != whole else ""
     weight = ' font-weight="600"' if is_bold else ""
     turn = f' transform="rotate(-90 {at[0]:.1f} {at[1]:.1f})"' if turned else ""
     return (
@@ -87,10 +86,9 @@ def faint(start: XY, end: XY) -> str:
 def box(corner: XY, other: XY, *, tone: Tone, opacity: float = 1.0, words: str = "") -> str:
     """A filled rectangle between two corners."""
     (x0, x1), (y0, y1) = (sorted(pair) for pair in zip(corner, other, strict=True))
-    title = f"<title>{escape(words)}</title>" if words else ""
     return (
         f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" '
-        f'fill="{tone}" fill-opacity="{opacity:g}">{title}</rect>'
+        f'fill="{tone}" fill-opacity="{opacity:g}">{_title(words)}</rect>'
     )
 
 
@@ -107,7 +105,6 @@ def polyline(points: Iterable[XY], *, tone: Tone, width: float = 1.6, dashes: st
 def sign(kind: Sign, at: XY, *, tone: Tone, radius: float = 4.0, words: str = "") -> str:
     """A mark of a shape."""
     x, y = at
-    title = f"<title>{escape(words)}</title>" if words else ""
     if kind == "cross":
         ends = [((x - radius, y - s * radius), (x + radius, y + s * radius)) for s in (1, -1)]
         return "".join(line(a, b, tone=tone, width=1.6) for a, b in ends)
@@ -117,14 +114,19 @@ def sign(kind: Sign, at: XY, *, tone: Tone, radius: float = 4.0, words: str = ""
         if kind == "square":
             corners = [(-r, -r), (r, -r), (r, r), (-r, r)]
         places = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
-        return f'<polygon points="{places}" fill="{tone}">{title}</polygon>'
+        return f'<polygon points="{places}" fill="{tone}">{_title(words)}</polygon>'
     # A ring keeps clear of what lies behind it by its thick edge alone: its paper is not known.
     fill = "none" if kind == "ring" else tone
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius - (kind == "ring") * 0.6:.1f}" '
         f'fill="{fill}" stroke="{tone}" stroke-width="{1.8 if kind == "ring" else 0:g}">'
-        f"{title}</circle>"
+        f"{_title(words)}</circle>"
     )
+
+
+def _title(words: str) -> str:
+    """What an element says on hovering."""
+    return f"<title>{escape(printable(words))}</title>" if words else ""
 
 
 def legend_parts(

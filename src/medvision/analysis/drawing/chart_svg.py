@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from medvision.analysis.drawing.axes import Scale, scale_of
 from medvision.analysis.drawing.chart import (
-    XY,
     CellsPanel,
     Chart,
     Layer,
@@ -64,10 +63,8 @@ def chart_svg(chart: Chart) -> str:
     drawn, y = legend_parts(chart.legend, y=y + 2, width=WIDTH)
     parts += drawn
     for panels in _lines(chart.panels):
-        width = (WIDTH - GAP * (len(panels) > 1 or not isinstance(panels[0], RowsPanel))) / (
-            1 if isinstance(panels[0], RowsPanel) else 2
-        )
-        each = [_panel(panel, width - (GAP if width < WIDTH / 2 else 0) / 2) for panel in panels]
+        width = WIDTH if isinstance(panels[0], RowsPanel) else WIDTH / 2 - GAP
+        each = [_panel(panel, width) for panel in panels]
         for place, (elements, _) in enumerate(each):
             x = place * (WIDTH + GAP) / 2
             parts.append(f'<g transform="translate({x:.1f} {y:.1f})">{"".join(elements)}</g>')
@@ -190,17 +187,15 @@ def _foot(scale: Scale, title: str, *, top: float, bottom: float) -> list[str]:
 def _plane(panel: PlanePanel, width: float) -> Drawn:
     top, bottom, left = 26.0, 26.0 + PLANE_HEIGHT, 52.0
     points = [point for layer in panel.layers for point in layer.points]
-    rules = {"x": [], "y": []}  # type: dict[str, list[float]]
-    for rule in panel.rules:
-        rules[rule.axis] += [rule.value]
+    across_x, across_y = ([r.value for r in panel.rules if r.axis == axis] for axis in ("x", "y"))
     whiskers = [e for layer in panel.layers for one in layer.intervals for e in one or ()]
-    x = scale_of(panel.x, [*(p[0] for p in points), *rules["x"]], start=left, end=width)
-    y = scale_of(panel.y, [*(p[1] for p in points), *whiskers, *rules["y"]], start=bottom, end=top)
+    x = scale_of(panel.x, [*(p[0] for p in points), *across_x], start=left, end=width)
+    y = scale_of(panel.y, [*(p[1] for p in points), *whiskers, *across_y], start=bottom, end=top)
     parts = [text(panel.title, (0, 15), is_bold=True, width=width)]
     parts += _foot(x, panel.x.title, top=top, bottom=bottom)
     parts += _side(y, panel.y.title, left=left, right=width)
     for rule in panel.rules:
-        parts += _rule(rule, x, y)
+        parts.append(_rule(rule, x, y))
     for layer in panel.layers:
         parts += _layer(layer, x, y)
     labelled: list[float] = []
@@ -231,20 +226,15 @@ def _side(scale: Scale, title: str, *, left: float, right: float) -> list[str]:
     return parts
 
 
-def _rule(rule: Rule, x: Scale, y: Scale) -> list[str]:
-    own, other = (x, y) if rule.axis == "x" else (y, x)
-
-    def place(value: float, across: float) -> XY:
-        return (own.at(value), across) if rule.axis == "x" else (across, own.at(value))
-
-    parts = []
-    if rule.interval:
-        low, high = rule.interval
-        corners = place(low, other.start), place(high, other.end)
-        parts.append(box(*corners, tone=rule.tone, opacity=0.2))
-    ends = place(rule.value, other.start), place(rule.value, other.end)
+def _rule(rule: Rule, x: Scale, y: Scale) -> str:
+    if rule.axis == "x":
+        at = x.at(rule.value)
+        start, end = (at, y.start), (at, y.end)
+    else:
+        at = y.at(rule.value)
+        start, end = (x.start, at), (x.end, at)
     dashes = "5 3" if rule.is_dashed else ""
-    return [*parts, line(*ends, tone=rule.tone, width=1.4, dashes=dashes)]
+    return line(start, end, tone=rule.tone, width=1.4, dashes=dashes)
 
 
 def _layer(layer: Layer, x: Scale, y: Scale) -> list[str]:

@@ -40,7 +40,7 @@ def svg_document(parts: Iterable[str], *, width: float, height: float, title: st
     """Elements as one SVG drawing, sizes in drawing units."""
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.2f} {height:.2f}" '
-        f'font-family="{FONT}" role="img" aria-label={quoteattr(_printable(title))}>'
+        f'font-family="{FONT}" role="img" aria-label={quoteattr(printable(title))}>'
     )
     return "".join([opening, *parts, "</svg>"])
 
@@ -78,7 +78,7 @@ def svg_text(text: str, *, x: float, y: float, size: float) -> str:
     colour = COLOURS[Role.FURNITURE]
     return (
         f'<text x="{x:.2f}" y="{y:.2f}" font-size="{size:g}" fill="{colour}">'
-        f"{escape(_printable(text))}</text>"
+        f"{escape(printable(text))}</text>"
     )
 
 
@@ -97,7 +97,7 @@ def svg_shape(shape: Shape) -> str:
                 f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" text-anchor="{shape.anchor}" '
                 f'font-size="{shape.size:g}" font-weight="600" fill="{colour}" '
                 f'stroke="{HALO}" stroke-width="3" stroke-linejoin="round" paint-order="stroke">'
-                f"{escape(_printable(shape.text))}</text>"
+                f"{escape(printable(shape.text))}</text>"
             )
         case Dot():
             return (
@@ -145,6 +145,6 @@ def outline_path(shape: Outline) -> str:
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text without the control characters that XML forbids."""
     return "".join(sign if sign.isprintable() else " " for sign in text)

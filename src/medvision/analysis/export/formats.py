@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from medvision.analysis.drawing.svg import printable
 from medvision.analysis.export.plain_table import PlainTable, printed, printed_interval
 
 LONG_TABLE = 40
@@ -50,7 +51,7 @@ def csv_text(table: PlainTable) -> str:
         fields: list[object] = []
         for entry, column in zip(row, table.columns, strict=True):
             value = entry.value
-            fields.append(_plain(value) if isinstance(value, str) else value)
+            fields.append(printable(value) if isinstance(value, str) else value)
             if column.has_interval:
                 fields += entry.interval or (None, None)
         writer.writerow(["" if one is None else one for one in fields])
@@ -137,17 +138,12 @@ FORMATS: Mapping[str, Callable[[PlainTable], str]] = MappingProxyType(
 """By the ending of the file."""
 
 
-def _plain(text: str) -> str:
-    """Words on one line, without signs that are not printed."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
-
-
 def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _plain(text))
+    return _MARKDOWN.sub(r"\\\1", printable(text))
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in _plain(text))
+    return "".join(_LATEX.get(sign, sign) for sign in printable(text))
 
 
 def _row(cells: list[str]) -> str:

@@ -1,7 +1,8 @@
 """The report's tables as plain ones: each from the same rows and columns that its page shows."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from medvision.analysis.confusion import ANSWERED_BINS
@@ -36,9 +37,7 @@ def plain_tables(
         name = re.sub("[^a-z0-9_]+", "-", table.name.lower()).strip("-")
         taken[name] = taken.get(name, 0) + 1
         again = f"-{taken[name]}" if taken[name] > 1 else ""
-        yield PlainTable(
-            name=name + again, caption=table.caption, columns=table.columns, rows=table.rows
-        )
+        yield replace(table, name=name + again)
 
 
 def table_name(table: MetricTable) -> str:
@@ -80,7 +79,7 @@ def _metric_column(column: MetricColumn, unit: str) -> Column:
     )
 
 
-def _metric_entry(record: dict[str, Any], key: str) -> Entry:
+def _metric_entry(record: Mapping[str, Any], key: str) -> Entry:
     low, high = record.get(f"{key}_low"), record.get(f"{key}_high")
     interval = None if low is None or high is None else (low, high)
     return Entry(value=record.get(key), interval=interval)
@@ -116,7 +115,7 @@ def _metric_table(table: MetricTable, name: str, stands: Standing, by: str = "")
             (
                 *(Entry(value=one) for one in (str(table.task), table.unit, *row.group)),
                 *(Entry(value=one) for one in (*facts, *counts)),
-                *(_metric_entry(dict(record), column.key) for column in table.columns),
+                *(_metric_entry(record, column.key) for column in table.columns),
                 Entry(value="; ".join([row.withheld, *marks]).strip("; ")),
             )
         )
@@ -141,18 +140,8 @@ def _overview(main: Sequence[MetricTable]) -> PlainTable:
             ("n", _number_column("n")),
             *((one.key, _metric_column(one, table.unit_of(one))) for one in (SUCCESS_RATE, column)),
         ):
-            head = f"{table.title}: {made.title}"
-            columns.append(
-                Column(
-                    key=f"{name}_{key}",
-                    title=head,
-                    note=made.note,
-                    decimals=made.decimals,
-                    scale=made.scale,
-                    has_interval=made.has_interval,
-                    is_number=True,
-                )
-            )
+            title = f"{table.title}: {made.title}"
+            columns.append(replace(made, key=f"{name}_{key}", title=title))
             parts_of.append(key)
         parts.append((table, parts_of))
     models = {row.model: row.is_baseline for table in main for row in table.rows}
@@ -160,7 +149,7 @@ def _overview(main: Sequence[MetricTable]) -> PlainTable:
     for model in sorted(models, key=lambda name: models[name]):
         row = [Entry(value=model), Entry(value=str(models[model]).lower())]
         for table, keys in parts:
-            record = next((dict(one) for one in table.records if one["model"] == model), {})
+            record = next((one for one in table.records if one["model"] == model), {})
             row += [_metric_entry(record, key) for key in keys]
         rows.append(tuple(row))
     return PlainTable(

@@ -34,7 +34,7 @@ def instructions(runs: Sequence[RunRows]) -> Iterator[Verdict]:
 
 
 def _unread(rows: TaskRows) -> Verdict:
-    unread = ~rows.is_parsed
+    unread, truth, answers = ~rows.is_parsed, rows.truth(), rows.answers()[rows.is_parsed]
     found = share(rows.subject, unread)
     counted = pc.value_counts(rows.column("status")).to_pylist()
     statuses = Counter({one["values"]: one["counts"] for one in counted})
@@ -57,11 +57,11 @@ def _unread(rows: TaskRows) -> Verdict:
             "statuses": dict(statuses.most_common()),
             "recovered": gained,
             **_measure_recovered(rows, recovered & unread),
-            "answers_by_value": _quantiles(rows, rows.answers()[rows.is_parsed]),
-            "truths_by_value": _quantiles(rows, rows.truth()),
+            "answers_by_value": _quantiles(rows, answers),
+            "truths_by_value": _quantiles(rows, truth),
             "clusters": _clusters(rows.where(unread)),
-            "distinct_answers": len(np.unique(rows.answers()[rows.is_parsed], axis=0)),
-            "distinct_truths": len(np.unique(rows.truth(), axis=0)),
+            "distinct_answers": _n_distinct(answers),
+            "distinct_truths": _n_distinct(truth),
         },
     )
 
@@ -71,7 +71,7 @@ def _measure_recovered(rows: TaskRows, regained: np.ndarray) -> dict[str, Any]:
     quality = rows.quality.copy()
     places = np.flatnonzero(regained)
     if len(places):
-        found = NumberLists.of(rows.column("recovered_values")).matrix(places, rows.n_values)
+        found = NumberLists.of(rows.column("recovered_values")).of_task(rows.task, places)
         quality[places] = quality_of_answers(rows.task, rows.truth()[places], found)
     scored, with_recovered = (abs(known_mean(one)) for one in (rows.quality, quality))
     measure = TASKS[rows.task].headline_column
@@ -79,11 +79,21 @@ def _measure_recovered(rows: TaskRows, regained: np.ndarray) -> dict[str, Any]:
 
 
 def _quantiles(rows: TaskRows, numbers: FloatArray) -> dict[str, list[float]]:
-    """Of each value: what 5, 25, 50, 75 and 95 % lie under; nothing of no answers."""
+    """Of each value: what 5, 25, 50, 75 and 95 % lie under; nothing of no answers.
+
+    Of lists every structure counts.
+    """
+    numbers = numbers.reshape(-1, rows.n_values)
+    numbers = numbers[~np.isnan(numbers[:, 0])]
     if not len(numbers):
         return {}
     found = np.quantile(numbers, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     return dict(zip(TASKS[rows.task].names, found.T.tolist(), strict=True))
+
+
+def _n_distinct(numbers: FloatArray) -> int:
+    # What lists end in is no number, and so never alike.
+    return len(np.unique(np.nan_to_num(numbers, nan=-1.0), axis=0))
 
 
 def _clusters(rows: TaskRows) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medvision.analysis.run_scores import RunScores
+from medvision.analysis.verdicts.verdict import task_name
 from medvision.scoring.alignment import ERROR
 from medvision.scoring.columns import IndexArray, NumberLists
 from medvision.scoring.grouping import grouped
@@ -46,8 +47,8 @@ class TaskRows:
 
     @property
     def name(self) -> str:
-        """The task, with the unit where the task has several."""
-        return f"{self.task} ({self.unit})" if len(TASKS[self.task].units) > 1 else str(self.task)
+        """The task as its verdicts name it."""
+        return task_name(self.task, self.unit)
 
     @property
     def is_parsed(self) -> np.ndarray:
@@ -81,14 +82,15 @@ class TaskRows:
         return np.asarray(self.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
 
     def truth(self) -> FloatArray:
-        """(n, values) true numbers."""
-        return NumberLists.of(self.column("truth")).matrix(np.arange(len(self)), self.n_values)
+        """(n, values) true numbers; lists end in NaN where others are longer."""
+        return NumberLists.of(self.column("truth")).of_task(self.task, np.arange(len(self)))
 
     def answers(self) -> FloatArray:
-        """(n, values) numbers answered; NaN where none was read."""
-        found = np.full((len(self), self.n_values), np.nan)
+        """(n, values) numbers answered; NaN where none was read, and at the end of lists."""
         rows = np.flatnonzero(self.is_parsed)
-        found[rows] = NumberLists.of(self.column("values")).matrix(rows, self.n_values)
+        read = NumberLists.of(self.column("values")).of_task(self.task, rows)
+        found = np.full((len(self), read.shape[1]), np.nan)
+        found[rows] = read
         return found
 
     def where(self, rows: np.ndarray) -> "TaskRows":

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from medvision.analysis.verdicts.estimates import Estimate
+from medvision.tasks import TASKS, Task
 
 MIN_SUBJECTS = 5
 """Fewer subjects say nothing about others: no verdict."""
@@ -55,6 +56,16 @@ class Verdict:
     words: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     drawn: tuple[tuple[float, float], ...] = ()
+
+
+def task_name(task: Task, unit: str) -> str:
+    """A task as verdicts name it: with the unit where the task has several.
+
+    Example:
+        >>> task_name(Task.ANGLE_DISTANCE, "deg"), task_name(Task.TUMOR_LESION, "mm")
+        ('ad (deg)', 'tl')
+    """
+    return f"{task} ({unit})" if len(TASKS[task].units) > 1 else str(task)
 
 
 def is_enough(estimate: Estimate) -> bool:

@@ -120,7 +120,7 @@ def _crossing_words(one: Verdict) -> str:
     return words + (f", {side['value']:.0f} mm." if side else ".")
 
 
-def _title(one: Verdict, value_name: str) -> str:
+def _title(one: Verdict, value_name: str = "") -> str:
     return " · ".join(filter(None, (one.model, task_title(one.task), value_name)))
 
 
@@ -236,11 +236,11 @@ def _bias_words(one: Verdict, slope: Verdict | None) -> str:
 def spacing_chart(verdicts: Sequence[Verdict]) -> Chart:
     """Ratio of answers against the factor of the pixel size, between used and ignored."""
     panels: list[PlanePanel] = []
-    for task, own in by_task(verdicts):
+    for _, own in by_task(verdicts):
         for one in own[: MOST_PANELS - len(panels)]:
             rows = [row for row in one.details.get("by_scale", ()) if row["median_ratio"]]
             if rows and one.value is not None:
-                panels.append(_ratios(one, task, rows))
+                panels.append(_ratios(one, rows))
     return Chart(
         title="Is the stated pixel size used?",
         panels=tuple(panels),
@@ -254,7 +254,7 @@ def spacing_chart(verdicts: Sequence[Verdict]) -> Chart:
     )
 
 
-def _ratios(one: Verdict, task: str, rows: Sequence[dict[str, Any]]) -> PlanePanel:
+def _ratios(one: Verdict, rows: Sequence[dict[str, Any]]) -> PlanePanel:
     # A length to the power that the task's unit has: areas are told by their square root.
     powers = [row["expected_ratio"] for row in rows]
     lengths = [
@@ -271,7 +271,7 @@ def _ratios(one: Verdict, task: str, rows: Sequence[dict[str, Any]]) -> PlanePan
         (ends[1], ends[1] ** high), (1.0, 1.0), (ends[0], ends[0] ** high),
     )  # fmt: skip
     return PlanePanel(
-        title=f"{one.model} · {task_title(task)}",
+        title=_title(one),
         x=Axis(title="factor of the stated pixel size", is_log=True),
         y=Axis(title="factor of the answers", is_log=True),
         layers=(
