@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from medvision.analysis.case_browser import browser_head
 from medvision.analysis.case_index import sample_ids
 from medvision.analysis.case_picks import CasePick
-from medvision.analysis.cases import Row, case_details, rows_of_picks
+from medvision.analysis.cases import Row, case_details, rows_of_samples
 from medvision.analysis.drawing.outline import Stretches
 from medvision.analysis.pictures import png_bytes
 from medvision.analysis.report import report_html
@@ -70,7 +70,8 @@ class ServedCases:
 
     def case(self, place: int) -> dict[str, Any]:
         """Everything of one case but its picture, as JSON types."""
-        row, pick = self._row(place)
+        row = self._row(place)
+        pick = CasePick(sample_id=row["sample_id"], task=Task(row["task"]), reasons=())
         with self._lock:  # masks are read one at a time, and the last one is kept
             found = case_details(self._runs, [pick], {pick.sample_id: row}, outline=self._outline)
         return {**found["details"][0], "prompts": found["prompts"]}
@@ -81,7 +82,7 @@ class ServedCases:
         Raises:
             ItemError: The image cannot be read.
         """
-        row, _ = self._row(place)
+        row = self._row(place)
         ref = replace(sample_slice(sample_from_row(row)), window=window)
         return png_bytes(self._pictures.slice_image(ref).pixels, side_px=side_px)
 
@@ -94,13 +95,12 @@ class ServedCases:
             found.update(places.filter(holds).drop_null().to_pylist())
         return sorted(found)
 
-    def _row(self, place: int) -> tuple[Row, CasePick]:
+    def _row(self, place: int) -> Row:
         if not 0 <= place < len(self._ids):
             msg = f"expected a case from 0 to {len(self._ids) - 1}, found {place}"
             raise BadRequestError(msg)
-        pick = CasePick(sample_id=self._ids[place], task=Task.DETECTION, reasons=())
-        found = rows_of_picks([run.samples for run in self._runs], [pick])
-        return found[pick.sample_id][0], pick
+        sample_id = self._ids[place]
+        return rows_of_samples([run.samples for run in self._runs], [sample_id])[sample_id][0]
 
 
 class CaseServer(ThreadingHTTPServer):

@@ -17,7 +17,7 @@ from medvision.models.run_folder import read_samples, run_manifest, store_path
 from medvision.models.store import ResponseStore
 from medvision.pictures.render import SlicePictures
 from medvision.protocols import MEDVISION, Reading, protocol_from
-from medvision.samples import sample_from_row
+from medvision.samples import Sample, sample_from_row
 from medvision.scoring.judged_scores import current_scores
 from medvision.scoring.score_run import reading_of, scored, scored_steps
 from medvision.table.inputs import moved_input
@@ -138,14 +138,23 @@ def row_pictures(
     Args:
         root: Stands for a folder above images that are no longer where the run found them.
     """
-    pictures = SlicePictures()
+    pictures, sample_of = SlicePictures(), row_samples(root)
+    return lambda row: pictures.picture(sample_of(row))
+
+
+def row_samples(root: Path | None = None) -> Callable[[dict[str, Any]], Sample]:
+    """The sample of a row of `samples.parquet`, with its image where it lies now.
+
+    Args:
+        root: Stands for a folder above images that are no longer where the run found them.
+    """
     moved: dict[str, str] = {}
 
-    def picture(row: dict[str, Any]) -> npt.NDArray[np.uint8]:
+    def sample_of(row: dict[str, Any]) -> Sample:
         sample = sample_from_row(row)
         uri = sample.image_uri
         if root is not None and uri not in moved:  # a volume is digested once for all its slices
             moved[uri] = str(moved_input(Path(uri), root, sample.image_sha256))
-        return pictures.picture(replace(sample, image_uri=moved.get(uri, uri)))
+        return replace(sample, image_uri=moved.get(uri, uri))
 
-    return picture
+    return sample_of
