@@ -8,12 +8,15 @@ import re
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
+from medvision.analysis.case_index import case_index, sample_ids
 from medvision.analysis.case_server import CaseServer, ServedCases
 from medvision.analysis.drawing import MaskOutlines
 from medvision.analysis.read_run import read_run
@@ -94,6 +97,19 @@ def test_search_finds_ids_and_replies(ask):
     text = json.loads(ask("/case/0")[1])["answers"][0][0]["text"]
     assert 0 in json.loads(ask(f"/search?q={quote(text)}")[1])
     assert json.loads(ask("/search?q=nobody%20says%20this")[1]) == []
+
+
+def test_what_is_not_known_is_one_word_of_a_filter(run_folder):
+    run = read_run(run_folder)
+    ids = sample_ids([run])
+    names = [None, "", *run.samples["name"].to_pylist()[2:]]
+    place = run.samples.column_names.index("name")
+    samples = run.samples.set_column(place, "name", pa.array(names, type=pa.string()))
+    words = case_index([replace(run, samples=samples)], ids)["words"]["name"]
+    assert words["values"].count("–") == 1
+    assert len(set(words["values"])) == len(words["values"])
+    shown = [words["values"][at] for at in words["at"]]
+    assert shown == [name or "–" for name in names]
 
 
 @pytest.mark.parametrize(

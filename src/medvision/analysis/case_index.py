@@ -81,9 +81,10 @@ def case_index(runs: Sequence[RunScores], ids: Sequence[str]) -> dict[str, Any]:
 
 def _words(column: pa.ChunkedArray, title: str, *, is_filter: bool) -> dict[str, Any]:
     """Distinct values as printed, sorted, and for each case the place of its own."""
-    plain = pc.fill_null(pc.cast(column, pa.string()), NONE)
+    plain = pc.fill_null(pc.cast(column, pa.string()), "")
+    plain = pc.if_else(pc.equal(plain, ""), NONE, plain)  # one word, whichever way it is not known
     coded = pc.dictionary_encode(pa.chunked_array(plain).combine_chunks())
-    values = [SIZE_BIN_TEXT.get(value, value) or NONE for value in coded.dictionary.to_pylist()]
+    values = [SIZE_BIN_TEXT.get(value, value) for value in coded.dictionary.to_pylist()]
     # Sizes in the order of size, all else by name.
     sizes = {name: place for place, name in enumerate(SIZE_BIN_TEXT.values())}
     order = sorted(range(len(values)), key=lambda at: (sizes.get(values[at], 99), values[at]))
