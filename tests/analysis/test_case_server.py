@@ -200,6 +200,23 @@ def test_the_page_shows_cases_and_asks_nobody_else(served, tmp_path):
         )
         page.wait("performance.getEntriesByType('resource').some((e) => e.name.includes('1800'))")
         assert page.js("document.querySelector('#case-model').textContent") == "<b>model</b>"
+        # Of a case on its way nothing of the one before is drawn; what failed is asked again.
+        page.js(
+            "window.kept = window.fetch;"
+            "window.fetch = () => new Promise((_, no) => { window.no = no; });"
+            "document.getElementById('case-next').click()"
+        )
+        before = page.js("document.getElementById('case-picture').innerHTML")
+        page.js("document.querySelector('#case-legend input').click()")
+        assert page.js("document.getElementById('case-picture').innerHTML") == before
+        page.js("window.no(new Error('gone'))")
+        page.wait("document.getElementById('case-text').textContent.includes('gone')")
+        failed = page.js("document.getElementById('viewer').dataset.shown")
+        page.js("window.fetch = window.kept; document.getElementById('case-previous').click()")
+        page.wait(f"document.getElementById('viewer').dataset.shown !== '{failed}'")
+        page.js("document.getElementById('case-next').click()")
+        page.wait(f"document.getElementById('viewer').dataset.shown === '{failed}'")
+        assert page.js("document.querySelector('#case-text h3') !== null")
         outside = [u for u in page.requests if not u.startswith((served.url, "about:", "data:"))]
         assert outside == []
         assert page.errors == []
