@@ -47,12 +47,24 @@ class BadRequestError(UsageError):
 class ServedCases:
     """What a server answers: the page, all cases as columns, each case, each picture."""
 
-    def __init__(self, runs: Sequence[RunScores], *, outline: Outline = lambda _: None) -> None:
-        """Work out the page once; `outline` gives the border of a sample's structure, if any."""
+    def __init__(
+        self,
+        runs: Sequence[RunScores],
+        *,
+        outline: Outline = lambda _: None,
+        sample_of: Callable[[Row], Sample] = sample_from_row,
+    ) -> None:
+        """Work out the page once.
+
+        Args:
+            runs: One per model.
+            outline: The border of a sample's structure, if any.
+            sample_of: The sample of a row, with its image where it lies now.
+        """
         ordered = models_before_baselines(runs)
         known = set().union(*(run.samples["sample_id"].to_pylist() for run in ordered))
         self._ids = [i for i in sample_ids(ordered) if i in known]
-        self._runs, self._outline = ordered, outline
+        self._runs, self._outline, self._sample_of = ordered, outline, sample_of
         self._pictures, self._lock = SlicePictures(), Lock()
         self.page = report_html(ordered, {"served": True}, served=True).encode("utf-8", "replace")
         head = json.dumps(browser_head(ordered, self._ids), separators=(",", ":"), allow_nan=False)
@@ -82,8 +94,8 @@ class ServedCases:
         Raises:
             ItemError: The image cannot be read.
         """
-        row = self._row(place)
-        ref = replace(sample_slice(sample_from_row(row)), window=window)
+        sample = self._sample_of(self._row(place))
+        ref = replace(sample_slice(sample), window=window)
         return png_bytes(self._pictures.slice_image(ref).pixels, side_px=side_px)
 
     def search(self, words: str) -> list[int]:
