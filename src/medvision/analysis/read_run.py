@@ -117,17 +117,24 @@ def read_apart(
     found = []
     for run, manifest, protocol in zip(runs, manifests, protocols, strict=True):
         by_model = f"{manifest['model']} [{protocol}]" if several else str(manifest["model"])
-        found.append(with_asked_again(read_run(run, names.get(run, by_model), reading), run))
+        outer = read_run(run, names.get(run, by_model), reading)
+        found.append(with_asked_again(outer, run, reading))
     return found
 
 
-def with_asked_again(run: RunScores, folder: Path) -> RunScores:
+def with_asked_again(run: RunScores, folder: Path, reading: Reading | None = None) -> RunScores:
     """A run with those inside its folder, whose pixel size was scaled or withheld.
+
+    Args:
+        run: The run itself.
+        folder: Where it lies.
+        reading: How replies of those inside are read; by default as they were scored.
 
     Raises:
         UsageError: A folder inside holds no evaluated run.
     """
-    return replace(run, asked_again=tuple(map(read_run, folders_asked_again(folder))))
+    inside = (read_run(one, reading=reading) for one in folders_asked_again(folder))
+    return replace(run, asked_again=tuple(inside))
 
 
 def row_pictures(
