@@ -99,6 +99,16 @@ def test_search_finds_ids_and_replies(ask):
     assert json.loads(ask("/search?q=nobody%20says%20this")[1]) == []
 
 
+def test_search_finds_what_a_server_said_of_its_error(run_folder):
+    run = read_run(run_folder)
+    rows = run.replies.to_pylist()
+    rows[5] |= {"text": None, "message": "Quota is used up"}
+    replies = pa.Table.from_pylist(rows, run.replies.schema)
+    cases = ServedCases([replace(run, replies=replies)])
+    (place,) = cases.search("quota")
+    assert cases.case(place)["answers"][0][0]["message"] == "Quota is used up"
+
+
 def test_what_is_not_known_is_one_word_of_a_filter(run_folder):
     run = read_run(run_folder)
     ids = sample_ids([run])

@@ -74,7 +74,7 @@ class ServedCases:
         self._texts = [
             (
                 pc.index_in(run.replies["sample_id"], value_set=places),
-                pc.utf8_lower(run.replies["text"]),
+                pc.utf8_lower(pc.coalesce(run.replies["text"], run.replies["message"])),
             )
             for run in ordered
         ]
@@ -99,7 +99,7 @@ class ServedCases:
         return png_bytes(self._pictures.slice_image(ref).pixels, side_px=side_px)
 
     def search(self, words: str) -> list[int]:
-        """Places of cases with these words in a reply or the id, whatever the case of letters."""
+        """Cases with these words in a reply, error or id, whatever the case of letters."""
         wanted = words.lower()
         found = set(pc.indices_nonzero(pc.match_substring(self._lower_ids, wanted)).to_pylist())
         for places, texts in self._texts:
