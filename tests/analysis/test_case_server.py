@@ -8,12 +8,15 @@ import re
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
+from medvision.analysis.case_index import case_index, sample_ids
 from medvision.analysis.case_server import CaseServer, ServedCases
 from medvision.analysis.drawing import MaskOutlines
 from medvision.analysis.read_run import read_run
@@ -94,6 +97,29 @@ def test_search_finds_ids_and_replies(ask):
     text = json.loads(ask("/case/0")[1])["answers"][0][0]["text"]
     assert 0 in json.loads(ask(f"/search?q={quote(text)}")[1])
     assert json.loads(ask("/search?q=nobody%20says%20this")[1]) == []
+
+
+def test_search_finds_what_a_server_said_of_its_error(run_folder):
+    run = read_run(run_folder)
+    rows = run.replies.to_pylist()
+    rows[5] |= {"text": None, "message": "Quota is used up"}
+    replies = pa.Table.from_pylist(rows, run.replies.schema)
+    cases = ServedCases([replace(run, replies=replies)])
+    (place,) = cases.search("quota")
+    assert cases.case(place)["answers"][0][0]["message"] == "Quota is used up"
+
+
+def test_what_is_not_known_is_one_word_of_a_filter(run_folder):
+    run = read_run(run_folder)
+    ids = sample_ids([run])
+    names = [None, "", *run.samples["name"].to_pylist()[2:]]
+    place = run.samples.column_names.index("name")
+    samples = run.samples.set_column(place, "name", pa.array(names, type=pa.string()))
+    words = case_index([replace(run, samples=samples)], ids)["words"]["name"]
+    assert words["values"].count("–") == 1
+    assert len(set(words["values"])) == len(words["values"])
+    shown = [words["values"][at] for at in words["at"]]
+    assert shown == [name or "–" for name in names]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +210,23 @@ def test_the_page_shows_cases_and_asks_nobody_else(served, tmp_path):
         )
         page.wait("performance.getEntriesByType('resource').some((e) => e.name.includes('1800'))")
         assert page.js("document.querySelector('#case-model').textContent") == "<b>model</b>"
+        # Of a case on its way nothing of the one before is drawn; what failed is asked again.
+        page.js(
+            "window.kept = window.fetch;"
+            "window.fetch = () => new Promise((_, no) => { window.no = no; });"
+            "document.getElementById('case-next').click()"
+        )
+        before = page.js("document.getElementById('case-picture').innerHTML")
+        page.js("document.querySelector('#case-legend input').click()")
+        assert page.js("document.getElementById('case-picture').innerHTML") == before
+        page.js("window.no(new Error('gone'))")
+        page.wait("document.getElementById('case-text').textContent.includes('gone')")
+        failed = page.js("document.getElementById('viewer').dataset.shown")
+        page.js("window.fetch = window.kept; document.getElementById('case-previous').click()")
+        page.wait(f"document.getElementById('viewer').dataset.shown !== '{failed}'")
+        page.js("document.getElementById('case-next').click()")
+        page.wait(f"document.getElementById('viewer').dataset.shown === '{failed}'")
+        assert page.js("document.querySelector('#case-text h3') !== null")
         outside = [u for u in page.requests if not u.startswith((served.url, "about:", "data:"))]
         assert outside == []
         assert page.errors == []

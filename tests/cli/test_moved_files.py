@@ -1,12 +1,17 @@
 """Tables whose image files have moved: what is missing is named, and `--root` finds it again."""
 
+import contextlib
 import json
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from medvision.cli import main
+from medvision.analysis.case_server import ServedCases
+from medvision.analysis.read_run import read_run, row_samples
+from medvision.cli import main, report
+from medvision.models.run_folder import read_samples
 from medvision.samples.select import select_samples
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.table.inputs import input_digest, moved_input
@@ -129,6 +134,24 @@ def test_a_report_finds_moved_images_by_their_root(tmp_path, moved, capsys):
     assert without < whole
     assert n_pictures("--root", moved / "new") == whole
     assert n_pictures("--root", moved) == without  # no `images` there
+    found = row_samples(moved / "new")
+    served = ServedCases([read_run(moved / "run")], sample_of=found)
+    assert served.picture(0, window=None, side_px=None).startswith(b"\x89PNG")
+    words = ["render", read_samples(moved / "run")["sample_id"][0].as_py(), "--run", moved / "run"]
+    words += ["--out", moved / "case.png"]
+    assert main(list(map(str, words))) == 2
+    assert main(list(map(str, (*words, "--root", moved / "new")))) == 0
+    assert (moved / "case.png").exists()
+
+
+def test_a_served_report_takes_the_root(moved, monkeypatch):
+    given = []
+    monkeypatch.setattr(report, "read_runs", lambda *_, **__: [])
+    monkeypatch.setattr(report, "row_samples", given.append)
+    monkeypatch.setattr(report, "ServedCases", lambda *_, **__: None)
+    monkeypatch.setattr(report, "CaseServer", lambda *_: contextlib.nullcontext(Mock(url="")))
+    assert main(["report", str(moved), "--serve", "--root", str(moved / "new")]) == 0
+    assert given == [moved / "new"]
 
 
 def test_a_root_with_other_files_of_the_same_names_is_not_taken(tmp_path):

@@ -6,11 +6,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from medvision.analysis.read_run import read_run
+from medvision.analysis.read_run import read_run, read_runs
 from medvision.cli import main
 from medvision.models.run_folder import read_samples
 from medvision.models.run_words import RunSettings
 from medvision.models.store import ResponseStore
+from medvision.protocols import load_protocol
 from tests.model_server import say
 
 
@@ -60,6 +61,14 @@ def test_each_is_a_whole_run_whose_truth_is_scaled(ask, tmp_path):
     page = (run / "report" / "report.html").read_text(encoding="utf-8")
     assert "Is the stated pixel size left unused?" in page
     assert "Needs a run with --scale-spacing" not in page
+
+
+def test_those_inside_are_read_as_the_run_is(ask, tmp_path):
+    assert ask("--scale-spacing", "2", task="area") == 0
+    for name, is_other in (("paper", True), ("medvision", False)):
+        (run,) = read_runs([tmp_path / "run"], load_protocol(name).reading)
+        of_both = [one.strict_scores is not None for one in (run, *run.asked_again)]
+        assert of_both == [is_other, is_other]
 
 
 def test_pictures_and_words_stay_but_the_pixel_size(ask, tmp_path, serve):

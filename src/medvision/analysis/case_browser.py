@@ -6,7 +6,7 @@ from typing import Any
 
 from medvision.analysis.case_index import case_index
 from medvision.analysis.case_picks import picked_cases
-from medvision.analysis.cases import TEXT_LIMITS, Row, case_details, rows_of_picks
+from medvision.analysis.cases import TEXT_LIMITS, Row, case_details, rows_of_samples
 from medvision.analysis.drawing.shapes import Role
 from medvision.analysis.drawing.slice import PALETTE
 from medvision.analysis.drawing.svg import COLOURS
@@ -65,29 +65,29 @@ def browser_cases(
 ) -> dict[str, Any]:
     """All that the case browser shows of a page that is one file, as JSON types."""
     picked = picked_cases(runs, per_task=limits.max_cases)
-    found = rows_of_picks([run.samples for run in runs], picked)
+    found = rows_of_samples([run.samples for run in runs], [p.sample_id for p in picked])
     samples: dict[str, Row] = {i: rows[0] for i, rows in found.items() if rows}
     queues = [[p for p in picked if p.task is task and p.sample_id in samples] for task in Task]
     picks = turn_by_turn(queues)[: limits.max_cases]  # every task has its share
     wanted = {p.sample_id for queue in queues for p in queue[: limits.pictures_per_task]}
     # Another slice of an image that is read anyway costs little; another image is read whole.
     read = {samples[i]["image_uri"] for i in wanted}
-    first = {p.sample_id: samples[p.sample_id] for p in picks if p.sample_id in wanted}
-    then = {i: row for i, row in samples.items() if i not in first and row["image_uri"] in read}
-    asked = {p.sample_id for p in picks}
+    ids = [p.sample_id for p in picks]
+    others = set(ids) - wanted
     pictures = embedded_pictures(
-        first,
+        {i: samples[i] for i in ids if i in wanted},
         picture,
         budget_bytes=limits.picture_budget_bytes,
-        then={i: row for i, row in then.items() if i in asked},
+        then={i: row for i, row in samples.items() if i in others and row["image_uri"] in read},
     )
-    places = [(place, pick.sample_id) for place, pick in enumerate(picks)]
     return {
-        **browser_head(runs, [pick.sample_id for pick in picks]),
+        **browser_head(runs, ids),
         **case_details(runs, picks, samples, text_budget_bytes=limits.text_budget_bytes),
         "pictures": list(pictures.urls),
-        "picture": [pictures.place_of.get(i, -1) for _, i in places],
-        "no_picture": {str(at): pictures.missing[i] for at, i in places if i in pictures.missing},
+        "picture": [pictures.place_of.get(i, -1) for i in ids],
+        "no_picture": {
+            str(at): pictures.missing[i] for at, i in enumerate(ids) if i in pictures.missing
+        },
         "shrunk": [pictures.n_shrunk, pictures.side_px],
     }
 

@@ -55,36 +55,36 @@ def case_index(runs: Sequence[RunScores], ids: Sequence[str]) -> dict[str, Any]:
         error is in the task's unit.
     """
     wanted = pa.array(ids, type=pa.string())
-    columns = [*dict.fromkeys((*WORDS, "sample_id", "slice_index", "box_px"))]
-    samples = pa.concat_tables(
-        [run.samples.select([*columns, "height_px", "width_px"]) for run in runs]
-    ).combine_chunks()
+    columns = [*WORDS, "sample_id", "slice_index", "box_px", "height_px", "width_px"]
+    samples = pa.concat_tables([run.samples.select(columns) for run in runs]).combine_chunks()
     rows = pc.index_in(wanted, value_set=samples["sample_id"].combine_chunks())
     samples = samples.take(rows)
     words = {
         name: _words(samples[name], title, is_filter=name in FILTERED)
         for name, title in WORDS.items()
     }
+    scores = [run.scores.take(_rows_of(run.scores, wanted)) for run in runs]
     facts = dict.fromkeys(name for run in runs for name in fact_columns(run.scores.column_names))
     for name, title in (
         ("size_bin", "target size"),
         *((fact, fact.removeprefix(SUBJECT_PREFIX)) for fact in facts),
     ):
-        words[name] = _words(_of_any_run(runs, name, wanted), title, is_filter=True)
+        words[name] = _words(_of_any_run(scores, name), title, is_filter=True)
     return {
         "id": list(ids),
         "words": words,
         "slice": samples["slice_index"].to_pylist(),
         "size": _box_shares(samples),
-        "answers": [_answers(run, wanted) for run in runs],
+        "answers": [_answers(of_run) for of_run in scores],
     }
 
 
 def _words(column: pa.ChunkedArray, title: str, *, is_filter: bool) -> dict[str, Any]:
     """Distinct values as printed, sorted, and for each case the place of its own."""
-    plain = pc.fill_null(pc.cast(column, pa.string()), NONE)
+    plain = pc.fill_null(pc.cast(column, pa.string()), "")
+    plain = pc.if_else(pc.equal(plain, ""), NONE, plain)  # one word, whichever way it is not known
     coded = pc.dictionary_encode(pa.chunked_array(plain).combine_chunks())
-    values = [SIZE_BIN_TEXT.get(value, value) or NONE for value in coded.dictionary.to_pylist()]
+    values = [SIZE_BIN_TEXT.get(value, value) for value in coded.dictionary.to_pylist()]
     # Sizes in the order of size, all else by name.
     sizes = {name: place for place, name in enumerate(SIZE_BIN_TEXT.values())}
     order = sorted(range(len(values)), key=lambda at: (sizes.get(values[at], 99), values[at]))
@@ -106,13 +106,9 @@ def _rows_of(scores: pa.Table, wanted: pa.Array) -> pa.Array:
     return order.take(pc.index_in(wanted, value_set=ids))
 
 
-def _of_any_run(runs: Sequence[RunScores], name: str, wanted: pa.Array) -> pa.ChunkedArray:
-    """A column of scores for each wanted sample: of the first run that knows it."""
-    found = [
-        pc.cast(run.scores[name].take(_rows_of(run.scores, wanted)), pa.string())
-        for run in runs
-        if name in run.scores.column_names
-    ]
+def _of_any_run(scores: Sequence[pa.Table], name: str) -> pa.ChunkedArray:
+    """A column of the wanted rows of each run's scores: of the first run that knows it."""
+    found = [pc.cast(one[name], pa.string()) for one in scores if name in one.column_names]
     return pc.coalesce(*(pa.chunked_array(column).combine_chunks() for column in found))
 
 
@@ -132,11 +128,8 @@ def _box_shares(samples: pa.Table) -> list[float | None]:
     return shares
 
 
-def _answers(run: RunScores, wanted: pa.Array) -> dict[str, Any]:
-    """One model's outcome and error for each wanted sample."""
-    rows = _rows_of(run.scores, wanted)
-    names = ["response_status", "status", "iou", "relative_error", "absolute_error"]
-    scores = run.scores.select(names).take(rows)
+def _answers(scores: pa.Table) -> dict[str, Any]:
+    """One model's outcome and error for each wanted sample, from its rows; null where not asked."""
     is_error = pc.or_(
         pc.starts_with(pc.fill_null(scores["response_status"], ""), ERROR),
         pc.equal(pc.fill_null(scores["status"], ""), ""),
@@ -148,7 +141,7 @@ def _answers(run: RunScores, wanted: pa.Array) -> dict[str, Any]:
     is_ok = pc.equal(outcome, "ok").to_pylist()
     is_absolute = pc.and_(pc.is_null(scores["iou"]), pc.is_null(scores["relative_error"]))
     words = _words(outcome, "outcome", is_filter=True)
-    asked = np.asarray(rows.is_valid())
+    asked = np.asarray(scores["sample_id"].is_valid())
     words["at"] = np.where(asked, words["at"], -1).tolist()
     errors = error.to_pylist()
     known = [ok and value is not None for ok, value in zip(is_ok, errors, strict=True)]

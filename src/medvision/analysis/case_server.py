@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from medvision.analysis.case_browser import browser_head
 from medvision.analysis.case_index import sample_ids
 from medvision.analysis.case_picks import CasePick
-from medvision.analysis.cases import Row, case_details, rows_of_picks
+from medvision.analysis.cases import Row, case_details, rows_of_samples
 from medvision.analysis.drawing.outline import Stretches
 from medvision.analysis.pictures import png_bytes
 from medvision.analysis.report import report_html
@@ -47,12 +47,24 @@ class BadRequestError(UsageError):
 class ServedCases:
     """What a server answers: the page, all cases as columns, each case, each picture."""
 
-    def __init__(self, runs: Sequence[RunScores], *, outline: Outline = lambda _: None) -> None:
-        """Work out the page once; `outline` gives the border of a sample's structure, if any."""
+    def __init__(
+        self,
+        runs: Sequence[RunScores],
+        *,
+        outline: Outline = lambda _: None,
+        sample_of: Callable[[Row], Sample] = sample_from_row,
+    ) -> None:
+        """Work out the page once.
+
+        Args:
+            runs: One per model.
+            outline: The border of a sample's structure, if any.
+            sample_of: The sample of a row, with its image where it lies now.
+        """
         ordered = models_before_baselines(runs)
         known = set().union(*(run.samples["sample_id"].to_pylist() for run in ordered))
         self._ids = [i for i in sample_ids(ordered) if i in known]
-        self._runs, self._outline = ordered, outline
+        self._runs, self._outline, self._sample_of = ordered, outline, sample_of
         self._pictures, self._lock = SlicePictures(), Lock()
         self.page = report_html(ordered, {"served": True}, served=True).encode("utf-8", "replace")
         head = json.dumps(browser_head(ordered, self._ids), separators=(",", ":"), allow_nan=False)
@@ -62,7 +74,7 @@ class ServedCases:
         self._texts = [
             (
                 pc.index_in(run.replies["sample_id"], value_set=places),
-                pc.utf8_lower(run.replies["text"]),
+                pc.utf8_lower(pc.coalesce(run.replies["text"], run.replies["message"])),
             )
             for run in ordered
         ]
@@ -70,7 +82,8 @@ class ServedCases:
 
     def case(self, place: int) -> dict[str, Any]:
         """Everything of one case but its picture, as JSON types."""
-        row, pick = self._row(place)
+        row = self._row(place)
+        pick = CasePick(sample_id=row["sample_id"], task=Task(row["task"]), reasons=())
         with self._lock:  # masks are read one at a time, and the last one is kept
             found = case_details(self._runs, [pick], {pick.sample_id: row}, outline=self._outline)
         return {**found["details"][0], "prompts": found["prompts"]}
@@ -81,12 +94,12 @@ class ServedCases:
         Raises:
             ItemError: The image cannot be read.
         """
-        row, _ = self._row(place)
-        ref = replace(sample_slice(sample_from_row(row)), window=window)
+        sample = self._sample_of(self._row(place))
+        ref = replace(sample_slice(sample), window=window)
         return png_bytes(self._pictures.slice_image(ref).pixels, side_px=side_px)
 
     def search(self, words: str) -> list[int]:
-        """Places of cases with these words in a reply or the id, whatever the case of letters."""
+        """Cases with these words in a reply, error or id, whatever the case of letters."""
         wanted = words.lower()
         found = set(pc.indices_nonzero(pc.match_substring(self._lower_ids, wanted)).to_pylist())
         for places, texts in self._texts:
@@ -94,13 +107,12 @@ class ServedCases:
             found.update(places.filter(holds).drop_null().to_pylist())
         return sorted(found)
 
-    def _row(self, place: int) -> tuple[Row, CasePick]:
+    def _row(self, place: int) -> Row:
         if not 0 <= place < len(self._ids):
             msg = f"expected a case from 0 to {len(self._ids) - 1}, found {place}"
             raise BadRequestError(msg)
-        pick = CasePick(sample_id=self._ids[place], task=Task.DETECTION, reasons=())
-        found = rows_of_picks([run.samples for run in self._runs], [pick])
-        return found[pick.sample_id][0], pick
+        sample_id = self._ids[place]
+        return rows_of_samples([run.samples for run in self._runs], [sample_id])[sample_id][0]
 
 
 class CaseServer(ThreadingHTTPServer):

@@ -31,10 +31,10 @@ SCORED = ("iou", "precision", "recall", "f1", "absolute_error", "relative_error"
 Row = dict[str, Any]
 
 
-def rows_of_picks(tables: Iterable[pa.Table], picks: Sequence[CasePick]) -> dict[str, list[Row]]:
-    """Rows of the picked samples in any of the tables: sample_id to rows, in the picks' order."""
-    wanted = pa.array([pick.sample_id for pick in picks], type=pa.string())
-    rows: dict[str, list[Row]] = {pick.sample_id: [] for pick in picks}
+def rows_of_samples(tables: Iterable[pa.Table], ids: Sequence[str]) -> dict[str, list[Row]]:
+    """Rows of some samples in any of the tables: sample_id to rows, in the order of `ids`."""
+    wanted = pa.array(ids, type=pa.string())
+    rows: dict[str, list[Row]] = {sample_id: [] for sample_id in ids}
     for table in tables:
         found = table.filter(pc.is_in(table["sample_id"], value_set=wanted))
         for row in found.to_pylist():
@@ -62,8 +62,9 @@ def case_details(
     Returns:
         `details` in the order of the picks, `prompts` (each text once), `max_text_signs`.
     """
-    scores = [rows_of_picks([run.scores], picks) for run in runs]
-    replies = [rows_of_picks([run.replies], picks) for run in runs]
+    ids = [pick.sample_id for pick in picks]
+    scores = [rows_of_samples([run.scores], ids) for run in runs]
+    replies = [rows_of_samples([run.replies], ids) for run in runs]
     prompts: dict[str, int] = {}
     limit = _text_limit(replies, text_budget_bytes)
     details = []

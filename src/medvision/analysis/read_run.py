@@ -17,7 +17,7 @@ from medvision.models.run_folder import read_samples, run_manifest, store_path
 from medvision.models.store import ResponseStore
 from medvision.pictures.render import SlicePictures
 from medvision.protocols import MEDVISION, Reading, protocol_from
-from medvision.samples import sample_from_row
+from medvision.samples import Sample, sample_from_row
 from medvision.scoring.judged_scores import current_scores
 from medvision.scoring.score_run import reading_of, scored, scored_steps
 from medvision.table.inputs import moved_input
@@ -117,17 +117,24 @@ def read_apart(
     found = []
     for run, manifest, protocol in zip(runs, manifests, protocols, strict=True):
         by_model = f"{manifest['model']} [{protocol}]" if several else str(manifest["model"])
-        found.append(with_asked_again(read_run(run, names.get(run, by_model), reading), run))
+        outer = read_run(run, names.get(run, by_model), reading)
+        found.append(with_asked_again(outer, run, reading))
     return found
 
 
-def with_asked_again(run: RunScores, folder: Path) -> RunScores:
+def with_asked_again(run: RunScores, folder: Path, reading: Reading | None = None) -> RunScores:
     """A run with those inside its folder, whose pixel size was scaled or withheld.
+
+    Args:
+        run: The run itself.
+        folder: Where it lies.
+        reading: How replies of those inside are read; by default as they were scored.
 
     Raises:
         UsageError: A folder inside holds no evaluated run.
     """
-    return replace(run, asked_again=tuple(map(read_run, folders_asked_again(folder))))
+    inside = (read_run(one, reading=reading) for one in folders_asked_again(folder))
+    return replace(run, asked_again=tuple(inside))
 
 
 def row_pictures(
@@ -138,14 +145,23 @@ def row_pictures(
     Args:
         root: Stands for a folder above images that are no longer where the run found them.
     """
-    pictures = SlicePictures()
+    pictures, sample_of = SlicePictures(), row_samples(root)
+    return lambda row: pictures.picture(sample_of(row))
+
+
+def row_samples(root: Path | None = None) -> Callable[[dict[str, Any]], Sample]:
+    """The sample of a row of `samples.parquet`, with its image where it lies now.
+
+    Args:
+        root: Stands for a folder above images that are no longer where the run found them.
+    """
     moved: dict[str, str] = {}
 
-    def picture(row: dict[str, Any]) -> npt.NDArray[np.uint8]:
+    def sample_of(row: dict[str, Any]) -> Sample:
         sample = sample_from_row(row)
         uri = sample.image_uri
         if root is not None and uri not in moved:  # a volume is digested once for all its slices
             moved[uri] = str(moved_input(Path(uri), root, sample.image_sha256))
-        return pictures.picture(replace(sample, image_uri=moved.get(uri, uri)))
+        return replace(sample, image_uri=moved.get(uri, uri))
 
-    return picture
+    return sample_of

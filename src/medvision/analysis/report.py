@@ -12,7 +12,6 @@ from medvision.analysis.case_browser import DRAWN_WORDS, BrowserLimits, browser_
 from medvision.analysis.compared import compared
 from medvision.analysis.confusion import ANSWERED_BINS, TRUE_BINS
 from medvision.analysis.metric_columns import METRIC_COLUMNS
-from medvision.analysis.outcomes import outcome_tables
 from medvision.analysis.page import page_html
 from medvision.analysis.pictures import Picture
 from medvision.analysis.plots import size_plot, truth_plots
@@ -189,7 +188,7 @@ def report_json(
                 "n_recovered": row.n_recovered,
                 **dict(zip(table.outcomes, row.counts, strict=True)),
             }
-            for table in outcome_tables(ordered)
+            for table in (section.outcomes for section in tables.sections)
             for row in table.rows
         ],
     }

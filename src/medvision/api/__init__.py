@@ -235,9 +235,7 @@ def show(
     Raises:
         UsageError: A folder holds no evaluated run, or the run was not asked the sample.
     """
-    many = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
-    paths = [_run_path(one) for one in many]
-    return Shown(sample=sample, values=tuple(values), answers=answers_to(sample, paths))
+    return Shown(sample=sample, values=tuple(values), answers=answers_to(sample, _run_paths(runs)))
 
 
 def score_run(run: Run | PathLike, *, protocol: Protocol | str | None = None) -> Scores:
@@ -289,8 +287,7 @@ def report(
     from medvision.analysis.read_run import read_runs, row_pictures
     from medvision.analysis.report import write_report
 
-    many = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
-    paths = [_run_path(one) for one in many]
+    paths = _run_paths(runs)
     if not paths:
         msg = "expected at least one run to report, found none"
         raise UsageError(msg)
@@ -299,6 +296,11 @@ def report(
     named = {_run_path(one): name for name, one in (names or {}).items()}
     read_ones = read_runs(paths, reading, names=named)
     return Report(path=write_report(read_ones, target, picture=row_pictures()))
+
+
+def _run_paths(runs: Run | PathLike | Iterable[Run | PathLike]) -> list[Path]:
+    many = [runs] if isinstance(runs, (Run, str, Path)) else runs
+    return [_run_path(one) for one in many]
 
 
 def _run_path(run: Run | PathLike) -> Path:

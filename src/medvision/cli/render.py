@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,18 +23,21 @@ from medvision.analysis.drawing import (
     slice_png,
     slice_svg,
 )
-from medvision.analysis.read_run import read_run
+from medvision.analysis.drawing.outline import Stretches
+from medvision.analysis.read_run import row_samples
 from medvision.catalog.anatomy import ct_window
 from medvision.cli.options import Argument, Option
 from medvision.cli.pixel_grid import GridOptions
 from medvision.cli.printable import printable
 from medvision.cli.root import Root, data_root
 from medvision.errors import UsageError
+from medvision.models.run_folder import read_samples, run_manifest
 from medvision.pictures.render import RenderedImage, SlicePictures, png_bytes, window_label
-from medvision.samples import samples_from_table
+from medvision.samples import Sample, samples_from_table
 from medvision.samples.case_images import tables_asked
 from medvision.samples.select import Selection, select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
+from medvision.scoring.judged_scores import current_scores
 from medvision.storage import write_bytes, write_text
 from medvision.table.read import tables_folder, tables_manifest
 from medvision.tasks import Task
@@ -107,38 +111,47 @@ def _render_sample(options: RenderOptions, tables: Path) -> str:
         raise UsageError(msg)
     sample = found[0]
     image = SlicePictures().image(sample, options.grid.pixel_grid())
-    picture = png_bytes(image.pixels)
     outline_px = MaskOutlines(tables, options.root).of_sample(sample)
-    if options.out.suffix == ".svg":
-        write_text(options.out, overlay_svg(sample, picture_png=picture, outline_px=outline_px))
-    elif options.overlay:
-        write_bytes(options.out, overlay_png(sample, picture_png=picture, outline_px=outline_px))
-    else:
-        write_bytes(options.out, picture)
+    _write_drawn(options, sample, image, outline_px=outline_px)
     return f"{sample.sample_id}, {_size_words(image)}"
 
 
 def _render_asked(options: RenderOptions, run: Path) -> str:
     """Draw one question of a run, with the answer read from its reply; in words, which."""
-    asked = read_run(run)
+    model = run_manifest(run)["model"]
+    scores = current_scores(run)
     named = pc.field("sample_id") == options.sample_id
-    found = samples_from_table(asked.samples.filter(named))
+    found = read_samples(run).filter(named).to_pylist()
     if not found:
         msg = f"{run}: no sample {options.sample_id}"
         raise UsageError(msg)
-    sample = found[0]
-    answers = asked.scores.filter(named)["values"].to_pylist()
+    sample = row_samples(options.root)(found[0])
+    answers = scores.filter(named)["values"].to_pylist()
     values = (answers[0] if answers else None) or ()
     image = SlicePictures().image(sample, options.grid.pixel_grid())
+    _write_drawn(options, sample, image, values)
+    said = f"answer of {model}" if values else f"no answer of {model}"
+    return f"{sample.sample_id}, {said}, {_size_words(image)}"
+
+
+def _write_drawn(
+    options: RenderOptions,
+    sample: Sample,
+    image: RenderedImage,
+    values: Sequence[float] = (),
+    *,
+    outline_px: Stretches | None = None,
+) -> None:
+    """Write one question's picture, with what is known of it drawn over it if that is asked."""
     picture = png_bytes(image.pixels)
     if options.out.suffix == ".svg":
-        write_text(options.out, overlay_svg(sample, values, picture_png=picture))
+        svg = overlay_svg(sample, values, picture_png=picture, outline_px=outline_px)
+        write_text(options.out, svg)
     elif options.overlay:
-        write_bytes(options.out, overlay_png(sample, values, picture_png=picture))
+        png = overlay_png(sample, values, picture_png=picture, outline_px=outline_px)
+        write_bytes(options.out, png)
     else:
         write_bytes(options.out, picture)
-    said = f"answer of {asked.name}" if values else f"no answer of {asked.name}"
-    return f"{sample.sample_id}, {said}, {_size_words(image)}"
 
 
 def _render_slice(options: RenderOptions, tables: Path, slice_index: int) -> str:

@@ -14,7 +14,7 @@ from medvision.analysis.drawing import MaskOutlines
 from medvision.analysis.export.write import DRAWN, write_exports
 from medvision.analysis.merged_runs import told_apart
 from medvision.analysis.paper_tables import paper_tables, tables_json, tables_text
-from medvision.analysis.read_run import read_apart, read_runs, row_pictures
+from medvision.analysis.read_run import read_apart, read_runs, row_pictures, row_samples
 from medvision.analysis.run_scores import RunScores
 from medvision.cli.options import Argument, Option
 from medvision.cli.printable import printable
@@ -88,7 +88,8 @@ def run(options: ReportOptions) -> int:
 def _serve(runs: list[RunScores], options: ReportOptions) -> int:
     """Answer on loopback until the user stops it."""
     outline = MaskOutlines(options.masks).of_sample if options.masks else lambda _: None
-    with CaseServer(ServedCases(runs, outline=outline), options.port) as server:
+    cases = ServedCases(runs, outline=outline, sample_of=row_samples(options.root))
+    with CaseServer(cases, options.port) as server:
         print(f"{server.url} (Ctrl+C stops it)", flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()

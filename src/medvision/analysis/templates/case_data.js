@@ -94,7 +94,9 @@ page.cases = (data) => {
     if (!data.served) return { ...data.details[place], prompts: data.prompts };
     if (!kept.has(place)) {
       if (kept.size > 400) kept.clear();
-      kept.set(place, ask(`case/${place}`));
+      const asked = ask(`case/${place}`);
+      kept.set(place, asked);
+      asked.catch(() => kept.delete(place)); // what failed is asked again next time
     }
     return kept.get(place);
   };
@@ -117,7 +119,7 @@ page.cases = (data) => {
   };
 
   return {
-    n: data.id.length, placeOf, word, taskOf, answer, score, difference, title, where, slice, matching, sorted, detail, search, picture,
+    n: data.id.length, placeOf, word, answer, score, difference, title, where, slice, matching, sorted, detail, search, picture,
     noPicture: (place) => data.no_picture?.[place] ?? "not in this file, to keep it small: medvision report RUN --serve shows it",
   };
 };

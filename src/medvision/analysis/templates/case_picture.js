@@ -1,13 +1,7 @@
 "use strict";
 // One slice with the truth and any number of answers drawn over it: zoom, pan, window and level.
 page.casePicture = (holder) => {
-  const NAMESPACE = "http://www.w3.org/2000/svg";
-  const made = (tag, attributes = {}, text = null) => {
-    const element = document.createElementNS(NAMESPACE, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    if (text !== null) element.textContent = text;
-    return element;
-  };
+  const made = page.shape;
   let svg = null, whole = [640, 640], view = { x: 0, y: 0, zoom: 1 };
 
   // Each shape as `shape_json` writes it: a letter, then its numbers.
@@ -111,7 +105,6 @@ page.casePicture = (holder) => {
 
   return {
     zoomBy, reset,
-    get zoom() { return view.zoom; },
 
     // `layers`: shapes of the truth and of each answer drawn, in the order they lie.
     draw({ title, width, height, address, absent, layers }) {

@@ -7,13 +7,6 @@
   const [first, second, by] = ["compare-a", "compare-b", "compare-by"].map((id) => document.getElementById(id));
   const body = section.querySelector("tbody");
 
-  const SVG = "http://www.w3.org/2000/svg";
-  const shape = (tag, attributes) => {
-    const element = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
-
   // A pair is kept once; seen from the other side it is turned about 0.
   const negated = (value) => (value === null ? null : -value);
   const seenFrom = (row, a, b) => {
@@ -29,13 +22,13 @@
   };
 
   const bar = (row, reach) => {
-    const picture = shape("svg", { viewBox: "-104 -10 208 20", width: 208, height: 20, "aria-hidden": "true" });
-    picture.append(shape("line", { x1: 0, x2: 0, y1: -10, y2: 10, class: "zero" }));
+    const picture = page.shape("svg", { viewBox: "-104 -10 208 20", width: 208, height: 20, "aria-hidden": "true" });
+    picture.append(page.shape("line", { x1: 0, x2: 0, y1: -10, y2: 10, class: "zero" }));
     if (row.value === null || row.low === null) return picture;
     const [low, value, high] = [row.low, row.value, row.high].map((one) => (100 * one) / reach);
     const kind = row.verdict === "found" ? (row.value > 0 ? "first" : "second") : "tie";
-    picture.append(shape("line", { x1: low, x2: high, y1: 0, y2: 0, class: kind }));
-    picture.append(shape("circle", { cx: value, cy: 0, r: 4, class: kind }));
+    picture.append(page.shape("line", { x1: low, x2: high, y1: 0, y2: 0, class: kind }));
+    picture.append(page.shape("circle", { cx: value, cy: 0, r: 4, class: kind }));
     return picture;
   };
 

@@ -17,6 +17,14 @@ const page = {
     return element;
   },
 
+  // The same for SVG.
+  shape(tag, attributes = {}, text = null) {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    if (text !== null) element.textContent = text;
+    return element;
+  },
+
   number(value, digits = 4) {
     if (value === null || value === undefined) return "–";
     return String(Number(value.toPrecision(digits)));

@@ -130,7 +130,12 @@
   const check = (checked, label, onChange) => {
     const input = page.make("input", { type: "checkbox", "aria-label": label });
     input.checked = checked;
-    input.addEventListener("change", () => { onChange(input.checked); drawPicture(); legend(); });
+    input.addEventListener("change", () => {
+      onChange(input.checked);
+      if (!state.detail) return; // of a case that is on its way
+      drawPicture();
+      legend();
+    });
     return input;
   };
 
@@ -255,7 +260,8 @@
   let asked = 0;
   const show = async (place) => {
     const mine = ++asked;
-    if (place !== state.current) { state.repeat = 0; picture.reset(); }
+    // Until its own detail is here, nothing of the case before is drawn under its name.
+    if (place !== state.current) { state.repeat = 0; state.detail = null; picture.reset(); }
     state.current = place;
     list.choose(place);
     tellPlace();
