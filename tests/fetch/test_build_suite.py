@@ -150,6 +150,18 @@ def test_suites_that_cannot_be_built_are_refused(words, told, tmp_path, capsys, 
     assert not (tmp_path / "root").exists()
 
 
+def test_an_archive_that_lacks_files_is_refused_each_time(suite, tmp_path, capsys):
+    path = tmp_path / "declared" / "toy-a.toml"
+    text = path.read_text(encoding="utf-8")
+    lacking = 'downloads = [{ name = "all.zip", holds = ["Extra/*"] }]'
+    path.write_text(text.replace('downloads = ["all.zip"]', lacking), encoding="utf-8")
+    words = ["build", "toy-a", "--catalog", str(path.parent), "--accept-licence"]
+    for _ in range(2):
+        assert main([*words, "--root", str(tmp_path / "root")]) == 1
+        assert "toy-a: files_missing: all.zip: expected files like" in capsys.readouterr().err
+    assert list((tmp_path / "root" / "raw" / "toy-a").rglob("*.nii.gz")) == []
+
+
 POINTS = {
     "an archive has come": "medvision.fetch.bring.unpack",
     "it is unpacked, and not yet entered": "medvision.fetch.bring.write_record",

@@ -16,7 +16,7 @@ import pytest
 from medvision.catalog.dataset import parse_dataset
 from medvision.catalog.source import Download
 from medvision.errors import UsageError
-from medvision.fetch import ChecksumError, FetchError, FetchSettings, bring, fetch
+from medvision.fetch import ChecksumError, FetchError, FetchSettings, bring, fetch, records
 from medvision.fetch import space as space_module
 from medvision.fetch.errors import (
     DiskFullError,
@@ -92,6 +92,20 @@ def test_what_is_there_is_not_asked_for_again(toy, host, tmp_path):
     assert tree(folder) != WHOLE
     fetch(toy, tmp_path, verify=True)
     assert tree(folder) == WHOLE
+
+
+def test_verify_digests_what_is_whole_once(toy, tmp_path, monkeypatch):
+    folder = fetch(toy, tmp_path, settings=ACCEPT)
+    (folder / "toy" / "labelsTr" / "a_1.nii.gz").unlink()
+    digested, digest = [], records.sha256_file
+
+    def counted(path):
+        digested.append(str(path.relative_to(folder)))
+        return digest(path)
+
+    monkeypatch.setattr(records, "sha256_file", counted)
+    assert tree(fetch(toy, tmp_path, verify=True)) == WHOLE
+    assert sorted(name for name in digested if name in IMAGES) == sorted(IMAGES)
 
 
 def test_archives_are_kept_on_request(toy, host, tmp_path):

@@ -3,8 +3,8 @@
 import numpy as np
 import SimpleITK
 
-from tests.raw_trees import RawCase, loaded, nifti, organs, scan, toothfairy2
-from tests.raw_trees.toothfairy2 import ORIGIN_MM
+from tests.raw_trees import RawCase, loaded, nifti, organs, scan
+from tests.raw_trees.toothfairy2 import ORIGIN_MM, metaimage
 
 DATASET = "PI-CAI"
 SCANS = {
@@ -18,12 +18,6 @@ SPACING_MM = (0.9, 1.1, 3.0)
 AT = "picai_labels-3e5673a7968cf047d535fe8fa5404c259298cec8/csPCa_lesion_delineations/human_expert"
 
 
-def metaimage(array):
-    """Bytes of a .mha in this spacing."""
-    stated = " ".join(map(str, toothfairy2.SPACING_MM)).encode()
-    return toothfairy2.metaimage(array).replace(stated, " ".join(map(str, SPACING_MM)).encode())
-
-
 def members():
     masks, made = {f"{AT}/resampled/README.md": b"#"}, {}
     affine = np.diag([-SPACING_MM[0], -SPACING_MM[1], SPACING_MM[2], 1.0])
@@ -33,7 +27,9 @@ def members():
         for name, grades in scans.items():
             patient = name.partition("_")[0]
             for sequence in ("t2w", "adc", "hbv"):
-                files[f"{patient}/{name}_{sequence}.mha"] = metaimage(scan(len(files) + fold))
+                files[f"{patient}/{name}_{sequence}.mha"] = metaimage(
+                    scan(len(files) + fold), SPACING_MM
+                )
             if grades is not None:
                 mask = nifti(organs(grades, fold), affine)
                 masks[f"{AT}/resampled/{name}.nii.gz"] = mask

@@ -11,7 +11,7 @@ CASES = ("ToothFairy2F_001", "ToothFairy2F_010", "ToothFairy2P_077")
 SPACING_MM, ORIGIN_MM = (0.3, 0.4, 0.5), (-3.0, 2.0, 7.0)
 
 
-def metaimage(array):
+def metaimage(array, spacing_mm=SPACING_MM):
     """Bytes of a .mha: header and voxels in one file, x fastest."""
     kind = {"int16": "MET_SHORT", "uint8": "MET_UCHAR"}[array.dtype.name]
     header = (
@@ -19,7 +19,7 @@ def metaimage(array):
         "CompressedData = False\nTransformMatrix = 1 0 0 0 1 0 0 0 1\n"
         f"Offset = {' '.join(map(str, ORIGIN_MM))}\nCenterOfRotation = 0 0 0\n"
         "AnatomicalOrientation = RAI\n"
-        f"ElementSpacing = {' '.join(map(str, SPACING_MM))}\n"
+        f"ElementSpacing = {' '.join(map(str, spacing_mm))}\n"
         f"DimSize = {' '.join(map(str, array.shape))}\n"
         f"ElementType = {kind}\nElementDataFile = LOCAL\n"
     )

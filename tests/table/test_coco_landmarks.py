@@ -5,6 +5,7 @@ import json
 import pytest
 
 from medvision.cli import main
+from medvision.table import inputs
 from medvision.table.read import read_biometrics
 from tests.describe import trees
 
@@ -60,6 +61,18 @@ def test_each_case_has_the_points_of_its_own_picture(here, capsys):
     assert main(["build", "own.toml", "--out", "t"]) == 0
     assert lengths(here / "t") == pytest.approx(LENGTHS)
     assert "nothing is for" not in capsys.readouterr().err
+
+
+def test_the_file_of_all_cases_is_digested_once(here, monkeypatch):
+    digested, digest = [], inputs.sha256_file
+
+    def counted(path):
+        digested.append(path.name)
+        return digest(path)
+
+    monkeypatch.setattr(inputs, "sha256_file", counted)
+    assert main(["build", "own.toml", "--out", "t"]) == 0
+    assert sorted(digested) == ["a.png", "b.png", "k.json"]
 
 
 def test_a_picture_that_the_file_does_not_list_is_a_problem_of_its_case(here, capsys):

@@ -217,8 +217,7 @@ def _pattern_mistakes(cohort: Cohort) -> Found:
     patterns += [(text, "landmark") for text in cohort.landmarks]
     patterns += [(mask.files, "structure") for mask in cohort.mask_files]
     patterns += [(cohort.boxes, "")] if cohort.boxes else []
-    steps = [step for image in cohort.images for step in image.steps]
-    patterns += [(step.transform, "") for step in steps if step.transform is not None]
+    patterns += [(text, "") for image in cohort.images for text in image.transforms]
     known: set[str] = set()
     for text, own_part in patterns:
         try:

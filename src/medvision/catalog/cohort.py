@@ -102,6 +102,11 @@ class Image:
     ct_window: bool = True
     was: str = ""
 
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        """Patterns of the transform files that its steps name: one, or none."""
+        return tuple(step.transform for step in self.steps if step.transform is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskFiles:

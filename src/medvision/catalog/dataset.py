@@ -228,9 +228,8 @@ def declared_task(
     Raises:
         UsageError: No such task.
     """
-    asked = (
-        Task.DETECTION if kind == Task.INSTANCES else kind
-    )  # declarations know one kind of boxes
+    # Declarations know one kind of boxes.
+    asked = Task.DETECTION if kind == Task.INSTANCES else kind
     fitting = [task for task in tasks if asked in task.asks]
     for task in fitting:
         if task.id == task_id:

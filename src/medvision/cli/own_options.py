@@ -121,15 +121,16 @@ def refuse_untaken(own: OwnOptions, source: str, dataset: str) -> None:
     Raises:
         UsageError: Names them.
     """
-    names = [option.removeprefix("--").replace("-", "_") for option in given_options(own)]
-    untaken = [name for name in names if name not in TAKEN[source]]
+    names = {option: option.removeprefix("--").replace("-", "_") for option in given_options(own)}
+    untaken = {option: name for option, name in names.items() if name not in TAKEN[source]}
     if not untaken:
         return
-    given = ", ".join(f"--{name.replace('_', '-')}" for name in untaken)
+    given = ", ".join(untaken)
     place = dataset or getattr(own, source.removeprefix("--"))
-    if source == "FILE.toml" and (keys := [KEYS[name] for name in untaken if name in KEYS]):
+    keys = [KEYS[name] for name in untaken.values() if name in KEYS]
+    if source == "FILE.toml" and keys:
         msg = f"{given}: not with {dataset}: say it there ({', '.join(keys)}), or leave out"
-    elif sources := [option for option in given.split(", ") if option in TAKEN]:
+    elif sources := [option for option in untaken if option in TAKEN]:
         msg = f"expected one source of files, found {dataset} and {sources[0]}; leave out one"
     elif source == "FOLDER" or source in INSISTED:
         msg = f"{given}: with --images, not with the folder {place}; leave out"

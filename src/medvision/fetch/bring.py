@@ -238,6 +238,9 @@ class Fetching:
             del files[path]
             files |= {_below(str(Path(path).parent), name): one for name, one in inner.items()}
         if absent := lacking(declared, files):
+            # Else the next build would take them for files that were placed by hand.
+            for path in files:
+                (target / path).unlink()
             tops = sorted({path.partition("/")[0] for path in files})
             msg = (
                 f"{wanted.name}: expected files like {', '.join(absent)} in it, found "

@@ -75,8 +75,9 @@ def fetch(
     accept_licence(dataset, folder, accepted_now=settings.accept_licence)
     # The whole root: two fetches at once would each count on the same free space.
     with only_process(folder.parent, "fetching", waits=True):
-        # Asked for again: while this one waited, another may have fetched them.
-        missing = _missing(wanted, folder, verify=verify)
+        # Asked for again: while this one waited, another may have fetched them. Those that were
+        # there already are not digested a second time.
+        missing = _missing(missing, folder, verify=verify)
         if not missing and (folder / MANIFEST).exists():
             return folder
         if missing:

@@ -82,9 +82,8 @@ def build_s_per_gb(dataset: Dataset) -> str:
         'not measured'
     """
     n_labels = max(map(len, dataset.label_sets().values()), default=0)
-    files = [one.files for cohort in dataset.cohorts for one in cohort.mask_files]
-    for layout in (layout for cohort in dataset.cohorts for layout in cohort.layouts):
-        files += [layout.mask, *(one.files for one in layout.masks)]
+    ways = [way for cohort in dataset.cohorts for way in cohort.ways]
+    files = [one.files for way in ways for one in way.mask_files]
     if not n_labels or not files:
         return "not measured"
     each = any("{structure}" in pattern for pattern in files)

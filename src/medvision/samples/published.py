@@ -60,9 +60,8 @@ class Tally:
         """Count rows, each as often as its weight says."""
         codes = np.zeros(len(weights), dtype=np.int64)
         for one in filters:
-            rank = list(self.names).index(one.name) if one.name in self.names else len(self.names)
             self.names.setdefault(one.name, one.ours)
-            codes |= one.fails.astype(np.int64) << rank
+            codes |= one.fails.astype(np.int64) << list(self.names).index(one.name)
         different, which = np.unique(codes, return_inverse=True)
         counts = np.bincount(which, weights=weights, minlength=len(different))
         self._counts.update(dict(zip(different.tolist(), map(int, counts), strict=True)))
@@ -249,10 +248,10 @@ def _add_regions(found: Mapping[str, Tally], rows: pa.Table, images: CaseImages)
     with_image, _ = images.one_image(numbers, targets)
     targets, numbers = targets.take(pa.array(with_image)), numbers[with_image]
     sized = [*_ellipse_filters(targets, images, numbers), *_parts(targets)]
-    n_components = ~_is(targets, "n_components", 1)
-    alone = Filter(name="single instance", ours=True, fails=n_components)
+    is_alone = _is(targets, "n_components", 1)
+    alone = Filter(name="single instance", ours=True, fails=~is_alone)
     found["tl_single"].add([alone, *sized], _ones(targets))
-    parts = Filter(name="several instances only", ours=False, fails=~n_components)
+    parts = Filter(name="several instances only", ours=False, fails=is_alone)
     found["tl_multi"].add([parts, *sized], _ones(targets))
 
 

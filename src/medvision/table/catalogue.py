@@ -7,11 +7,11 @@ from medvision.catalog.check import refuse_mistakes
 from medvision.catalog.own import OwnCatalog
 from medvision.fetch import FetchSettings, fetch, raw_folder
 from medvision.fetch.records import MANIFEST, read_records, unverified, was_begun
-from medvision.names import existing_path
 from medvision.table.build import BuildRequest
 from medvision.table.declared import (
     FoundCases,
     declared_request,
+    file_beside,
     found_cases,
     unmatched_notes,
 )
@@ -49,8 +49,8 @@ def catalogue_request(
     here = path.parent if path else Path()
     if path:
         refuse_mistakes(dataset, str(path))
-    table = subjects or (existing_path(here / dataset.subjects) if dataset.subjects else None)
-    known = read_subjects(table) if table else None
+    table = subjects or file_beside(here, dataset.subjects)
+    known = read_subjects(table) if table else Subjects()
     folder = raw_folder(root, name)
     # What is fetched may be a part of the archives still, and so of the cases: asked for again.
     found = FoundCases()
@@ -60,12 +60,12 @@ def catalogue_request(
         found = found_cases(dataset, fetch(dataset, root, settings=settings) / dataset.root, known)
     request = declared_request(dataset, found, here=here, root=root, subjects=known)
     # Of what is fetched, more is unpacked than is used.
-    biometrics = existing_path(here / dataset.biometrics_file) if dataset.biometrics_file else None
+    biometrics = file_beside(here, dataset.biometrics_file)
     said = {folder / MANIFEST, *(file for file in (path, table, biometrics) if file)}
     left = () if dataset.cases else file_notes(folder / dataset.root, found.used | said)
     if not path:  # what the catalogue itself says of cases is true of the whole dataset
         found.named_only.clear()
-    unmatched = unmatched_notes(found, known or Subjects())
+    unmatched = unmatched_notes(found, known)
     doubts = unverified_note(unverified(read_records(folder)))
     notes = (*excluded_note(found.excluded), *unmatched, *left, *doubts)
     return replace(request, notes=notes, is_declared=True)

@@ -27,7 +27,7 @@ from medvision.table.inputs import case_inputs
 from medvision.table.landmark_tables import table_points
 from medvision.table.notes import Note, NoteKind, excluded_note, file_notes, note, row_notes
 from medvision.table.pairing import PairedCase, paired_cases
-from medvision.table.spacings import OF_EACH, case_spacings
+from medvision.table.spacings import case_spacings
 from medvision.table.subjects import Subjects, read_subjects
 
 
@@ -71,7 +71,7 @@ def own_request(path: Path, subjects: Path | None = None) -> BuildRequest:
         UsageError: Its patterns find no file, or pair none.
     """
     dataset, here = read_dataset(path), path.parent
-    table = subjects or (existing_path(here / dataset.subjects) if dataset.subjects else None)
+    table = subjects or file_beside(here, dataset.subjects)
     known = read_subjects(table) if table else Subjects()
     own = (path, *([table] if table else []))
     request = dataset_request(dataset, str(path), here=here, subjects=known, own=own)
@@ -108,7 +108,8 @@ def dataset_request(
         ]
         msg = f"{where}: no file below {root} fits {', '.join(looked)}"
         raise UsageError(msg)
-    said = {*own, *(existing_path(here / name) for name in (dataset.biometrics_file,) if name)}
+    measured = file_beside(here, dataset.biometrics_file)
+    said = {*own, *([measured] if measured else [])}
     notes = (
         *excluded_note(found.excluded),
         *unmatched_notes(found, subjects),
@@ -116,6 +117,11 @@ def dataset_request(
     )
     request = declared_request(dataset, found, here=here, subjects=subjects)
     return replace(request, notes=notes)
+
+
+def file_beside(here: Path, name: str) -> Path | None:
+    """A file that a declaration names, seen from its folder; None where it names none."""
+    return existing_path(here / name) if name else None
 
 
 def unmatched_notes(found: FoundCases, subjects: Subjects) -> Iterator[Note]:
@@ -175,9 +181,8 @@ def declared_request(
         root: Data root that tables may be re-based from.
         subjects: What is known of them.
     """
-    biometrics = dataset.biometrics
-    if dataset.biometrics_file:
-        biometrics = read_biometrics_spec(existing_path(here / dataset.biometrics_file))
+    file = file_beside(here, dataset.biometrics_file)
+    biometrics = read_biometrics_spec(file) if file else dataset.biometrics
     modalities = dataset.modalities
     alone = DESCRIPTIONS[modalities[0]] if len(modalities) == 1 else "scan"
     return BuildRequest(
@@ -233,10 +238,7 @@ def found_cases(dataset: Dataset, root: Path, subjects: Subjects | None = None) 
     if dataset.spacing and found.cases:
         spacings = case_spacings(dataset.spacing, root, found.cases)
         found.rows_left["the table of spacings"] = list(spacings.rows_left)
-        file = dataset.spacing.file
-        found.used.update(
-            existing_path(root / file.replace(OF_EACH, case.case_id)) for case in found.cases
-        )
+        found.used.update(spacings.used)
         found.cases[:] = [
             replace(case, spacing_yx_mm=spacings.of_case.get(case.case_id)) for case in found.cases
         ]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from medvision.catalog.cohort import CaseFiles, Label, MaskFiles
+from medvision.catalog.cohort import CaseFiles, Image, Label, MaskFiles
 from medvision.catalog.dataset import Dataset
 from medvision.names import existing_path, plain_name
 from medvision.table.cases import (
@@ -15,7 +15,7 @@ from medvision.table.cases import (
     Structure,
 )
 from medvision.table.find_files import FoundFile
-from medvision.table.pairing import PairedCase, transform_patterns
+from medvision.table.pairing import PairedCase
 
 
 def cohort_case(dataset: Dataset, paired: PairedCase, subject_id: str) -> CaseSource:
@@ -31,13 +31,7 @@ def cohort_case(dataset: Dataset, paired: PairedCase, subject_id: str) -> CaseSo
         cohort=cohort.name,
         subject_id=subject_id,
         images=tuple(
-            ImageSource(
-                image_id=image.id,
-                modality=image.modality,
-                path=paired.images[image.id],
-                steps=image.steps,
-                transform=paired.transforms.get(image.id),
-            )
+            _image(image, paired.images[image.id], paired.transforms.get(image.id))
             for image in cohort.images
             if image.id in paired.images
         ),
@@ -82,14 +76,10 @@ def listed_case(dataset: Dataset, case: CaseFiles, subject_id: str, root: Path) 
         cohort=case.cohort,
         subject_id=subject_id,
         images=tuple(
-            ImageSource(
-                image_id=image.id,
-                modality=image.modality,
-                path=existing_path(root / image.files),
-                steps=image.steps,
-                transform=next(
-                    (existing_path(root / text) for text in transform_patterns(image)), None
-                ),
+            _image(
+                image,
+                existing_path(root / image.files),
+                next((existing_path(root / text) for text in image.transforms), None),
             )
             for image in case.image_files
         ),
@@ -101,6 +91,16 @@ def listed_case(dataset: Dataset, case: CaseFiles, subject_id: str, root: Path) 
         ignore=dataset.ignore,
         colours=_colours(dataset.colours, structures),
         boxes=existing_path(root / case.boxes) if case.boxes else None,
+    )
+
+
+def _image(image: Image, path: Path, transform: Path | None) -> ImageSource:
+    return ImageSource(
+        image_id=image.id,
+        modality=image.modality,
+        path=path,
+        steps=image.steps,
+        transform=transform,
     )
 
 

@@ -42,9 +42,9 @@ def _listed(
     no_case = data_folders(folder)
     for path in sorted(folder.iterdir()):
         is_folder = folders and path.is_dir() and not path.name.startswith(".")
-        stem = path.name if is_folder else file_stem(path, suffixes)
+        stem = composed(path.name) if is_folder else file_stem(path, suffixes)
         if path not in no_case and stem is not None:
-            found.setdefault(composed(stem), []).append(path)
+            found.setdefault(stem, []).append(path)
     if not found:
         msg = f"{named}: no file in {folder} ends in one of {', '.join(suffixes)}"
         raise UsageError(msg)

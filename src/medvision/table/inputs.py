@@ -63,12 +63,12 @@ def input_digests(cases: Iterable[CaseSource]) -> tuple[dict[Path, str], dict[Pa
     """Digest of every input of the cases that can be read, and why the others cannot."""
     digests: dict[Path, str] = {}
     unreadable: dict[Path, OSError] = {}
-    for case in cases:
-        for path in case_inputs(case):
-            try:
-                digests[path] = input_digest(path)
-            except OSError as error:
-                unreadable[path] = error
+    # One COCO file may hold the boxes or the landmarks of all cases.
+    for path in dict.fromkeys(path for case in cases for path in case_inputs(case)):
+        try:
+            digests[path] = input_digest(path)
+        except OSError as error:
+            unreadable[path] = error
     return digests, unreadable
 
 

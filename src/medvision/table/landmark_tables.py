@@ -6,7 +6,6 @@ from pathlib import Path
 
 from medvision.catalog.cohort import LandmarkTable
 from medvision.declarations import DeclarationError
-from medvision.names import composed
 from medvision.table.subjects import read_table
 
 StatedPoints = tuple[tuple[str, tuple[str, ...]], ...]
@@ -37,7 +36,7 @@ def table_points(path: Path, spec: LandmarkTable) -> Mapping[str, StatedPoints]:
         raise DeclarationError(msg)
     points: dict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for line, row in enumerate(rows, start=2):
-        case = composed(row[spec.case])
+        case = row[spec.case]
         if not case or (spec.form == "wide" and case in points):
             found = f"{case!r} again" if case else "none"
             msg = f"{path}: line {line}: expected the name of a case of its own, found {found}"

@@ -67,13 +67,8 @@ def nnunet_dataset(
     if declared.named is not None:
         cases = _named_cases(declared.named, path, subject_pattern)
     else:
-        folders = Folders(
-            images=folder / "imagesTr",
-            masks=folder / "labelsTr",
-            named=("imagesTr", "labelsTr", ""),
-        )
         cases, unpaired = find_cases(
-            folders, modality=modality or "CT", subject_pattern=subject_pattern
+            _training_folders(folder), modality=modality or "CT", subject_pattern=subject_pattern
         )
     names = declared.channels.values()
     if modality and names and all(one.upper() in CHANNEL_MODALITIES for one in names):
@@ -146,14 +141,21 @@ def nnunet_notes(folder: Path, dataset: Dataset) -> list[Note]:
     """Files of an nnU-Net raw dataset that no case of its training set is made from."""
     path = folder / "dataset.json"
     if "dataset" not in read_json(path):
-        folders = Folders(images=folder / "imagesTr", masks=folder / "labelsTr")
-        return list(left_notes(folders))
+        return list(left_notes(_training_folders(folder)))
     used = {
         Path(file)
         for case in dataset.cases
         for file in (case.mask, *(i.files for i in case.images))
     }
     return list(file_notes(folder, {path, *used}))
+
+
+def _training_folders(folder: Path) -> Folders:
+    return Folders(
+        images=folder / "imagesTr",
+        masks=folder / "labelsTr",
+        named=("imagesTr", "labelsTr", ""),
+    )
 
 
 def _named_cases(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medvision.catalog.cohort import Cohort, Image
+from medvision.catalog.cohort import Cohort
 from medvision.catalog.patterns import CASE_PARTS, FilePattern
 from medvision.errors import UsageError
 from medvision.names import plain_name
@@ -261,7 +261,7 @@ def _roles(cohort: Cohort, root: Path, case_parts: tuple[str, ...]) -> _Roles:
     transforms = [
         look(FilePattern(text=text), TRANSFORM_SUFFIXES)
         for image in cohort.images
-        for text in transform_patterns(image)
+        for text in image.transforms
     ]
     boxes = [look(FilePattern(text=one), BOX_SUFFIXES) for one in filter(None, [cohort.boxes])]
     # Only now is it known which pattern says most of each file's name.
@@ -280,11 +280,6 @@ def _roles(cohort: Cohort, root: Path, case_parts: tuple[str, ...]) -> _Roles:
     )
 
 
-def transform_patterns(image: Image) -> list[str]:
-    """Patterns of the transform files that the steps of an image name: one, or none."""
-    return [step.transform for step in image.steps if step.transform is not None]
-
-
 def _paired(cohort: Cohort, parts: Mapping[str, str], roles: _Roles) -> PairedCase:
     """The case of some parts, with what it lacks."""
     lacks = [
@@ -301,7 +296,7 @@ def _paired(cohort: Cohort, parts: Mapping[str, str], roles: _Roles) -> PairedCa
         for files in role.same_place(parts)
     ]
     at = {image.id: role.of(parts) for image, role in zip(cohort.images, roles.images, strict=True)}
-    resampled = [image.id for image in cohort.images for _ in transform_patterns(image)]
+    resampled = [image.id for image in cohort.images for _ in image.transforms]
     return PairedCase(
         cohort=cohort,
         case_id=_case_id(cohort, parts),

@@ -20,10 +20,12 @@ class CaseSpacings:
 
     Attributes:
         of_case: Case id to the spacing (y, x) in mm, of the cases that the file names.
+        used: The table, or where the file of each case would be.
         rows_left: Names in a table that none of the cases has.
     """
 
     of_case: Mapping[str, tuple[float, float]]
+    used: frozenset[Path]
     rows_left: tuple[str, ...] = ()
 
 
@@ -44,9 +46,11 @@ def case_spacings(spec: SpacingTable, root: Path, cases: Iterable[CaseSource]) -
             case.case_id: existing_path(root / spec.file.replace(OF_EACH, case.case_id))
             for case in cases
         }
+        used = frozenset(files.values())
         rows = {name: (path, read_json(path)) for name, path in files.items() if path.exists()}
     else:
         path = existing_path(root / spec.file)
+        used = frozenset({path})
         stated = _rows(path, spec.case).items()
         rows = {composed(name): (path, row) for name, row in stated}
     found: dict[str, tuple[float, float]] = {}
@@ -66,7 +70,7 @@ def case_spacings(spec: SpacingTable, root: Path, cases: Iterable[CaseSource]) -
             found[case.case_id] = (y_mm, x_mm)
     if mistakes:
         raise DeclarationError("\n".join(mistakes))
-    return CaseSpacings(of_case=found, rows_left=tuple(left))
+    return CaseSpacings(of_case=found, used=used, rows_left=tuple(left))
 
 
 def _rows(path: Path, key: str) -> dict[str, Any]:
