@@ -1,6 +1,5 @@
 """The count task against SciPy on the same masks: permuted, flipped and oblique ones too."""
 
-import json
 from collections import Counter
 
 import nibabel as nib
@@ -8,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medvision.cli import main
 from medvision.frames import SLICE_AXIS, VOLUME_PLANES
 from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.tasks import Task
+from tests.samples.lesions import build_tables
 
 SHAPE = (40, 36, 20)
 TURN = np.deg2rad(8)
@@ -46,18 +45,10 @@ def scattered(seed):
 @pytest.fixture(scope="module")
 def lesions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lesions")
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir()
-    for number, (name, affine) in enumerate(AFFINES.items()):
-        labels = scattered(number)
-        nib.save(nib.Nifti1Image(labels, affine), folder / "masks" / f"{name}.nii.gz")
-        image = labels.astype(np.int16) * 50
-        nib.save(nib.Nifti1Image(image, affine), folder / "images" / f"{name}.nii.gz")
-    (folder / "labels.json").write_text(json.dumps({"1": "liver", "2": "liver tumor"}))
-    words = ["build", "--images", folder / "images", "--masks", folder / "masks"]
-    words += ["--labels", folder / "labels.json", "--name", "lesions", "--modality", "CT"]
-    words += ["--target-labels", "2", "--out", folder / "tables"]
-    assert main([str(word) for word in words]) == 0
+    volumes = {
+        name: (scattered(seed), affine) for seed, (name, affine) in enumerate(AFFINES.items())
+    }
+    build_tables(folder, volumes, {"1": "liver", "2": "liver tumor"}, 2)
     return folder
 
 

@@ -1,7 +1,6 @@
 """Detection of all instances: boxes against SciPy's, in both views, from suite to report."""
 
 import itertools
-import json
 
 import nibabel as nib
 import numpy as np
@@ -21,6 +20,7 @@ from medvision.samples.select import select_samples, table_folders
 from medvision.samples.suite import Suite, TaskConfig
 from medvision.samples.suite_check import check_suite
 from medvision.tasks import Task
+from tests.samples.lesions import build_tables
 
 SHAPE = (64, 56, 40)
 AFFINES = {
@@ -46,18 +46,11 @@ def scattered(seed):
 @pytest.fixture(scope="module")
 def lesions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lesions")
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir()
-    for number, (name, affine) in enumerate(AFFINES.items()):
-        labels = scattered(number)
-        nib.save(nib.Nifti1Image(labels, affine), folder / "masks" / f"{name}.nii.gz")
-        nib.save(nib.Nifti1Image(labels * 50.0, affine), folder / "images" / f"{name}.nii.gz")
-    (folder / "labels.json").write_text(json.dumps({"1": "liver tumor"}), encoding="utf-8")
+    volumes = {
+        name: (scattered(seed), affine) for seed, (name, affine) in enumerate(AFFINES.items())
+    }
     (folder / "all.toml").write_text(SUITE, encoding="utf-8")
-    words = ["build", "--images", folder / "images", "--masks", folder / "masks"]
-    words += ["--labels", folder / "labels.json", "--name", "lesions", "--modality", "CT"]
-    words += ["--target-labels", "1", "--out", folder / "tables"]
-    assert main([str(word) for word in words]) == 0
+    build_tables(folder, volumes, {"1": "liver tumor"}, 1)
     return folder
 
 

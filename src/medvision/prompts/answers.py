@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from medvision.errors import ItemError, UsageError
 from medvision.replies.box_lists import NO_BOXES
 from medvision.replies.reading import Answer, FrameHw, Style, read_reply
-from medvision.tasks import TASKS, Task
+from medvision.tasks import BOX_TASKS, TASKS, Task
 
 
 class UnwritableAnswerError(ItemError):
@@ -93,7 +93,7 @@ class AnswerFormat:
         if not TASKS[self.task].has_length(len(values)):
             msg = f"{self.task}: expected {len(self.names)} values to write, found {len(values)}"
             raise UnwritableAnswerError(msg)
-        if TASKS[self.task].is_box:
+        if self.task in BOX_TASKS:
             boxes = [_written_box(values[at : at + 4]) for at in range(0, len(values), 4)]
             text = "; ".join(boxes) or NO_BOXES
         else:

@@ -10,7 +10,7 @@ from medvision.prompts.steps import pixel_mm_text
 from medvision.protocols import MEDVISION, PromptFacts
 from medvision.replies import Style
 from medvision.samples import Sample
-from medvision.tasks import TASKS
+from medvision.tasks import BOX_TASKS
 
 PROMPT_VERSION = "2"
 
@@ -49,7 +49,7 @@ def prompt_text(
                 f"{pixel_mm_text(frame.pixel_y_mm)} mm high"
             )
         parts.append(f"{size}.")
-    if TASKS[sample.task].is_box or style is Style.COT:
+    if sample.task in BOX_TASKS or style is Style.COT:
         parts.append(_FRAME_WORDS)
     if style is Style.COT:
         parts.append(f"Work in steps. {wording.steps}")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medvision.frames import FloatArray, SliceGeometry, box_px_from_relative, relative_from_box_px
-from medvision.samples.sample import GEOMETRY_COLUMNS, Sample
+from medvision.samples.sample import GEOMETRY_COLUMNS, Sample, known_geometry
 from medvision.tasks import TASKS
 
 LEAST_SIDE_PX = 32
@@ -111,13 +111,11 @@ def geometries_shown(samples: pa.Table) -> list[SliceGeometry]:
     crops: Iterable[Sequence[int] | None] = repeat(None)
     if "crop_px" in samples.column_names:
         crops = samples["crop_px"].to_pylist()
-    known: dict[tuple[float, ...], SliceGeometry] = {}  # long lists are of few sizes
-    found = []
-    for row, crop in zip(rows, crops, strict=False):
-        if row not in known:
-            known[row] = SliceGeometry(**dict(zip(GEOMETRY_COLUMNS, row, strict=True)))
-        found.append(geometry_of_crop(known[row], crop) if crop else known[row])
-    return found
+    wholes = (known_geometry(*row) for row in rows)
+    return [
+        geometry_of_crop(whole, crop) if crop else whole
+        for whole, crop in zip(wholes, crops, strict=False)
+    ]
 
 
 def middle_side_px(samples: pa.Table) -> int:

@@ -45,7 +45,7 @@ from medvision.scoring.score_table import ANSWER_SCHEMA, score_table
 from medvision.storage import only_process, sha256_file
 from medvision.table.manifest import content_key
 from medvision.table.own_files import DamagedFileError
-from medvision.tasks import TASKS, Task
+from medvision.tasks import BOX_TASKS, TASKS, Task
 
 SCORER = "3"
 """Version of reading and scoring: scores of another one are made again. Change it with numbers."""
@@ -218,8 +218,9 @@ class ReplyReader:
         """
         # A closed tag is proof; anywhere else the last number may have been cut in two.
         # A list without it may have gone on.
-        may_end = "</answer>" in text if TASKS[task].is_list else ended_before_cut(text)
-        is_whole = not is_cut or may_end
+        is_whole = not is_cut or (
+            "</answer>" in text if TASKS[task].is_list else ended_before_cut(text)
+        )
         if self.reading is Reading.FIRST_BLOCK:
             strict, counts = read_first_block(task, text, self.style), True
         else:
@@ -244,7 +245,7 @@ def _on_slice(answer: Answer, task: Task, seen: PerceivedSize, part: Part | None
     """The answer with a box turned from the frame of the picture sent to that of the slice."""
     height_px, width_px = seen.canvas_hw
     is_filled = seen.content_box_px == (0, 0, width_px, height_px)
-    if not TASKS[task].is_box or not answer.values or (is_filled and part is None):
+    if task not in BOX_TASKS or not answer.values or (is_filled and part is None):
         return answer
     boxes = box_on_slice_from_sent(np.reshape(answer.values, (-1, 4)), seen)
     if part is not None:
